@@ -1,0 +1,1 @@
+"""Capture: the backends that build, the child process, the capture folder and its manifest."""

@@ -1,0 +1,1 @@
+"""Parsers: text or bytes in, typed records out. They know nothing of sparsity verdicts."""

@@ -1,0 +1,1 @@
+"""Reporters: verdicts in, something for people or programs out."""
