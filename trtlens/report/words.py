@@ -1,0 +1,416 @@
+"""What a report says, before anyone decides how it looks: sentences, totals, order.
+
+In: one capture's or build's verdicts (diagnose/model.py). Out: plain strings and small records, names still raw (each renderer makes them
+visible and escapes them). Next: terminal.py, html.py (through page.py) and markdown.py, which print these words in this order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..diagnose.model import (
+    BuildDiagnosis,
+    CaptureDiagnosis,
+    Evidence,
+    Input,
+    LayerVerdict,
+    LineEvidence,
+    PointerEvidence,
+    Proof,
+    Remedy,
+    Status,
+    Warning,
+)
+
+VALIDATION_NOTE = (
+    "Verdicts are validated on simulated races and on real dense logs; no public log with a timed sparse tactic is known. "
+    "If you have one, please send it."
+)
+"""Every report ends with it: a reader must know what the verdicts were tested on."""
+
+STATUS_WORDS: dict[Status, str] = {
+    "sparse": "runs sparse",
+    "dense": "eligible, runs dense",
+    "dense-unknown": "runs dense, eligibility unknown",
+    "ineligible": "not eligible",
+    "undetermined": "cannot be told",
+    "other": "not concerned",
+}
+
+# The first ones take the ground from under verdicts; the last ones only colour them.
+_TRUST_ORDER = (
+    "capture-mismatch",
+    "log-truncated",
+    "names-only",
+    "stderr-missing",
+    "timing-cache-used",
+    "eligibility-disagrees",
+    "several-builds",
+    "out-of-memory",
+    "unknown-lines",
+    "time-sum",
+)
+
+_KIND_RANK = {"measured": 0, "bound": 1, "unknown": 2}
+_STATUS_RANK: dict[Status, int] = {"dense": 0, "dense-unknown": 1, "undetermined": 2, "ineligible": 3, "sparse": 4, "other": 5}
+
+_NEXT_BY_REASON = {
+    "not-captured": "Add the verbose build log of this very build: trtexec --verbose ... > build.log 2>&1",
+    "eligibility-unknown": "Add the verbose build log (its Sparsity list names the eligible layers) or the ONNX model.",
+    "names-only": "Build with --profilingVerbosity=detailed and export the layer info again: this one holds names only.",
+    "unnamed-tactic": "Add the verbose build log of this very build, or a kernel trace: no input names these tactic ids.",
+    "jit-deferred": "TensorRT-RTX picks kernels on the user's GPU: run it there under nsys and add the kernel trace.",
+    "timing-cache": "Build once with an empty timing cache: cached results carry no race.",
+    "log-truncated": "Capture the whole log: it ends before the decision.",
+    "myelin-opaque": "Make a cold verbose build with TensorRT 10.14 or later: it prints the tactics inside Myelin regions.",
+    "flag-off": "Build with --sparsity=enable: this engine was built without it.",
+}
+_NEXT_BY_WARNING = {
+    "capture-mismatch": "Capture log, layer info and timing profile in one trtexec run: these come from different builds.",
+    "stderr-missing": "Capture standard error too (2>&1): trtexec writes its warnings there.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonGroup:
+    """The layers of one status that share a reason. `time_ms`: sum over the layers whose time is known, None if none is."""
+
+    status: Status
+    reason: str
+    layers: int
+    time_ms: float | None
+    proofs: tuple[tuple[Proof, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do and what it is worth. `gain` is words, empty when nothing can be said; `layers`: names, costliest first."""
+
+    text: str
+    gain: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All a report says about one build, in the order in which it is said."""
+
+    headline: str
+    notes: tuple[str, ...]
+    identity: tuple[tuple[str, str], ...]
+    warnings: tuple[Warning, ...]
+    reasons: tuple[ReasonGroup, ...]
+    fallbacks: tuple[LayerVerdict, ...]
+    first_steps: tuple[Step, ...]
+    capture_next: tuple[str, ...]
+
+
+def story(capture: CaptureDiagnosis, build: BuildDiagnosis | None = None) -> Story:
+    """The story of `build` (the capture's main build if not given); a capture without any build has one, too."""
+    build = build or capture.main
+    if build is None:
+        return Story("The inputs hold no engine: there is nothing to diagnose.", (), (), (), (), (), (), _nothing_captured(capture.inputs))
+    return Story(
+        headline=headline(build),
+        notes=notes(build),
+        identity=identity(build),
+        warnings=trust_order(build.warnings),
+        reasons=reason_groups(build),
+        fallbacks=costliest_first(layer for layer in build.layers if layer.status == "dense"),
+        first_steps=first_steps(build),
+        capture_next=capture_next(capture, build),
+    )
+
+
+def count(number: int, singular: str, plural: str | None = None) -> str:
+    """`1 layer`, `2 layers`, `1,204 layers`."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def ms(value: float | None) -> str:
+    """A time in milliseconds with about three digits that matter, without its unit; `?` when unknown or not finite."""
+    if value is None or not math.isfinite(value):
+        return "?"
+    size = abs(value)
+    if size == 0:
+        return "0"
+    for limit, decimals in ((100.0, 0), (10.0, 1), (1.0, 2), (0.01, 3), (0.001, 4)):
+        if size >= limit:
+            return f"{value:.{decimals}f}"
+    return f"{value:.1g}" if size < 1e-5 else f"{value:.5f}"
+
+
+def percent(value: float | None) -> str:
+    """A ratio (0.078) as signed per cent (`+7.8 %`); `?` when unknown."""
+    return "?" if value is None or not math.isfinite(value) else f"{value * 100:+.1f} %"
+
+
+def headline(build: BuildDiagnosis) -> str:
+    """The answer in one sentence; only what is known gets a clause."""
+    summary = build.summary
+    reasons = {layer.reason for layer in build.layers if layer.status not in ("sparse", "other")}
+    if summary.layers == 0:
+        return "The engine of this build has no layers listed: there is nothing to diagnose."
+    if reasons == {"names-only"}:
+        return f"The layer info holds names only: which tactics run in its {count(summary.layers, 'layer')} cannot be told."
+    if summary.eligible is None:
+        return _headline_unknown_eligibility(build)
+    if summary.eligible == 0:
+        why = ", because it was built with sparsity off" if reasons == {"flag-off"} else ""
+        return f"No layer of this engine is eligible for 2:4 sparsity{why}: nothing could run sparse."
+    eligible = count(summary.eligible, "eligible layer")
+    if summary.fallback:
+        return _headline_fallbacks(build)
+    if "jit-deferred" in reasons and not summary.picked:
+        return f"TensorRT-RTX chooses kernels on the user's GPU: whether the {eligible} will run sparse cannot be read from this build."
+    if summary.picked >= summary.eligible:
+        only = summary.eligible == 1
+        return "The only eligible layer runs sparse." if only else f"All {eligible} run sparse."
+    if summary.picked:
+        told = count(summary.eligible - summary.picked, "layer")
+        return f"{summary.picked:,} of {eligible} run sparse and none is known to run dense; {told} cannot be told."
+    return f"Whether the {eligible} run sparse or dense cannot be told from these inputs."
+
+
+def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:
+    summary = build.summary
+    parts = []
+    if summary.picked:
+        parts.append(f"{count(summary.picked, 'layer runs', 'layers run')} sparse")
+    if summary.dense_unknown:
+        parts.append(f"{count(summary.dense_unknown, 'layer runs', 'layers run')} dense")
+    if summary.undetermined:
+        parts.append(f"{count(summary.undetermined, 'layer')} cannot be told")
+    what = ", ".join(parts) if parts else "no layer is one that sparsity concerns"
+    if not summary.dense_unknown and not summary.undetermined:
+        return f"{what[0].upper()}{what[1:]}; nothing here runs dense without a reason."
+    return f"No input says which layers are eligible for 2:4 sparsity: {what}."
+
+
+def _headline_fallbacks(build: BuildDiagnosis) -> str:
+    summary = build.summary
+    verb = "runs" if summary.fallback == 1 else "run"
+    if summary.eligible == 1:
+        text = "The only eligible layer runs dense"
+    elif summary.fallback == summary.eligible:
+        text = f"All {count(summary.eligible, 'eligible layer')} run dense"
+    else:
+        text = f"{summary.fallback:,} of {count(summary.eligible or 0, 'eligible layer')} {verb} dense"
+    if summary.fallback_time_ms is not None:
+        there = "is spent there"
+        whole = f" of {ms(summary.total_time_ms)}" if summary.total_time_ms is not None else ""
+        text += f": {ms(summary.fallback_time_ms)}{whole} ms {there}"
+    return text + _raced_clause(build) + "."
+
+
+def _raced_clause(build: BuildDiagnosis) -> str:
+    """`; sparse was measured faster for 3 of them (0.04 ms)`; empty where the log holds no race of a fallback."""
+    summary = build.summary
+    fallbacks = [layer for layer in build.layers if layer.status == "dense"]
+    raced = sum(1 for layer in fallbacks if layer.best_dense_ms is not None and layer.best_sparse_ms is not None)
+    faster = sum(1 for layer in fallbacks if measured_faster(layer))
+    if faster:
+        gain = f" ({ms(summary.recoverable_ms)} ms)" if summary.recoverable_ms else ""
+        which = "it" if summary.fallback == 1 else f"{faster:,} of them"
+        return f"; sparse was measured faster for {which}{gain}"
+    if raced and summary.fallback == 1:
+        return "; sparse was timed for it and was not faster"
+    if raced == summary.fallback:
+        return "; sparse was measured faster for none of them"
+    if raced:
+        return f"; sparse was timed for {raced:,} of them and was never faster"
+    return ""
+
+
+def measured_faster(layer: LayerVerdict) -> bool:
+    """True where the log holds a sparse time below the best dense one, reformats aside."""
+    if any(remedy.gain_kind == "measured" and (remedy.gain_ms or 0) > 0 for remedy in layer.remedies):
+        return True
+    return layer.best_dense_ms is not None and layer.best_sparse_ms is not None and layer.best_sparse_ms < layer.best_dense_ms
+
+
+def notes(build: BuildDiagnosis) -> tuple[str, ...]:
+    """What qualifies the headline, one short sentence each."""
+    summary, out = build.summary, []
+    fallbacks = [layer for layer in build.layers if layer.status == "dense"]
+    unproven = sum(1 for layer in fallbacks if layer.eligibility.proof != "proven")
+    if unproven:
+        who = "their eligibility" if unproven == len(fallbacks) else f"the eligibility of {unproven:,} of them"
+        out.append(f"No log proves {who}: it is suggested by the layer info or the weights.")
+    if fallbacks and summary.undetermined:
+        out.append(f"{count(summary.undetermined, 'more layer')} cannot be told.")
+    if summary.eligible is not None and summary.dense_unknown:
+        verb = "runs" if summary.dense_unknown == 1 else "run"
+        out.append(f"{count(summary.dense_unknown, 'more layer')} {verb} dense and may or may not be eligible.")
+    if summary.eligible_unmatched:
+        verb = "matches" if summary.eligible_unmatched == 1 else "match"
+        of = f" of {summary.eligible_listed:,}" if summary.eligible_listed is not None else ""
+        out.append(f"{summary.eligible_unmatched:,}{of} names on the log's Sparsity list {verb} no engine layer.")
+    if fallbacks and summary.bound_ms:
+        out.append(f"Sparse kernels at the machine's limits could save at most {ms(summary.bound_ms)} ms (bound).")
+    inside_noise = sum(1 for layer in fallbacks if layer.stability in ("near", "coin-toss"))
+    if inside_noise:
+        verb = "sits" if inside_noise == 1 else "sit"
+        out.append(f"{count(inside_noise, 'of these verdicts', 'of these verdicts')} {verb} near or inside the timing noise.")
+    return tuple(out)
+
+
+def identity(build: BuildDiagnosis) -> tuple[tuple[str, str], ...]:
+    """What was built on what, as far as the inputs say: (label, value)."""
+    environment, out = build.environment, []
+    if environment.tensorrt:
+        out.append(("TensorRT", environment.tensorrt))
+    if environment.gpu or environment.compute_capability:
+        sm = f"SM {environment.compute_capability}" if environment.compute_capability else ""
+        out.append(("GPU", f"{environment.gpu} ({sm})" if environment.gpu and sm else environment.gpu or sm))
+    if environment.precision:
+        out.append(("precision", ", ".join(environment.precision)))
+    if environment.sparsity:
+        out.append(("sparsity", environment.sparsity))
+    if environment.opt_level is not None:
+        out.append(("optimization level", str(environment.opt_level)))
+    if build.backend_strategy is not None:
+        out.append(("backend strategy", str(build.backend_strategy)))
+    return tuple(out)
+
+
+def trust_order(warnings: Sequence[Warning]) -> tuple[Warning, ...]:
+    """Warnings, those that undermine most first."""
+    rank = {name: index for index, name in enumerate(_TRUST_ORDER)}
+    return tuple(sorted(warnings, key=lambda warning: rank.get(warning.id, len(rank))))
+
+
+def costliest_first(layers: Iterable[LayerVerdict]) -> tuple[LayerVerdict, ...]:
+    """By time, longest first; layers without a time last, in the engine's order."""
+    return tuple(sorted(layers, key=lambda layer: -(_finite(layer.time_ms) or 0.0) if _finite(layer.time_ms) is not None else math.inf))
+
+
+def reason_groups(build: BuildDiagnosis, statuses: Iterable[Status] | None = None) -> tuple[ReasonGroup, ...]:
+    """Layers grouped by status and reason: fallbacks first, and within a status by time, then by number.
+
+    Without `statuses`: dense, dense-unknown and undetermined; if there are none of these, ineligible ones.
+    """
+    if statuses is None:
+        wanted: set[Status] = {"dense", "dense-unknown", "undetermined"}
+        if not any(layer.status in wanted for layer in build.layers):
+            wanted = {"ineligible"}
+    else:
+        wanted = set(statuses)
+    groups: dict[tuple[Status, str], list[LayerVerdict]] = defaultdict(list)
+    for layer in build.layers:
+        if layer.status in wanted:
+            groups[layer.status, layer.reason or "unknown"].append(layer)
+    out = []
+    for (status, reason), members in groups.items():
+        times = [time for layer in members if (time := _finite(layer.time_ms)) is not None]
+        proofs = Counter(layer.proof for layer in members)
+        order: tuple[Proof, ...] = ("proven", "suggested", "unknown")
+        out.append(
+            ReasonGroup(status, reason, len(members), math.fsum(times) if times else None, tuple((p, proofs[p]) for p in order if proofs[p]))
+        )
+    return tuple(sorted(out, key=lambda group: (_STATUS_RANK[group.status], -(group.time_ms or 0.0), -group.layers, group.reason)))
+
+
+def proofs_text(group: ReasonGroup) -> str:
+    """`proven`, or `3 proven, 1 suggested` where they differ."""
+    if len(group.proofs) == 1:
+        return group.proofs[0][0]
+    return ", ".join(f"{number:,} {proof}" for proof, number in group.proofs)
+
+
+def first_steps(build: BuildDiagnosis, limit: int = 5) -> tuple[Step, ...]:
+    """Remedies, equal ones taken together: measured gains first, then bounds, then those that nobody can put a figure on."""
+    groups: dict[tuple[str, str], list[tuple[LayerVerdict, Remedy]]] = defaultdict(list)
+    for layer in build.layers:
+        for remedy in layer.remedies:
+            groups[remedy.text, remedy.gain_kind].append((layer, remedy))
+    ranked = []
+    for (text, kind), members in groups.items():
+        members.sort(key=lambda pair: -(_finite(pair[0].time_ms) or 0.0))
+        gains = [gain for _, remedy in members if (gain := _finite(remedy.gain_ms)) is not None]
+        total = math.fsum(gains) if gains else None
+        times = math.fsum(_finite(layer.time_ms) or 0.0 for layer, _ in members)
+        status = min(_STATUS_RANK[layer.status] for layer, _ in members)
+        step = Step(text, _gain_text(kind, total, len(members), times), tuple(layer.name for layer, _ in members))
+        ranked.append(((status, _KIND_RANK[kind], -(total or 0.0), -times, -len(members)), step))
+    ranked.sort(key=lambda pair: pair[0])
+    return tuple(step for _, step in ranked[:limit])
+
+
+def _gain_text(kind: str, total: float | None, layers: int, time_ms: float) -> str:
+    where = count(layers, "layer") + (f", {ms(time_ms)} ms" if time_ms else "")
+    if kind == "measured" and total is not None:
+        return f"measured gain {ms(total)} ms; {where}"
+    if kind == "bound" and total is not None:
+        return f"gain at most {ms(total)} ms; {where}"
+    return f"gain unknown; {where}"
+
+
+def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis) -> tuple[str, ...]:
+    """What to capture so that more can be said, the most telling first."""
+    reasons = Counter(layer.reason for layer in build.layers if layer.reason and layer.status not in ("sparse", "other"))
+    warned = {warning.id for warning in build.warnings}
+    out = [text for name, text in _NEXT_BY_WARNING.items() if name in warned]
+    out += [_NEXT_BY_REASON[reason] for reason, _ in reasons.most_common() if reason in _NEXT_BY_REASON]
+    if build.layers and all(layer.time_ms is None for layer in build.layers) and build.summary.fallback + build.summary.dense_unknown:
+        out.append("Add a timing profile (--exportProfile=profile.json): no input says how long the layers take.")
+    if build.summary.fallback and capture.inputs and not {"build_log"} & {item.kind for item in capture.inputs}:
+        out.append(_NEXT_BY_REASON["not-captured"])
+    return tuple(dict.fromkeys(out))
+
+
+def _nothing_captured(inputs: Sequence[Input]) -> tuple[str, ...]:
+    kinds = {item.kind for item in inputs}
+    if "build_log" in kinds and "layer_info" not in kinds:
+        return ("Add the layer info (--exportLayerInfo=layers.json --profilingVerbosity=detailed): the log holds no finished build.",)
+    return ("Add the layer info (--exportLayerInfo=layers.json --profilingVerbosity=detailed) and the verbose build log.",)
+
+
+def build_line(build: BuildDiagnosis) -> str:
+    """One line about a build that is not the one in full."""
+    where = f"lines {build.lines[0]:,} to {build.lines[1]:,}" if build.lines else "layer info"
+    return f"build {build.index} ({where}): {headline(build)}"
+
+
+def layer_figures(layer: LayerVerdict) -> tuple[tuple[str, str], ...]:
+    """The arithmetic of a verdict as (label, value) pairs; unknown figures are left out."""
+    out: list[tuple[str, str]] = []
+    if layer.time_ms is not None:
+        share = f", {layer.time_percent:.1f} % of the engine" if layer.time_percent is not None else ""
+        out.append((f"time ({layer.time_stat})" if layer.time_stat else "time", f"{ms(layer.time_ms)} ms{share}"))
+    if layer.best_dense_ms is not None:
+        out.append(("best dense", f"{ms(layer.best_dense_ms)} ms" + (f": {layer.compared_dense}" if layer.compared_dense else "")))
+    if layer.best_sparse_ms is not None:
+        out.append(("best sparse", f"{ms(layer.best_sparse_ms)} ms" + (f": {layer.compared_sparse}" if layer.compared_sparse else "")))
+    if layer.margin is not None:
+        out.append(("sparse against dense", percent(layer.margin)))
+    if layer.stability is not None:
+        out.append(("stability", layer.stability))
+    return tuple(out)
+
+
+def evidence_place(evidence: Evidence, inputs: Sequence[Input]) -> str:
+    """`build.log:4711`, `layers.json/Layers/17/TacticName` or `model.onnx:weight[0, 3]`."""
+    known = 0 <= evidence.input < len(inputs)
+    path = inputs[evidence.input].path if known else f"input {evidence.input}"
+    if isinstance(evidence, LineEvidence):
+        return f"{path}:{evidence.line}"
+    if isinstance(evidence, PointerEvidence):
+        return f"{path}{evidence.pointer}"
+    return f"{path}:{evidence.tensor}[{', '.join(map(str, evidence.index))}]"
+
+
+def input_line(item: Input) -> str:
+    """`build.log: build log, cask-8.6, 4,711 lines`."""
+    parts = [item.kind.replace("_", " ")]
+    if item.dialect:
+        parts.append(item.dialect)
+    parts.append(count(item.lines, "line") if item.lines is not None else count(item.bytes, "byte"))
+    return f"{item.path}: {', '.join(parts)}"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
