@@ -1,0 +1,121 @@
+"""What the name of an engine layer says: the optimization profile it belongs to and the ONNX nodes fused into it.
+
+In: a layer's `Name`, or its `Metadata`. Out: names of ONNX nodes. Next: layer_info.py; the log parser and diagnose/ join by these names.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_PROFILE_SUFFIX = re.compile(r"^(?P<base>.*?) \[profile (?P<index>\d{1,6})\]$", re.DOTALL)
+_MYELIN_SUFFIX = re.compile(r"_myl\d+_\d+$")
+_MLP_PREFIX = re.compile(r"^\d+-layer MLP: ")
+_ONNX_LAYER = "[ONNX Layer: "
+# Layers TensorRT makes of its own accord; the layer they serve is named in them but does not run in them.
+_COPIES = ("Reformatting CopyNode for ", "Reformatted Input Tensor ", "Reformatted Output Tensor ", "Forced Cast ITensor ")
+_MYELIN_OWN = ("__myl", "__mye", "dummy_shape_call__mye", "[trainStation")
+_MAX_DEPTH = 64  # PWN(PWN(…)) deeper than this stays one name: bounds the work on a hostile name
+
+
+def split_profile_suffix(name: str) -> tuple[str, int | None]:
+    """(name without ` [profile N]`, N): engines with several optimization profiles hold each layer once a profile."""
+    match = _PROFILE_SUFFIX.match(name) if name.endswith("]") else None
+    return (match["base"], int(match["index"])) if match else (name, None)
+
+
+@lru_cache(maxsize=65536)
+def onnx_nodes_from_name(name: str) -> tuple[str, ...]:
+    """The parts of a fused layer name, in order and without duplicates: ONNX nodes where TensorRT named the layer after them.
+
+    Split at ` + ` and ` || `, `PWN(a, b)` opened, `2-layer MLP: a -> b` followed, always at bracket depth 0 only; ` [profile N]` and
+    Myelin's `_mylR_I` dropped. `{ForeignNode[a...b]}` names only the two end points of its region: what lies between is not in the name. A
+    reformat or cast that TensorRT added, and an instruction Myelin named itself, belong to no node: `()`. Some parts are no ONNX node but a
+    constant or a layer TensorRT made (`conv1.weight`, `reshape_before_/head/Gemm`, `(Unnamed Layer* 3) [Convolution]`): each stays one
+    name, for the name alone cannot tell.
+    """
+    base = split_profile_suffix(name)[0]
+    if base.startswith(_COPIES) or base.startswith(_MYELIN_OWN):
+        return ()
+    base = _MYELIN_SUFFIX.sub("", base)
+    found: dict[str, None] = {}
+    pending: list[tuple[str, int]] = [(base, 0)]
+    while pending:
+        part, depth = pending.pop()
+        pieces = _pieces(part) if depth < _MAX_DEPTH else [part]
+        if pieces == [part] or not pieces:
+            if part:
+                found.setdefault(part)
+        else:
+            pending.extend((piece, depth + 1) for piece in reversed(pieces))
+    return tuple(found)
+
+
+def onnx_nodes_from_metadata(metadata: str) -> tuple[str, ...]:
+    """The nodes in a layer's `Metadata`: `[ONNX Layer: a]`, separated by 0x1E, 0x1F or nothing.
+
+    A suffix after the bracket, such as `__gemm_from_conv1x1`, is no node.
+    """
+    found: dict[str, None] = {}
+    for piece in metadata.split(_ONNX_LAYER)[1:]:
+        end = piece.rfind("]")
+        node = piece[:end] if end >= 0 else piece.rstrip("\x1e\x1f ")
+        if node:
+            found.setdefault(node)
+    return tuple(found)
+
+
+def _pieces(part: str) -> list[str]:
+    """One step of taking a fused name apart; `[part]` where it is one name."""
+    part = part.strip()
+    if mlp := _MLP_PREFIX.match(part):
+        return _split(part[mlp.end() :], (" -> ", " + ", " || "))
+    pieces = _split(part, (" + ", " || "))
+    if len(pieces) > 1:
+        return pieces
+    if part.startswith("PWN(") and _closes_at_end(part, 3):
+        return _split(part[4:-1], (", ", " + ", " || "))
+    if part.startswith("{ForeignNode[") and part.endswith("]}"):
+        first, dots, last = part[13:-2].partition("...")
+        return [end for end in (first, last) if end] if dots else [first]
+    return [part]
+
+
+def _closes_at_end(part: str, start: int) -> bool:
+    """True if the bracket at `start` closes at the last character of `part` and not before."""
+    depth = 0
+    for index in range(start, len(part)):
+        if part[index] in "([{":
+            depth += 1
+        elif part[index] in ")]}":
+            depth -= 1
+            if depth == 0:
+                return index == len(part) - 1
+    return False
+
+
+def _split(text: str, separators: tuple[str, ...]) -> list[str]:
+    """Split at any of `separators` outside brackets; at all of them where the brackets of `text` do not balance."""
+    if not any(separator in text for separator in separators):
+        return [text]
+    if not any(bracket in text for bracket in "([{"):
+        return [piece.strip() for piece in re.split("|".join(map(re.escape, separators)), text) if piece.strip()]
+    parts: list[str] = []
+    depth = start = index = 0
+    while index < len(text):
+        char = text[index]
+        if char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth = max(depth - 1, 0)
+        elif depth == 0 and (step := next((len(s) for s in separators if text.startswith(s, index)), 0)):
+            parts.append(text[start:index])
+            index += step
+            start = index
+            continue
+        index += 1
+    if depth:
+        parts = re.split("|".join(map(re.escape, separators)), text)
+    else:
+        parts.append(text[start:])
+    return [piece.strip() for piece in parts if piece.strip()]
