@@ -1,0 +1,91 @@
+"""Warnings on a whole capture. In: nothing. Out: `WARNING_KINDS`. Next: causes.py."""
+
+from __future__ import annotations
+
+from .records import WarningKind
+
+WARNING_KINDS: tuple[WarningKind, ...] = (
+    WarningKind(
+        id="capture-mismatch",
+        title="The files come from different builds",
+        means="The log and the layer information (or the timing profile) disagree about the engine.",
+        found_by="Among layers in both, with a non-zero tactic id on both sides and a Cask runner, at least one id differs; or more "
+        "than 5 % of the layer names of one input are absent from the other, Reformat and NoOp layers and ` [profile N]` aside; or a "
+        "sparse winner stands where a dense tactic runs.",
+        effect="The inputs are not joined: what runs is taken from the layer information, times from the timing profile only if its "
+        "names match, and causes from the log are suggested at most, as seen in another build of this model.",
+        todo="Capture log, layer information and timing profile in one build (`trtlens build`).",
+    ),
+    WarningKind(
+        id="stderr-missing",
+        title="Standard error is missing from the log",
+        means="A trtexec log has no warning and no error line at all.",
+        found_by="No `[W]` and no `[E]` line; trtexec writes those to standard error.",
+        effect="Memory causes cannot be excluded, and the absence of sparse tactics is not proven.",
+        todo="Capture with `trtexec … > build.log 2>&1`.",
+    ),
+    WarningKind(
+        id="timing-cache-used",
+        title="Timings came from outside this log",
+        means="A timing cache with entries was used.",
+        found_by="`Loaded N … entries` with N above 0, or a cached result that matches no earlier race of the build.",
+        effect="Layers answered from the cache have no race in this log; their reason is `timing-cache`.",
+        todo="Build with an empty timing cache.",
+    ),
+    WarningKind(
+        id="several-builds",
+        title="The log holds several builds",
+        means="More than one engine was built into this log.",
+        found_by="More than one build was found in the file.",
+        effect="The build that the layer information matches is explained, else the last complete one.",
+        todo="Choose another one with `--build N`.",
+    ),
+    WarningKind(
+        id="log-truncated",
+        title="The log is cut off",
+        means="The log ends inside a build.",
+        found_by="The last build reaches neither the engine's layers nor the end of its build.",
+        effect="Layers without a decision in the log are `log-truncated`.",
+        todo="Capture the log in full.",
+    ),
+    WarningKind(
+        id="names-only",
+        title="The layer information has names only",
+        means="The engine was built without detailed profiling verbosity.",
+        found_by="The layers are plain names, without tactics.",
+        effect="What runs can only be told from the log.",
+        todo="Build with `--profilingVerbosity=detailed`.",
+    ),
+    WarningKind(
+        id="out-of-memory",
+        title="Allocations failed during the build",
+        means="The log holds allocation failures; tactics may have been left out.",
+        found_by="Lines on failed allocations or insufficient memory.",
+        effect="Tactics may be missing, and the absence of sparse ones is not proven for the layers concerned.",
+        todo="Build again with more free memory.",
+    ),
+    WarningKind(
+        id="eligibility-disagrees",
+        title="The inputs disagree on which layers qualify",
+        means="The log's list names a layer whose weights in the ONNX model do not conform, or the other way round.",
+        found_by="The list of the log against the check of the weights.",
+        effect="The log's list wins.",
+        todo="Check that the ONNX model is the one that was built, and how its weights are folded.",
+    ),
+    WarningKind(
+        id="unknown-lines",
+        title="Part of the log was not understood",
+        means="Lines with TensorRT's prefix inside the tuning part of the log fit no known form.",
+        found_by="The share of such lines between the first `Computing costs` or `Autotuning` and `Engine Layer Information:`.",
+        effect="Something may be missing; the share says how much.",
+        todo="Please report the TensorRT version and some of these lines.",
+    ),
+    WarningKind(
+        id="time-sum",
+        title="Layer times do not add up to the latency",
+        means="The sum of the layers' times differs from the measured latency.",
+        found_by="The sum of the timing profile against the latency in the log.",
+        effect="Shares of time are those of the profile. Several streams, NoOps and the cost of profiling itself make the two differ.",
+        todo="Judge by end-to-end latency.",
+    ),
+)
