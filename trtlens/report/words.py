@@ -308,9 +308,8 @@ def reason_groups(build: BuildDiagnosis, statuses: Iterable[Status] | None = Non
         times = [time for layer in members if (time := _finite(layer.time_ms)) is not None]
         proofs = Counter(layer.proof for layer in members)
         order: tuple[Proof, ...] = ("proven", "suggested", "unknown")
-        out.append(
-            ReasonGroup(status, reason, len(members), math.fsum(times) if times else None, tuple((p, proofs[p]) for p in order if proofs[p]))
-        )
+        total = math.fsum(times) if times else None
+        out.append(ReasonGroup(status, reason, len(members), total, tuple((proof, proofs[proof]) for proof in order if proofs[proof])))
     return tuple(sorted(out, key=lambda group: (_STATUS_RANK[group.status], -(group.time_ms or 0.0), -group.layers, group.reason)))
 
 
@@ -330,23 +329,23 @@ def first_steps(build: BuildDiagnosis, limit: int = 5) -> tuple[Step, ...]:
     ranked = []
     for (text, kind), members in groups.items():
         members.sort(key=lambda pair: -(_finite(pair[0].time_ms) or 0.0))
-        gains = [gain for _, remedy in members if (gain := _finite(remedy.gain_ms)) is not None]
+        gains = [known for _, remedy in members if (known := _finite(remedy.gain_ms)) is not None]
         total = math.fsum(gains) if gains else None
         times = math.fsum(_finite(layer.time_ms) or 0.0 for layer, _ in members)
         status = min(_STATUS_RANK[layer.status] for layer, _ in members)
-        step = Step(text, _gain_text(kind, total, len(members), times), tuple(layer.name for layer, _ in members))
+        where = count(len(members), "layer") + (f", {ms(times)} ms" if times else "")
+        gain = remedy_gain(Remedy(text, total, members[0][1].gain_kind))
+        step = Step(text, f"{gain}; {where}", tuple(layer.name for layer, _ in members))
         ranked.append(((status, _KIND_RANK[kind], -(total or 0.0), -times, -len(members)), step))
     ranked.sort(key=lambda pair: pair[0])
     return tuple(step for _, step in ranked[:limit])
 
 
-def _gain_text(kind: str, total: float | None, layers: int, time_ms: float) -> str:
-    where = count(layers, "layer") + (f", {ms(time_ms)} ms" if time_ms else "")
-    if kind == "measured" and total is not None:
-        return f"measured gain {ms(total)} ms; {where}"
-    if kind == "bound" and total is not None:
-        return f"gain at most {ms(total)} ms; {where}"
-    return f"gain unknown; {where}"
+def remedy_gain(remedy: Remedy) -> str:
+    """`measured gain 0.040 ms`, `gain at most 0.3 ms` or `gain unknown`: never a figure without its kind."""
+    if _finite(remedy.gain_ms) is None or remedy.gain_kind == "unknown":
+        return "gain unknown"
+    return f"{'measured gain' if remedy.gain_kind == 'measured' else 'gain at most'} {ms(remedy.gain_ms)} ms"
 
 
 def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis) -> tuple[str, ...]:
