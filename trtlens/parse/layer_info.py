@@ -58,8 +58,8 @@ def looks_like(text_head: str) -> bool:
 def parse_layer_info(text: str, path: str) -> EngineInfo:
     """The engine that a layer-info file describes.
 
-    A damaged file gives the layers that are complete, with a Note for each part that is not (`EngineInfo.notes`). Raises InputError where no
-    complete layer stands in it, or where it is something else.
+    A damaged file gives the layers that are complete, with a Note for each part that is not (`EngineInfo.notes`). Raises InputError where
+    no complete layer stands in it, or where it is something else.
     """
     text = text.lstrip("\ufeff")
     lenient_json.reject_unreadable(text, path)
@@ -81,8 +81,8 @@ def parse_embedded_layer_info(lines: Iterable[tuple[int, str]]) -> list[Embedded
 
     `lines`: (1-based number, text) as they stand in the log. Leave the prefixes on: a prefix ends the block, for TensorRT prints it as one
     message whose further lines have none. Two forms are taken: `Layers:` followed by one line a layer (`trtexec --dumpLayerInfo`, verbose
-    builds of 10.x), and a JSON document that a script printed. A block ends at the blank line after `Bindings:` and its names, at a prefixed
-    line or at the last line.
+    builds of 10.x), and a JSON document that a script printed. A block ends at the blank line after `Bindings:` and its names, at a
+    prefixed line or at the last line.
     """
     found: list[EmbeddedLayerInfo] = []
     for block in layers_in_text(lines):
@@ -159,12 +159,12 @@ def _recover(text: str, path: str, error: InputError) -> EngineInfo:
         if rest := text[stopped:].strip():
             notes.append(Note(f"line {text.count(chr(10), 0, stopped) + 1}", f"not read: {visible(rest, 80)}"))
     else:
-        position = start
+        position, lines = start, lenient_json.LineCounter(text)
         for begin, end, layer in lenient_json.objects_in(text, start, _is_layer, path, repairs):
-            _note_gap(text, position, begin, notes)
+            _note_gap(text, position, begin, lines, notes)
             layers.append(layer)
             position = end
-        _note_gap(text, position, len(text), notes)
+        _note_gap(text, position, len(text), lines, notes)
     if not layers:
         raise InputError(path, "no complete layer stands in it", where=error.where, todo="export it again; the file is cut off or damaged")
     bindings = re.search(r'"Bindings"\s*:\s*\[', text[start:])
@@ -172,12 +172,12 @@ def _recover(text: str, path: str, error: InputError) -> EngineInfo:
     return _engine(layers, [f"/Layers/{i}" for i in range(len(layers))], document, "fragment", path, [*notes, *repairs.notes])
 
 
-def _note_gap(text: str, begin: int, end: int, notes: list[Note]) -> None:
+def _note_gap(text: str, begin: int, end: int, lines: lenient_json.LineCounter, notes: list[Note]) -> None:
     """Say what was skipped between two complete layers, if it is more than separators and the document's end."""
     gap = text[begin:end]
     gap = gap[: at.start()] if (at := re.search(r'\]\s*,?\s*"(?:Bindings|I/O Tensors)"\s*:', gap)) else gap
     if skipped := gap.strip(" \t\r\n,[]{}"):
-        notes.append(Note(f"line {text.count(chr(10), 0, begin) + 1}", f"skipped, no complete layer: {visible(skipped, 80)}"))
+        notes.append(Note(f"line {lines.line(begin)}", f"skipped, no complete layer: {visible(skipped, 80)}"))
 
 
 def _is_layer(value: dict[str, Any]) -> bool:

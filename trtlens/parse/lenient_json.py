@@ -23,7 +23,20 @@ _BARE_NUMBER = re.compile(r'(?P<before>"\s*:\s*)(?P<number>[-+]?(?:nan(?:\(\w*\)
 _TRAILING_COMMA = re.compile(r'(?<=["\d\]}el]),(?=\s*[\]}]\s*(?:[,\]}]|$))')
 _VALID_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
 _NEXT_STRING = re.compile(r'[\s,]*(?=")')
-_FAILURE_BUDGET = 2000  # failed decoding attempts in one damaged file before the rest is given up: bounds the work on hostile input
+_WORK_BUDGET = 20  # times its own length that a damaged document is decoded before the rest is given up: bounds hostile input
+
+
+class LineCounter:
+    """Line numbers of rising offsets in a text, each part of it counted once."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._offset, self._line = text, 0, 1
+
+    def line(self, offset: int) -> int:
+        """The 1-based line of `offset`, which must not be below the last one asked for."""
+        self._line += self._text.count("\n", self._offset, offset)
+        self._offset = offset
+        return self._line
 
 
 @dataclass
@@ -145,7 +158,7 @@ def objects_in(
 
     An object that cannot be decoded is entered: complete objects inside it are looked at in turn. Raises InputError on a nesting bomb.
     """
-    scan, failures = decoder(repairs), 0
+    scan, work, budget = decoder(repairs), 0, _WORK_BUDGET * len(text) + 1_000_000
     index = text.find("{", start)
     while index >= 0:
         end = index + 1
@@ -153,15 +166,17 @@ def objects_in(
             value, stop = scan.raw_decode(text, index)
         except RecursionError:
             raise _too_deep(path) from None
-        except ValueError:
-            failures += 1
-            if failures > _FAILURE_BUDGET:
-                repairs.notes.append(Note(f"character {index}", "too much damage: the rest of the file was not read"))
-                return
+        except ValueError as error:
+            work += (error.pos if isinstance(error, json.JSONDecodeError) else len(text)) - index + 100
         else:
             if wanted(value):
                 end = stop
                 yield index, stop, value
+            else:
+                work += stop - index
+        if work > budget:
+            repairs.notes.append(Note(f"character {index}", "too much damage: the rest of the file was not read"))
+            return
         index = text.find("{", end)
 
 

@@ -1,6 +1,7 @@
 """The metadata files that trex's process_engine writes beside layer info: `*.build.metadata.json` and `*.profile.metadata.json`.
 
-In: the text of one such file. Out: TrexMetadata, the few facts diagnose/ asks for and all sections as they are. Next: diagnose/ fills the environment.
+In: the text of one such file. Out: TrexMetadata, the few facts diagnose/ asks for and all sections as they are. Next: diagnose/ fills the
+environment of a build.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _SECTIONS = ("model_options", "build_options", "device_information", "performanc
 class TrexMetadata:
     """What the option, device and performance blocks of trtexec said, as trex copied them. Unknown is None.
 
-    `sparsity`: trtexec's word (Disabled, Enabled, Forced). `median_latency_ms`: from the performance summary. `sections`: everything, as it stands.
+    `sparsity`: trtexec's word (Disabled, Enabled, Forced). `median_latency_ms`: from the performance summary. `sections`: everything, as
+    it stands.
     """
 
     kind: Literal["build", "profile"]
