@@ -30,8 +30,8 @@ class Reason:
 
     `statuses`: the layer statuses it can stand beside. `kind`: `verdict` (it can be the reason of a layer that qualifies),
     `ineligible` (why a layer does not qualify) or `suspect` (only ever listed under `suspects`). `needs`: the inputs it is read
-    from. `proven_when`: "never" where no input can establish it. `domain_ids`: the known causes (`reasons.CAUSES`) that this id answers for. `next_capture`: what to
-    capture to learn more, None where the inputs already say it all.
+    from. `proven_when`: "never" where no input can establish it. `domain_ids`: the known causes (`reasons.CAUSES`) that this id
+    answers for. `next_capture`: what to capture to learn more, None where the inputs already say it all.
     """
 
     id: str
