@@ -227,7 +227,7 @@ def engine(number: int = 120) -> Diagnosis:
                       remedies=remedies, summary="No sparse tactic was timed in any of its 3 combinations.", **common)
             )
         elif kind in (4, 5):
-            layers.append(sparse_layer(name, **common))
+            layers.append(sparse_layer(name, best_dense_ms=round(scale * 1.3, 5), best_sparse_ms=scale, margin=-0.23, **common))
         elif kind == 6:
             layers.append(unknown_layer(name, "dense-unknown", "eligibility-unknown", type="CaskGemm", tactic=tactic, **common))
         elif kind == 7:
@@ -235,7 +235,8 @@ def engine(number: int = 120) -> Diagnosis:
         elif kind == 8:
             layers.append(unknown_layer(name, "ineligible", "pattern", type="CaskConvolution", tactic=tactic, proof="proven", eligibility=Eligibility(False, "proven"), **common))
         else:
-            layers.append(unknown_layer(f"Reformatting CopyNode for Input Tensor 0 to {name}", "other", None, type="Reformat", **common))
+            formats = {"input_formats": ("Float(401408,3136,56,1)",), "output_formats": ("Half(401408,3136:8,56,1)",)}
+            layers.append(unknown_layer(f"Reformatting CopyNode for Input Tensor 0 to {name}", "other", None, type="Reformat", **formats, **common))
     gain = sum(item.remedies[0].gain_ms or 0 for item in layers if item.remedies and item.remedies[0].gain_kind == "measured")
     warnings = (
         Warning("stderr-missing", "The log holds no [W] or [E] line: memory causes cannot be excluded."),

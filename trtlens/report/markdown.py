@@ -60,7 +60,7 @@ def _prose(text: str) -> str:
 def _capture(capture: CaptureDiagnosis, rows: int) -> str:
     story = words.story(capture)
     out = [f"### {_prose(story.headline)}", ""]
-    out += [f"{_prose(note)}  " for note in story.notes]
+    out += [f"{_prose(note)}  " for note in (*story.counts, *story.notes)]
     if story.identity:
         out += ["", " · ".join(f"{_prose(label)} **{escape(value, 200)}**" for label, value in story.identity), ""]
     out += [f"> **{escape(warning.id)}**: {_prose(warning.message[:1000])}\n>" for warning in story.warnings[:12]]

@@ -127,9 +127,9 @@ def _capture(capture: CaptureDiagnosis, extras: ReportExtras) -> dict[str, Any]:
             {
                 "text": visible(step.text, 800),
                 "gain": step.gain,
-                "layers": [visible(name) for name in step.layers[:3]],
-                "shown": [shorten_middle(visible(name), 60) for name in step.layers[:3]],
-                "more": max(len(step.layers) - 3, 0),
+                "layers": [visible(name) for name in step.layers[:2]],
+                "shown": [shorten_middle(visible(name), 60) for name in step.layers[:2]],
+                "more": max(len(step.layers) - 2, 0),
             }
             for step in story.first_steps
         ],

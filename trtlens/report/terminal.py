@@ -38,7 +38,7 @@ def render(diagnosis: Diagnosis, console: Console, *, quiet: bool = False, limit
 def _capture(printer: _Printer, capture: CaptureDiagnosis, limit: int) -> None:
     story = words.story(capture)
     printer.line(story.headline, style="bold")
-    for note in story.notes:
+    for note in (*story.counts, *story.notes):
         printer.line(note)
     if story.identity:
         printer.line()

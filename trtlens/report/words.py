@@ -99,6 +99,7 @@ class Story:
     """All a report says about one build, in the order in which it is said."""
 
     headline: str
+    counts: tuple[str, ...]
     notes: tuple[str, ...]
     identity: tuple[tuple[str, str], ...]
     warnings: tuple[Warning, ...]
@@ -112,9 +113,10 @@ def story(capture: CaptureDiagnosis, build: BuildDiagnosis | None = None) -> Sto
     """The story of `build` (the capture's main build if not given); a capture without any build has one, too."""
     build = build or capture.main
     if build is None:
-        return Story("The inputs hold no engine: there is nothing to diagnose.", (), (), (), (), (), (), _nothing_captured(capture.inputs))
+        return Story("The inputs hold no engine: there is nothing to diagnose.", (), (), (), (), (), (), (), _nothing_captured(capture.inputs))
     return Story(
         headline=headline(build),
+        counts=counts(build),
         notes=notes(build),
         identity=identity(build),
         warnings=trust_order(build.warnings),
@@ -232,6 +234,17 @@ def measured_faster(layer: LayerVerdict) -> bool:
     return layer.best_dense_ms is not None and layer.best_sparse_ms is not None and layer.best_sparse_ms < layer.best_dense_ms
 
 
+def counts(build: BuildDiagnosis) -> tuple[str, ...]:
+    """The layers that the headline leaves out; a page that draws these numbers need not print them."""
+    summary, out = build.summary, []
+    if summary.fallback and summary.undetermined:
+        out.append(f"{count(summary.undetermined, 'more layer')} cannot be told.")
+    if summary.eligible is not None and summary.dense_unknown:
+        verb = "runs" if summary.dense_unknown == 1 else "run"
+        out.append(f"{count(summary.dense_unknown, 'more layer')} {verb} dense and may or may not be eligible.")
+    return tuple(out)
+
+
 def notes(build: BuildDiagnosis) -> tuple[str, ...]:
     """What qualifies the headline, one short sentence each."""
     summary, out = build.summary, []
@@ -240,21 +253,17 @@ def notes(build: BuildDiagnosis) -> tuple[str, ...]:
     if unproven:
         who = "their eligibility" if unproven == len(fallbacks) else f"the eligibility of {unproven:,} of them"
         out.append(f"No log proves {who}: it is suggested by the layer info or the weights.")
-    if fallbacks and summary.undetermined:
-        out.append(f"{count(summary.undetermined, 'more layer')} cannot be told.")
-    if summary.eligible is not None and summary.dense_unknown:
-        verb = "runs" if summary.dense_unknown == 1 else "run"
-        out.append(f"{count(summary.dense_unknown, 'more layer')} {verb} dense and may or may not be eligible.")
     if summary.eligible_unmatched:
+        names = count(summary.eligible_unmatched, "name")
+        of = f" of the {summary.eligible_listed:,}" if summary.eligible_listed is not None else ""
         verb = "matches" if summary.eligible_unmatched == 1 else "match"
-        of = f" of {summary.eligible_listed:,}" if summary.eligible_listed is not None else ""
-        out.append(f"{summary.eligible_unmatched:,}{of} names on the log's Sparsity list {verb} no engine layer.")
+        out.append(f"{names}{of} on the log's Sparsity list {verb} no engine layer.")
     if fallbacks and summary.bound_ms:
         out.append(f"Sparse kernels at the machine's limits could save at most {ms(summary.bound_ms)} ms (bound).")
     inside_noise = sum(1 for layer in fallbacks if layer.stability in ("near", "coin-toss"))
     if inside_noise:
         verb = "sits" if inside_noise == 1 else "sit"
-        out.append(f"{count(inside_noise, 'of these verdicts', 'of these verdicts')} {verb} near or inside the timing noise.")
+        out.append(f"{inside_noise:,} of these verdicts {verb} near or inside the timing noise.")
     return tuple(out)
 
 

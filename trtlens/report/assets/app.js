@@ -302,7 +302,10 @@ const trtlens = (() => {
     app.data = JSON.parse(source.dataset.encoding === "gzip" ? await unpack(source.textContent) : source.textContent);
     app.layers = app.data.layers;
     for (const layer of app.layers) layer.status ??= "other";
-    if (!app.layers.length) return;
+    if (app.layers.length) explore();
+    document.documentElement.dataset.ready = "";
+  }
+  function explore() {
     app.defaults = { ...state, status: app.layers.some((layer) => layer.status === "dense") ? "dense" : "" };
     buildPage();
     readAddress();
@@ -313,7 +316,6 @@ const trtlens = (() => {
       if (state.layer) go(state.layer); else { update(); byId("layers").scrollIntoView(); }
     });
     document.addEventListener("keydown", keys);
-    document.documentElement.dataset.ready = "1";
   }
   return { app, make, ms, shorten, unpack, byId, go, start, STATUSES };
 })();
