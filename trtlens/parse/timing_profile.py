@@ -81,7 +81,7 @@ def _from_document(document: Any, notes: tuple[Note, ...], path: str) -> TimingP
 
 
 def _by_structure(text: str, path: str) -> list[TimingProfile]:
-    """Read the rows by their known shape: `{ "name" : "` NAME `", "timeMs" : N, …}`, with only separators, brackets and counts between them."""
+    """Read the rows by their known shape: `{ "name" : "` NAME `", "timeMs" : N, …}`, with separators and counts between."""
     reader = _Arrays(text)
     raw = _RAW_ROW.search(text) is not None
     position = searched = 0
@@ -127,7 +127,8 @@ class _Arrays:
             if match is None:
                 following = _NEXT_ARRAY.search(gap, index)
                 end = following.start() if following else len(gap)
-                self.notes.append(Note(f"line {self.lines.line(offset + index)}", f"skipped, no complete row: {visible(gap[index:end].strip(), 80)}"))
+                skipped = visible(gap[index:end].strip(), 80)
+                self.notes.append(Note(f"line {self.lines.line(offset + index)}", f"skipped, no complete row: {skipped}"))
                 self.items += 1
                 index = end if end > index else len(gap)
                 continue
