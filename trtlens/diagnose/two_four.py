@@ -34,8 +34,9 @@ class Violation:
 class PatternCount:
     """What the groups of one tensor along one axis are.
 
-    `conforming_fp16`, `zeros_fp16_adds`: after rounding to FP16 (None unless the values are float32). `partial_violations`: violations in the last,
-    padded group. `violations_by_output`: one count for each index of the output axis. `complete`: False if counting stopped at the first violation.
+    `conforming_fp16`, `zeros_fp16_adds`: after rounding to FP16 (None unless the values are float32). `partial_violations`: violations in
+    the last, padded group. `violations_by_output`: one count for each index of the output axis. `complete`: False if counting stopped at
+    the first violation.
     """
 
     groups: int = 0
@@ -67,8 +68,9 @@ def count_pattern(
 ) -> PatternCount:
     """Count the groups of 4 along `axis` of `tensor` seen in `shape`.
 
-    `output_axis`: also count violations per index of this axis. `never_zero`: a boolean array that broadcasts to `shape`; where True, no stored value
-    counts as zero (a non-zero zero point). `stop_at_first`: stop at the first block with a violation. Raises InputError when the file cannot be read.
+    `output_axis`: also count violations per index of this axis. `never_zero`: a boolean array that broadcasts to `shape`; where True, no
+    stored value counts as zero (a non-zero zero point). `stop_at_first`: stop at the first block with a violation.
+    Raises InputError when the file cannot be read.
     """
     view = View.along(shape, axis)
     blocks = BlockReader(reader, tensor, view)
@@ -153,9 +155,7 @@ class _Counter:
         pairs = self._sums[: size - inner]
         np.add(values[:-inner], values[inner:], out=pairs)
         usable = size - 3 * inner
-        fours = self._sums[:usable]
-        # Written in place: element i is read before it is written, and i + 2 * inner lies ahead.
-        np.add(pairs[:usable], pairs[2 * inner : 2 * inner + usable], out=fours)
+        fours = np.add(pairs[:usable], pairs[2 * inner : 2 * inner + usable], out=values[:usable])
         over = np.greater(fours, 2, out=self._over[:usable])
         np.logical_and(over, self._rows_mask(inner)[:usable], out=over)
         found = int(np.count_nonzero(over))

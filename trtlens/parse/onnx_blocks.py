@@ -89,7 +89,7 @@ class BlockReader:
         width = bits // 8
         if len(self._buffer) < elements * width:
             self._buffer = np.empty(elements * width, np.uint8)
-        target, done = memoryview(self._buffer), 0
+        target, done = self._buffer.data, 0
         for first, count in self.view.runs(block):
             self.reader.read_into(self.tensor, first * width, target[done : done + count * width])
             done += count * width
@@ -98,6 +98,6 @@ class BlockReader:
     def _packed(self, first: int, count: int, bits: int) -> Array:
         start, stop = first * bits // 8, ((first + count) * bits + 7) // 8
         packed = np.empty(stop - start, np.uint8)
-        self.reader.read_into(self.tensor, start, memoryview(packed))
+        self.reader.read_into(self.tensor, start, packed.data)
         skipped = first - start * 8 // bits
         return unpack(packed, bits)[skipped : skipped + count]

@@ -20,9 +20,11 @@ from .onnx_wire import WireError, skeleton
 MAX_NODES = 2_000_000
 """Nodes visited at most, calls of local functions counted each: nested functions can multiply without end."""
 
-_STANDARD_DOMAINS = ("", "ai.onnx")
+STANDARD_DOMAINS = ("", "ai.onnx")
 _RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"})
 Dimensions = tuple[int | None, ...]
+FunctionKey = tuple[str, str, str]
+"""Domain, name, overload."""
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Loaded:
     model: Any
     source: TensorSource
     main: Scope
-    functions: dict[tuple[str, str], Any]
+    functions: dict[FunctionKey, Any]
     shapes_inferred: bool
     visited: int = 0
 
@@ -44,7 +46,8 @@ class Loaded:
 
 @dataclass
 class Found:
-    """What stands behind a tensor name. `proto`: the tensor of an initializer; `node`: the producer. Both None: a runtime or unknown tensor."""
+    """What stands behind a tensor name. `proto`: the tensor of an initializer; `node`: the producer; both None: a runtime or unknown
+    one."""
 
     scope: Scope
     name: str
@@ -65,7 +68,7 @@ class Scope:
     bindings: dict[str, tuple[Scope, str]] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     shapes: dict[str, Dimensions] = field(default_factory=dict)
-    calls: tuple[tuple[str, str], ...] = ()
+    calls: tuple[FunctionKey, ...] = ()
     producers: dict[str, Any] = field(default_factory=dict)
     positions: dict[int, int] = field(default_factory=dict)
     _constant: set[str] = field(default_factory=set)
@@ -118,14 +121,13 @@ class Scope:
 
     def function_for(self, node: Any) -> Any | None:
         """The local function that `node` calls, if it does."""
-        return self.loaded.functions.get((node.domain, node.op_type))
+        return self.loaded.functions.get(_key(node))
 
-    def call(self, node: Any) -> Scope:
+    def call(self, node: Any, function: Any) -> Scope:
         """The body of the local function as `node` calls it. Raises InputError for a function that calls itself."""
         if id(node) in self._children:
             return self._children[id(node)]
-        function = self.function_for(node)
-        key = (node.domain, node.op_type)
+        key = _key(node)
         if key in self.calls:
             raise self.loaded.error(f"local function {node.op_type!r} calls itself", where=f"node {node.name!r}")
         given = {attribute.name: attribute for attribute in function.attribute_proto}
@@ -204,8 +206,12 @@ class Scope:
         if node.op_type in _RANDOM or any(a.HasField("g") or a.graphs for a in node.attribute):
             return False
         if not node.input:
-            return node.op_type == "Constant" and node.domain in _STANDARD_DOMAINS
+            return node.op_type == "Constant" and node.domain in STANDARD_DOMAINS
         return all(self.is_constant(name) for name in node.input)
+
+
+def _key(node: Any) -> FunctionKey:
+    return node.domain, node.op_type, getattr(node, "overload", "")  # onnx 1.15 has no overloads
 
 
 def name_in(found: Found) -> bool:
@@ -234,7 +240,7 @@ def load_graph(path: Path, *, mark_all: bool = False) -> Loaded:
     Raises InputError for a file that is missing, no ONNX model, truncated, or has a cyclic graph.
     """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     todo = "give an ONNX model (binary protobuf, .onnx)"
     marker = f"trtlens-{secrets.token_hex(16)}"
@@ -262,7 +268,8 @@ def load_graph(path: Path, *, mark_all: bool = False) -> Loaded:
         raise InputError(str(path), "is not an ONNX model: it holds no graph", todo=todo)
     inferred = _with_shapes(model)
     loaded = Loaded(path, inferred or model, TensorSource(path, marker), None, {}, inferred is not None)  # type: ignore[arg-type]
-    loaded.functions = {(function.domain, function.name): function for function in loaded.model.functions}
+    for function in loaded.model.functions:
+        loaded.functions[function.domain, function.name, getattr(function, "overload", "")] = function
     loaded.main = graph_scope(loaded, loaded.model.graph, None)
     loaded.main.prepare()
     return loaded

@@ -3,8 +3,8 @@
 In: a TensorProto of a skeleton (onnx_wire.py). Out: `StoredTensor`, and `TensorReader` that fills a caller's buffer. Next: onnx_model.py.
 
 WHY blocks are read into one small buffer and not memory-mapped: mapped pages count into the process's memory, and a file that another
-program shortens meanwhile kills a process that has it mapped (SIGBUS); a short read is an error that can be told. From the page cache, reading
-into a buffer that stays in the processor's cache costs about as much as mapping does.
+program shortens meanwhile kills a process that has it mapped (SIGBUS); a short read is an error that can be told. From the page cache,
+reading into a buffer that stays in the processor's cache costs about as much as mapping does.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ Storage = Literal["inline", "external", "typed"]
 class StoredTensor:
     """A constant tensor as the file holds it.
 
-    `storage`: "inline" (raw bytes in the .onnx file), "external" (in another file) or "typed" (int32_data and the like, decoded into `data`).
-    `path`, `offset`: where `nbytes` bytes stand, unless `data` holds them. `message_offset`: where the TensorProto starts in the .onnx
-    file, known when the model was read for rewriting.
+    `storage`: "inline" (raw bytes in the .onnx file), "external" (in another file) or "typed" (int32_data and the
+    like, decoded into `data`). `path`, `offset`: where `nbytes` bytes stand, unless `data` holds them.
+    `message_offset`: where the TensorProto starts in the .onnx file, known when the model was read for rewriting.
     """
 
     name: str
@@ -215,7 +215,7 @@ def read_array(tensor: StoredTensor) -> np.ndarray[Any, np.dtype[Any]]:
     """A small tensor (zero points, scales, shapes) whole: unsigned integers of its width, packed types unpacked; shape as stored."""
     buffer = np.empty(tensor.nbytes, np.uint8)
     with contextlib.closing(TensorReader()) as reader:
-        reader.read_into(tensor, 0, memoryview(buffer))
+        reader.read_into(tensor, 0, buffer.data)
     if tensor.element.bits < 8:
         return unpack(buffer, tensor.element.bits)[: tensor.elements].reshape(tensor.shape)
     return buffer.view(f"<u{tensor.element.bits // 8}").reshape(tensor.shape)
