@@ -1,0 +1,255 @@
+"""Bytes of an artefact, whatever it is packed in.
+
+In: a path (plain, .gz, .zst) or `-` for standard input. Out: blocks of UTF-8 text that end at line ends, and any line again by its offset.
+Next: build_log/ reads the blocks, detect.py the head. UTF-16 with a BOM (PowerShell's `>`) is transcoded; nothing else is changed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import io
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from ..errors import InputError
+
+BLOCK_BYTES = 8 << 20
+STDIN_NAME = "<stdin>"
+# A packed log unpacks 5 to 30 times; beyond 64 GiB a file is a bomb, not a build log. Stated in docs/limits.md.
+UNPACKED_LIMIT = 64 << 30
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+class TextSource:
+    """One text input that can be read more than once. Standard input is spooled to a temporary file as it is first read.
+
+    `path` is the file as the user named it. `size` is the packed size in bytes (None for a pipe until it has been read).
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = STDIN_NAME if path == "-" else path
+        self._file: Path | None = None
+        self._spool: IO[bytes] | None = None
+        self._sha256: str | None = None
+        self.packing = "plain"
+        self.encoding = "utf-8"
+        self._head = b""
+        if path == "-":
+            self._spool = tempfile.TemporaryFile(prefix="trtlens-")  # noqa: SIM115 - lives as long as the source
+            shutil.copyfileobj(sys.stdin.buffer, self._spool, BLOCK_BYTES)
+            self.size = self._spool.tell()
+        else:
+            self._file = Path(path)
+            try:
+                if self._file.is_dir():
+                    raise InputError(path, "is a folder", todo="name the files in it, or a capture folder that trtlens wrote")
+                self.size = self._file.stat().st_size
+            except FileNotFoundError:
+                raise InputError(path, "no such file", todo="check the path") from None
+            except OSError as error:
+                raise InputError(path, f"cannot be read ({error.strerror})", todo="check its permissions") from None
+        with self._open_raw() as raw:
+            start = raw.read(4)
+        if start.startswith(_GZIP):
+            self.packing = "gzip"
+        elif start == _ZSTD:
+            self.packing = "zstd"
+        self._head = self._read_head()
+
+    def _open_raw(self) -> IO[bytes]:
+        if self._spool is not None:
+            self._spool.seek(0)
+            return _NoClose(self._spool)
+        assert self._file is not None
+        try:
+            return self._file.open("rb")
+        except OSError as error:
+            raise InputError(self.path, f"cannot be read ({error.strerror})", todo="check its permissions") from None
+
+    def _open_unpacked(self, raw: IO[bytes]) -> IO[bytes]:
+        if self.packing == "gzip":
+            return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+        if self.packing == "zstd":
+            import zstandard
+
+            # max_window_size bounds the memory a hostile frame can ask for (128 MiB is zstd's own --ultra ceiling for --long=27).
+            return zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(raw, read_across_frames=True)  # type: ignore[return-value]
+        return raw
+
+    def _read_head(self) -> bytes:
+        with self._open_raw() as raw:
+            try:
+                head = self._open_unpacked(raw).read(1 << 16) or b""
+            except (OSError, EOFError, zlib.error) as error:
+                raise InputError(self.path, f"is a damaged {self.packing} file ({error})", todo="pack it again or pass it unpacked") from None
+            except Exception as error:
+                if type(error).__module__.startswith("zstandard"):
+                    raise InputError(self.path, f"is a damaged zstd file ({error})", todo="pack it again or pass it unpacked") from None
+                raise
+        if head.startswith(codecs.BOM_UTF16_LE) and not head.startswith(codecs.BOM_UTF32_LE):
+            self.encoding = "utf-16-le"
+        elif head.startswith(codecs.BOM_UTF16_BE):
+            self.encoding = "utf-16-be"
+        return head
+
+    @property
+    def head(self) -> bytes:
+        """The first 64 KiB, unpacked, as UTF-8 without a BOM."""
+        if self.encoding == "utf-8":
+            return self._head.removeprefix(codecs.BOM_UTF8)
+        return self._head.decode(self.encoding, "replace").lstrip("\ufeff").encode()
+
+    @property
+    def seekable(self) -> bool:
+        """Whether an offset in the text is an offset in the file."""
+        return self.packing == "plain" and self.encoding == "utf-8"
+
+    def blocks(self, on_bytes: Callable[[int], None] | None = None, hash_it: bool = False) -> Iterator[tuple[int, bytes]]:
+        """(offset of the block in the unpacked UTF-8 text, block); each block ends with a newline but perhaps the last.
+
+        `on_bytes(n)`: n packed bytes read so far, after each block. A packed stream that ends early yields what it held, then raises InputError.
+        """
+        digest = hashlib.sha256() if hash_it else None
+        with self._open_raw() as raw:
+            counted = _Counting(raw, digest)
+            stream = self._open_unpacked(counted)  # type: ignore[arg-type]
+            decoder = None if self.encoding == "utf-8" else codecs.getincrementaldecoder(self.encoding)("backslashreplace")
+            offset, rest, first = 0, b"", True
+            damage: str | None = None
+            while True:
+                try:
+                    chunk = stream.read(BLOCK_BYTES) or b""
+                except (OSError, EOFError, zlib.error) as error:
+                    chunk, damage = b"", f"is a damaged or truncated {self.packing} file ({error})"
+                except Exception as error:
+                    if not type(error).__module__.startswith("zstandard"):
+                        raise
+                    chunk, damage = b"", f"is a damaged or truncated zstd file ({error})"
+                last = not chunk
+                if decoder is not None:
+                    text = decoder.decode(chunk, final=last)
+                    chunk = (text.lstrip("\ufeff") if first else text).encode("utf-8", "backslashreplace")
+                elif first and chunk.startswith(codecs.BOM_UTF8):
+                    chunk = chunk[3:]
+                    offset = 3 if self.seekable else 0
+                first = False
+                if last:
+                    if rest:
+                        yield offset, rest
+                    break
+                cut = chunk.rfind(b"\n")
+                if cut < 0:
+                    rest += chunk
+                    continue
+                block = rest + chunk[: cut + 1] if rest else chunk[: cut + 1]
+                rest = chunk[cut + 1 :]
+                if offset + len(block) > UNPACKED_LIMIT:
+                    raise InputError(self.path, f"unpacks to more than {UNPACKED_LIMIT >> 30} GiB", todo="pass the part you need")
+                yield offset, block
+                offset += len(block)
+                if on_bytes is not None:
+                    on_bytes(counted.count)
+            if digest is not None:
+                counted.drain()
+                self._sha256 = digest.hexdigest()
+            if damage:
+                raise InputError(self.path, damage, todo="what it held up to there was read; pack it again or pass it unpacked")
+
+    def read_text(self, limit: int = 1 << 31) -> str:
+        """The whole text, for the artefacts that are documents (JSON). Undecodable bytes become `\\xNN`."""
+        parts: list[bytes] = []
+        total = 0
+        for _, block in self.blocks(hash_it=True):
+            total += len(block)
+            if total > limit:
+                raise InputError(self.path, f"is larger than {limit >> 20} MiB, too large for a document", todo="is it a build log? check the file")
+            parts.append(block)
+        return b"".join(parts).decode("utf-8", "backslashreplace")
+
+    def lines_at(self, offsets: Sequence[int], limit: int = 4000) -> dict[int, str]:
+        """The lines that start at `offsets` (as `blocks` counts them), without their line ends, cut to `limit` bytes."""
+        wanted = sorted(set(offsets))
+        found: dict[int, str] = {}
+        if not wanted:
+            return found
+        if self.seekable:
+            with self._open_raw() as raw:
+                for offset in wanted:
+                    raw.seek(offset)
+                    found[offset] = _one_line(raw.read(limit))
+            return found
+        position = 0
+        try:
+            for start, block in self.blocks():
+                while position < len(wanted) and wanted[position] < start + len(block):
+                    at = wanted[position] - start
+                    found[wanted[position]] = _one_line(block[at : at + limit])
+                    position += 1
+                if position == len(wanted):
+                    break
+        except InputError:
+            pass  # the damage was reported when the blocks were first read
+        return found
+
+    @property
+    def sha256(self) -> str:
+        """Of the file as the user has it (packed, if it is packed)."""
+        if self._sha256 is None:
+            digest = hashlib.sha256()
+            with self._open_raw() as raw:
+                while chunk := raw.read(BLOCK_BYTES):
+                    digest.update(chunk)
+            self._sha256 = digest.hexdigest()
+        return self._sha256
+
+
+def _one_line(data: bytes) -> str:
+    return data.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8", "backslashreplace")
+
+
+class _Counting(io.RawIOBase):
+    """Counts (and hashes) the packed bytes that pass through."""
+
+    def __init__(self, raw: IO[bytes], digest: hashlib._Hash | None) -> None:
+        self._raw, self._digest, self.count = raw, digest, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._raw.read(size)
+        self.count += len(data)
+        if self._digest is not None:
+            self._digest.update(data)
+        return data
+
+    def drain(self) -> None:
+        while self.read(BLOCK_BYTES):
+            pass
+
+
+class _NoClose(io.RawIOBase):
+    """The spool of standard input outlives the `with` blocks that read it."""
+
+    def __init__(self, spool: IO[bytes]) -> None:
+        self._spool = spool
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._spool.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._spool.seek(offset, whence)
+
+    def close(self) -> None:
+        """Keep the spool open."""
