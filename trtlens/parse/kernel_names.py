@@ -80,9 +80,11 @@ _KERNEL_TEXT: Final = re.compile(r"[A-Za-z0-9_.]+(?:\s+[A-Za-z]\w*:\s*-?\w+)*\s*
 # Operations in the names of Myelin's generated kernels that are no matrix product, as far as seen: a kernel made only of these is dense
 # because there is nothing to be sparse about. Any other word may hide a product, and then the name does not say how it is computed.
 _KGEN_PLAIN: Final = frozenset(
-    ["Mul", "Cast", "Add", "Relu", "Min", "Max", "Roun", "Maxr", "Minr", "Sub", "Exp", "Sum", "Div", "Res", "Resh", "Topk", "Move", "Mean"]
-    + ["Sqrt", "Slic", "Tran", "Neg", "Abs", "Tanh", "Erf", "Sigm", "Silu", "Gelu", "Pow", "Log", "Conc", "Repl", "Gath", "Scat", "Pad"]
-    + ["Sele", "Clip", "Floo", "Ceil", "Fill", "Copy", "Sin", "Cos"]
+    re.findall(
+        r"\w+",
+        "Mul Cast Add Relu Min Max Roun Maxr Minr Sub Exp Sum Div Res Resh Topk Move Mean Sqrt Slic Tran Neg Abs Tanh Erf Sigm Silu Gelu "
+        "Pow Log Conc Repl Gath Scat Pad Sele Clip Floo Ceil Fill Copy Sin Cos",
+    )
 )
 _KGEN_OPS: Final = re.compile(r"__myl_((?:[A-Z][a-z]*)+)(?:_|$)")
 _KGEN_OP: Final = re.compile(r"[A-Z][a-z]*")
