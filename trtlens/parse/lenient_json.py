@@ -67,7 +67,8 @@ def reject_unreadable(text: str, path: str) -> None:
     head = text[:4096].lstrip("\ufeff \t\r\n")
     if not head and not text[4096:].strip():
         raise InputError(path, "the file is empty", todo="export it again")
-    if "\x00" in head or sum(char < "\x20" and char not in "\t\n\r\x1b\x1e\x1f" for char in head) > len(head) // 20 + 2:
+    # Control bytes in what begins like JSON belong to a name; an engine or an ONNX model begins with other bytes.
+    if head[:1] not in ("[", "{") and ("\x00" in head or sum(char < "\x20" and char not in "\t\n\r\x1b\x1e\x1f" for char in head) > 8):
         todo = "give the file that --exportLayerInfo or --exportProfile wrote, not the engine"
         raise InputError(path, "this is a binary file, not JSON", todo=todo)
     if re.match(r"<(?:!doctype|html|\?xml)", head, re.IGNORECASE):

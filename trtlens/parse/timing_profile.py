@@ -54,7 +54,7 @@ def parse_timing_profile(text: str, path: str) -> list[TimingProfile]:
         try:
             document, notes = lenient_json.load(text, path)
         except InputError:
-            if _TAIL.search(text) is None and _BETWEEN.match(text.lstrip()) is None:
+            if _TAIL.search(text) is None and re.search(r'\{\s*"count"\s*:', text) is None:
                 raise
         else:
             return [_from_document(document, notes, path)]

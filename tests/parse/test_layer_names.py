@@ -1,0 +1,88 @@
+"""Fused names and metadata: which ONNX nodes a layer stands for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trtlens.parse.layer_names import onnx_nodes_from_metadata, onnx_nodes_from_name, split_profile_suffix
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes"),
+    [
+        ("Conv_663 + Add_664 + Relu_665", ("Conv_663", "Add_664", "Relu_665")),
+        ("Conv_472 || Conv_443 || Conv_438", ("Conv_472", "Conv_443", "Conv_438")),
+        ("PWN(a, b)", ("a", "b")),
+        (
+            "PWN(PWN(PWN(/q/Round), PWN(/q/Clip)), PWN(c + (Unnamed Layer* 16) [Shuffle], /q/Div))",
+            ("/q/Round", "/q/Clip", "c", "(Unnamed Layer* 16) [Shuffle]", "/q/Div"),
+        ),
+        ("/conv/Conv + PWN(PWN(/act/Sigmoid), /act/Mul)", ("/conv/Conv", "/act/Sigmoid", "/act/Mul")),
+        ("{ForeignNode[a...b]}", ("a", "b")),
+        (
+            "{ForeignNode[w + (Unnamed Layer* 1) [Shuffle].../x/Reshape + /x/Transpose]}",
+            ("w", "(Unnamed Layer* 1) [Shuffle]", "/x/Reshape", "/x/Transpose"),
+        ),
+        ("2-layer MLP: /fc1/MatMul -> /fc2/MatMul", ("/fc1/MatMul", "/fc2/MatMul")),
+        ("an odd name -> with an arrow", ("an odd name -> with an arrow",)),
+        ("Reformatting CopyNode for Input Tensor 0 to Conv_663 + Add_664", ()),
+        ("__myl_MulMinMaxRounCast_myl0_1", ()),
+        ("/fc1/Gemm_myl0_2", ("/fc1/Gemm",)),
+        ("reshape_before_/head/Gemm", ("reshape_before_/head/Gemm",)),
+        ("(Unnamed Layer* 3) [Convolution]", ("(Unnamed Layer* 3) [Convolution]",)),
+        ("Conv_1 + Relu_2 [profile 1]", ("Conv_1", "Relu_2")),
+        (
+            "[CONVOLUTION]-[aten_ops.convolution.default]-[/f/0/c] + [RELU]-[aten_ops.relu.default]-[/f/1/r]",
+            ("[CONVOLUTION]-[aten_ops.convolution.default]-[/f/0/c]", "[RELU]-[aten_ops.relu.default]-[/f/1/r]"),
+        ),
+        ("Conv_1 + Conv_1", ("Conv_1",)),
+        ("a(b + c", ("a(b", "c")),
+        ("", ()),
+    ],
+)
+def test_nodes_of_a_fused_name(name: str, nodes: tuple[str, ...]) -> None:
+    assert onnx_nodes_from_name(name) == nodes
+
+
+@pytest.mark.parametrize(
+    ("metadata", "nodes"),
+    [
+        ("[ONNX Layer: a]\x1e[ONNX Layer: b]", ("a", "b")),
+        ("[ONNX Layer: a]\x1f[ONNX Layer: b]", ("a", "b")),
+        ("[ONNX Layer: a][ONNX Layer: b]", ("a", "b")),
+        ("[ONNX Layer: a]\x1e", ("a",)),
+        ("[ONNX Layer: /head/Gemm]__gemm_from_conv1x1\x1f[ONNX Layer: b]", ("/head/Gemm", "b")),
+        ("[ONNX Layer: (Unnamed Layer* 3) [Convolution]]", ("(Unnamed Layer* 3) [Convolution]",)),
+        ("", ()),
+        ("something else", ()),
+    ],
+)
+def test_nodes_of_metadata(metadata: str, nodes: tuple[str, ...]) -> None:
+    assert onnx_nodes_from_metadata(metadata) == nodes
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("a [profile 0]", ("a", 0)), ("a [profile 12]", ("a", 12)), ("a [profile x]", ("a [profile x]", None)), ("a", ("a", None))],
+)
+def test_profile_suffix(name: str, parts: tuple[str, int | None]) -> None:
+    assert split_profile_suffix(name) == parts
+
+
+@given(
+    st.lists(
+        st.from_regex(r"\A[A-Za-z/._0-9]{1,12}\Z").filter(lambda n: not n.startswith(("__my", "_myl"))), min_size=1, max_size=8, unique=True
+    )
+)
+def test_joined_plain_names_come_apart_again(names: list[str]) -> None:
+    names = [f"n{name}x" for name in names]
+    assert onnx_nodes_from_name(" + ".join(names)) == tuple(names)
+    assert onnx_nodes_from_name(f"PWN({', '.join(names)})") == tuple(names)
+
+
+@given(st.text(max_size=200), st.integers(0, 300))
+def test_any_name_gives_distinct_parts(name: str, depth: int) -> None:
+    nodes = onnx_nodes_from_name("PWN(" * depth + name + ")" * depth)
+    assert len(set(nodes)) == len(nodes) and all(nodes)
