@@ -271,8 +271,9 @@ def test_duplicate_keys_are_noted() -> None:
 
 
 ONE_LINE = (
-    "Name: Conv_0 + PWN(Clip_1, b), LayerType: CaskConvolution, Inputs: [ { Name: x, Location: Device, Dimensions: [1,64,8,8], Format/Datatype: "
-    "Channel major FP16 format where channel % 8 == 0 }, { Name: r, Location: Device, Dimensions: [], Format/Datatype: Row major linear FP32 }], "
+    "Name: Conv_0 + PWN(Clip_1, b), LayerType: CaskConvolution, Inputs: [ { Name: x, Location: Device, Dimensions: [1,64,8,8], "
+    "Format/Datatype: Channel major FP16 format where channel % 8 == 0 }, { Name: r, Location: Device, Dimensions: [], "
+    "Format/Datatype: Row major linear FP32 }], "
     "Outputs: [ { Name: y, Location: Device, Dimensions: [1,64,8,8], Format/Datatype: Half }], ParameterType: Convolution, Kernel: [3,3], "
     'Groups: 1, OutMaps: 64, Weights: {"Type": "Half", "Count": 36864}, HasSparseWeights: 1, HasDynamicFilter: 0, '
     f"TacticName: {SPARSE}, TacticValue: 0x98e92db98836b738, StreamId: 0, Metadata: [ONNX Layer: /c/Conv]\x1e[ONNX Layer: /c/Clip]"
