@@ -93,6 +93,10 @@ def settle(switches: Switches, habits: Habits) -> Switches:
         off["myelin"] = True
     if switches.flag_off:
         off["pinned_sparse"] = False
+    if switches.profiles:  # the second profile repeats kernel names: hiding them in one graph alone hides nothing
+        off["unnamed"] = False
+    if switches.truncated:  # a cut log may not show that it disagrees with the JSON
+        off["other_build_json"] = False
     if switches.strategies and habits.strategies:  # the second pass repeats the first one's races as cached results
         off |= {"warm_cache": False, "twins": False, "profiles": False}
     return replace(switches, **off)
@@ -130,7 +134,7 @@ class Maker:
         """A convolution or matrix multiplication with one race a combination."""
         rng = self.rng
         runner = "CaskConvolution" if kind == "conv" else "CaskGemmConvolution"
-        theme = rng.choice(("slower", "slower", "tie", "win", "win", "format", "elsewhere", "none"))
+        theme = rng.choice(("slower", "slower", "slower", "tie", "win", "win", "format", "format", "format", "elsewhere", "none", "none"))
         if not eligible or self.switches.flag_off or self.gpu.sm < 80 or self.precision == "fp32":
             theme = "none"
         base = math.exp(rng.uniform(math.log(0.008), math.log(0.35)))
@@ -394,8 +398,10 @@ class Maker:
         return replace(layer, combinations=made)
 
     def hide(self, layer: Layer) -> Layer:
-        """Charge some combinations a cost that no line shows."""
-        made = tuple(replace(c, hidden_ms=self.rng.choice((0.0, self.rng.uniform(0.01, 0.08)))) for c in layer.combinations)
+        """Charge some combinations, sparse ones above all, a cost that no line shows."""
+        made = tuple(
+            replace(c, hidden_ms=self.rng.uniform(0.02, 0.3) if self.rng.random() < (0.7 if c.best(True) else 0.2) else 0.0) for c in layer.combinations
+        )
         return replace(layer, combinations=made)
 
     def pin(self, layer: Layer) -> Layer:
