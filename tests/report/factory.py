@@ -37,7 +37,7 @@ INPUTS = (
 HOSTILE_NAMES = (
     "</script><script>document.title='owned'</script>",
     "<img src=x onerror=\"document.title='owned'\">",
-    '"quoted" & \'quoted\' `ticks` | pipes [bold]markup[/bold] [/]',
+    "\"quoted\" & 'quoted' `ticks` | pipes [bold]markup[/bold] [/]",
     "escape \x1b[31mred\x1b[0m bell \x07 null \x00 newline \n tab \t carriage \r",
     "bidi \u202eevil\u202c zero\u200bwidth line\u2028paragraph\u2029end",
     "surrogate \udc80 emoji \U0001f600 wide 層層層層 combining e\u0301",
@@ -195,55 +195,62 @@ def hostile() -> Diagnosis:
             )
         )
     made = build(layers, environment=Environment(HOSTILE_NAMES[0], HOSTILE_NAMES[1], "8.7", (HOSTILE_NAMES[2],), HOSTILE_NAMES[3], 3))
-    made = dataclasses.replace(made, warnings=tuple(Warning("capture-mismatch", name, (LineEvidence(0, 3, name),)) for name in HOSTILE_NAMES))
+    warnings = tuple(Warning("capture-mismatch", name, (LineEvidence(0, 3, name),)) for name in HOSTILE_NAMES)
+    made = dataclasses.replace(made, warnings=warnings)
     return diagnosis(made, inputs=(dataclasses.replace(INPUTS[0], path=HOSTILE_NAMES[0], dialect=HOSTILE_NAMES[1]), *INPUTS[1:]))
 
 
 def engine(number: int = 120) -> Diagnosis:
-    """A plausible engine of `number` layers, deterministic: a third eligible, fallbacks of every kind, times that spread."""
-    layers: list[LayerVerdict] = []
-    for index in range(number):
-        name = f"/model/stage{index // 40}/block{index % 40}/conv{index}/Conv + /model/stage{index // 40}/block{index % 40}/act{index}/Relu"
-        scale = round(0.004 + ((index * 7919) % 997) / 997 * 0.12, 5)
-        evidence = (
-            LineEvidence(0, 1000 + index * 37, f"[01/02/2025-10:11:12] [V] [TRT] {name} Tactic: 0x{index * 2654435761 % (1 << 64):016x} Time: {scale}"),
-            PointerEvidence(1, f"/Layers/{index}/TacticName", f"sm80_xmma_fprop_implicit_gemm_{index % 50}"),
-        )
-        common: dict[str, Any] = {"evidence": evidence, "time_ms": scale, "time_percent": scale * 10, "onnx_nodes": tuple(name.split(" + "))}
-        kind = index % 12
-        tactic = RunningTactic(f"sm80_xmma_fprop_implicit_gemm_f16f16_{index % 50}", index * 2654435761 % (1 << 64), False, "CaskConvolution")
-        if kind in (0, 1):
-            layers.append(layer(name, best_dense_ms=scale, best_sparse_ms=round(scale * 1.09, 5), margin=0.09, tactic=tactic, **common))
-        elif kind == 2:
-            remedies = (Remedy("Take HWC8 inputs and outputs at the network's border.", round(scale * 0.12, 5), "measured"),)
-            layers.append(
-                layer(name, reason="io-format", proof="suggested", stability="near", best_dense_ms=scale, best_sparse_ms=round(scale * 0.88, 5),
-                      margin=-0.12, tactic=tactic, remedies=remedies, summary="Sparse was faster, but the reformats it needs cost more.", **common)
-            )
-        elif kind == 3:
-            remedies = (Remedy("Pad the input channels to a multiple of 64.", round(scale * 0.4, 5), "bound"),)
-            layers.append(
-                layer(name, reason="no-kernel", best_dense_ms=scale, best_sparse_ms=None, margin=None, compared_sparse=None, tactic=tactic,
-                      remedies=remedies, summary="No sparse tactic was timed in any of its 3 combinations.", **common)
-            )
-        elif kind in (4, 5):
-            layers.append(sparse_layer(name, best_dense_ms=round(scale * 1.3, 5), best_sparse_ms=scale, margin=-0.23, **common))
-        elif kind == 6:
-            layers.append(unknown_layer(name, "dense-unknown", "eligibility-unknown", type="CaskGemm", tactic=tactic, **common))
-        elif kind == 7:
-            layers.append(unknown_layer(name, "undetermined", "myelin-opaque", type="Myelin", **common))
-        elif kind == 8:
-            layers.append(unknown_layer(name, "ineligible", "pattern", type="CaskConvolution", tactic=tactic, proof="proven", eligibility=Eligibility(False, "proven"), **common))
-        else:
-            formats = {"input_formats": ("Float(401408,3136,56,1)",), "output_formats": ("Half(401408,3136:8,56,1)",)}
-            layers.append(unknown_layer(f"Reformatting CopyNode for Input Tensor 0 to {name}", "other", None, type="Reformat", **formats, **common))
+    """A plausible engine of `number` layers, deterministic: half eligible, fallbacks of every kind, times that spread."""
+    layers = [_engine_layer(index) for index in range(number)]
     gain = sum(item.remedies[0].gain_ms or 0 for item in layers if item.remedies and item.remedies[0].gain_kind == "measured")
+    evidence = (LineEvidence(0, 17, "0xd80cb0f3373aef38"), PointerEvidence(1, "/Layers/3/TacticValue", "0x3eda3b336995a6f0"))
     warnings = (
         Warning("stderr-missing", "The log holds no [W] or [E] line: memory causes cannot be excluded."),
-        Warning("capture-mismatch", "12 of 120 tactic ids differ between log and layer info.",
-                (LineEvidence(0, 17, "0xd80cb0f3373aef38"), PointerEvidence(1, "/Layers/3/TacticValue", "0x3eda3b336995a6f0"))),
+        Warning("capture-mismatch", "12 of 120 tactic ids differ between log and layer info.", evidence),
     )
     return diagnosis(build(layers, recoverable_ms=gain, bound_ms=gain * 5, warnings=warnings))
+
+
+def _engine_layer(index: int) -> LayerVerdict:
+    block = f"/model/stage{index // 40}/block{index % 40}"
+    name = f"{block}/conv{index}/Conv + {block}/act{index}/Relu"
+    time = round(0.004 + ((index * 7919) % 997) / 997 * 0.12, 5)
+    identifier = index * 2654435761 % (1 << 64)
+    tactic = RunningTactic(f"sm80_xmma_fprop_implicit_gemm_f16f16_{index % 50}", identifier, False, "CaskConvolution")
+    common: dict[str, Any] = {
+        "evidence": (
+            LineEvidence(0, 1000 + index * 37, f"[01/02/2025-10:11:12] [V] [TRT] {name} Tactic: 0x{identifier:016x} Time: {time}"),
+            PointerEvidence(1, f"/Layers/{index}/TacticName", f"sm80_xmma_fprop_implicit_gemm_{index % 50}"),
+        ),
+        "time_ms": time,
+        "time_percent": time * 10,
+        "onnx_nodes": tuple(name.split(" + ")),
+    }
+    dense = common | {"tactic": tactic, "best_dense_ms": time}
+    kind = index % 12
+    if kind in (0, 1):
+        return layer(name, best_sparse_ms=round(time * 1.09, 5), margin=0.09, **dense)
+    if kind == 2:
+        dense |= {"reason": "io-format", "proof": "suggested", "stability": "near"}
+        dense |= {"best_sparse_ms": round(time * 0.88, 5), "margin": -0.12}
+        dense["remedies"] = (Remedy("Take HWC8 inputs and outputs at the network's border.", round(time * 0.12, 5), "measured"),)
+        return layer(name, summary="Sparse was faster, but the reformats it needs cost more.", **dense)
+    if kind == 3:
+        dense |= {"reason": "no-kernel", "best_sparse_ms": None, "margin": None, "compared_sparse": None}
+        dense["remedies"] = (Remedy("Pad the input channels to a multiple of 64.", round(time * 0.4, 5), "bound"),)
+        return layer(name, summary="No sparse tactic was timed in any of its 3 combinations.", **dense)
+    if kind in (4, 5):
+        return sparse_layer(name, best_dense_ms=round(time * 1.3, 5), best_sparse_ms=time, margin=-0.23, **common)
+    if kind == 6:
+        return unknown_layer(name, "dense-unknown", "eligibility-unknown", type="CaskGemm", tactic=tactic, **common)
+    if kind == 7:
+        return unknown_layer(name, "undetermined", "myelin-opaque", type="Myelin", **common)
+    if kind == 8:
+        common |= {"tactic": tactic, "proof": "proven", "eligibility": Eligibility(False, "proven")}
+        return unknown_layer(name, "ineligible", "pattern", type="CaskConvolution", **common)
+    common |= {"input_formats": ("Float(401408,3136,56,1)",), "output_formats": ("Half(401408,3136:8,56,1)",)}
+    return unknown_layer(f"Reformatting CopyNode for Input Tensor 0 to {name}", "other", None, type="Reformat", **common)
 
 
 def extras_for(made: Diagnosis, tactics: int = 24) -> ReportExtras:
@@ -261,8 +268,10 @@ def extras_for(made: Diagnosis, tactics: int = 24) -> ReportExtras:
             is_sparse = number % 4 == 3 and item.best_sparse_ms is not None
             best = item.best_sparse_ms if is_sparse and item.best_sparse_ms is not None else item.best_dense_ms
             kernel = f"sm80_xmma_{'sparse_' if is_sparse else ''}fprop_{number}_{index % 9}"
-            rows.append(TacticTiming(kernel, f"0x{number + index * 100:016x}", is_sparse, round(best * (1 + number * 0.05), 5), 5000 + index * 100 + number))
+            time = round(best * (1 + number * 0.05), 5)
+            rows.append(TacticTiming(kernel, f"0x{number + index * 100:016x}", is_sparse, time, 5000 + index * 100 + number))
         races[item.name] = (Race("Half(1,1:8) -> Half(1,1:8)", tuple(rows)), Race("Float(1,1) -> Float(1,1)", tuple(rows[:3])))
         reformats[item.name] = (ReformatCost(f"tensor_{index}", "Half(1,1)", "Half(1,1:8)", 0.004, 77),)
         samples[item.name] = tuple(round(item.time_ms * (1 + (i % 7) / 100), 5) for i in range(60))
-    return ReportExtras(model="model.onnx", date="2025-01-02 10:11", options=("--fp16", "--sparsity=enable"), races=races, reformats=reformats, samples_ms=samples)
+    options = ("--fp16", "--sparsity=enable")
+    return ReportExtras("model.onnx", "2025-01-02 10:11", options, races=races, reformats=reformats, samples_ms=samples)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class TacticTiming:
-    """One timed tactic. `tactic`: `0x` and 16 digits; `sparse`: from the kernel's name, None when unknown; `line`: 1-based in the build log."""
+    """One timed tactic. `tactic`: `0x` and 16 digits; `sparse`: from the kernel's name, None when unknown; `line`: 1-based, in the log."""
 
     kernel: str | None
     tactic: str
@@ -43,7 +43,7 @@ class ReformatCost:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """What the roofline says: `ideal_ratio` (dense/sparse, both at the machine's limits) and `bound_ratio` (best dense time/sparse roofline)."""
+    """The roofline's `ideal_ratio` (dense/sparse, both at the machine's limits) and `bound_ratio` (best dense time/sparse roofline)."""
 
     ideal_ratio: float | None
     bound_ratio: float | None

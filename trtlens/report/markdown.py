@@ -15,7 +15,12 @@ from .files import write_text
 
 MAX_BYTES = 60_000
 _NAME_LIMIT = 120
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&@:/$=^\"']")
+_SPECIAL = re.compile(
+    r"[\\`*_\[\]<>|~&@#$^]"  # emphasis, code, links, HTML, table cells, strikethrough, mentions, issues, math
+    r"|:(?=//|[\w+-]+:)"  # https:// and :emoji:
+    r"|(?<=www)\."
+    r"|^\s*(?:[-+=!]|\d+[.)])"  # what would open a list or a heading
+)
 
 
 def render_markdown(diagnosis: Diagnosis) -> str:
@@ -40,10 +45,10 @@ def write_markdown(diagnosis: Diagnosis, path_or_dash: str | os.PathLike[str]) -
 
 
 def escape(text: str, limit: int = 2000) -> str:
-    """`text` so that GitHub shows exactly its characters: no markup, mention, link, issue number or HTML."""
+    """`text` so that GitHub shows exactly its characters: no markup, mention, link, issue number, emoji or HTML."""
     shown = shorten_middle(visible(text), limit)
     # Character references, not backslashes: a backslash does not stop an @mention, a bare link or a pipe inside a table cell everywhere.
-    return _SPECIAL.sub(lambda match: f"&#{ord(match.group())};", shown)
+    return _SPECIAL.sub(lambda match: "".join(f"&#{ord(char)};" for char in match.group()), shown)
 
 
 def code(text: str, limit: int = _NAME_LIMIT) -> str:
@@ -51,19 +56,13 @@ def code(text: str, limit: int = _NAME_LIMIT) -> str:
     return f"<code>{escape(text, limit)}</code>" if text else "<code>&#32;</code>"
 
 
-def _prose(text: str) -> str:
-    """Our own sentence, which may quote names: everything that could be markup is escaped, plain punctuation stays readable."""
-    shown = shorten_middle(visible(text), 2000)
-    return re.sub(r"[\\`*_\[\]<>|~&@#$]|(?<=:)/(?=/)|(?<=www)\.", lambda match: f"&#{ord(match.group())};", shown)
-
-
 def _capture(capture: CaptureDiagnosis, rows: int) -> str:
     story = words.story(capture)
-    out = [f"### {_prose(story.headline)}", ""]
-    out += [f"{_prose(note)}  " for note in (*story.counts, *story.notes)]
+    out = [f"### {escape(story.headline)}", ""]
+    out += [f"{escape(note)}  " for note in (*story.counts, *story.notes)]
     if story.identity:
-        out += ["", " · ".join(f"{_prose(label)} **{escape(value, 200)}**" for label, value in story.identity), ""]
-    out += [f"> **{escape(warning.id)}**: {_prose(warning.message[:1000])}\n>" for warning in story.warnings[:12]]
+        out += ["", " · ".join(f"{escape(label)} **{escape(value, 200)}**" for label, value in story.identity), ""]
+    out += [f"> **{escape(warning.id)}**: {escape(warning.message[:1000])}\n>" for warning in story.warnings[:12]]
     if story.reasons:
         out += ["", "| why | layers | ms | status | proof |", "| --- | ---: | ---: | --- | --- |"]
         out += [
@@ -74,14 +73,14 @@ def _capture(capture: CaptureDiagnosis, rows: int) -> str:
         out += ["", *_fallbacks(story.fallbacks, rows)]
     if story.first_steps:
         out += ["", "**Do first**", ""]
-        out += [f"{number}. {_prose(step.text[:600])} ({_prose(step.gain)})" for number, step in enumerate(story.first_steps[:3], 1)]
+        out += [f"{number}. {escape(step.text[:600])} ({escape(step.gain)})" for number, step in enumerate(story.first_steps[:3], 1)]
     if story.capture_next:
-        out += ["", "**Capture next**", ""] + [f"- {_prose(text)}" for text in story.capture_next]
+        out += ["", "**Capture next**", ""] + [f"- {escape(text)}" for text in story.capture_next]
     others = [build for build in capture.builds if build is not capture.main]
     if others:
-        out += ["", "**Other builds in these inputs**", ""] + [f"- {_prose(words.build_line(build))}" for build in others[:20]]
+        out += ["", "**Other builds in these inputs**", ""] + [f"- {escape(words.build_line(build))}" for build in others[:20]]
     if capture.inputs:
-        out += ["", "**Inputs**", ""] + [f"- {_prose(words.input_line(item)[:400])}" for item in capture.inputs[:20]]
+        out += ["", "**Inputs**", ""] + [f"- {escape(words.input_line(item)[:400])}" for item in capture.inputs[:20]]
     return "\n".join(out) + "\n"
 
 

@@ -1,7 +1,7 @@
 """What the HTML page is made of: one dict for the template, one compact dict for the page's script.
 
-In: diagnose.model.Diagnosis and ReportExtras. Out: plain dicts of strings and numbers, every string made visible. Next: html.py, which turns
-them into text, and assets/app.js, which reads `script_data`. Tests read these dicts and never parse HTML.
+In: diagnose.model.Diagnosis and ReportExtras. Out: plain dicts of strings and numbers, every string made visible. Next: html.py, which
+turns them into text, and assets/app.js, which reads `script_data`. Tests read these dicts and never parse HTML.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def script_data(diagnosis: Diagnosis, extras: ReportExtras) -> dict[str, Any]:
             item["position"] = position
             if number == 0:
                 item |= _extras(layer.name, extras, pool, keep)
-            layers.append({key: value for key, value in item.items() if value not in (None, "", [], {})})
+            layers.append({key: value for key, value in item.items() if key == "name" or value not in (None, "", [], {})})
     return {
         "captures": [_capture_name(capture, number) for number, capture in enumerate(diagnosis.captures)],
         "layers": layers,
@@ -177,6 +177,8 @@ def _row(layer: LayerVerdict) -> dict[str, Any]:
 
 def _layer(layer: LayerVerdict, inputs: Sequence[Input]) -> dict[str, Any]:
     tactic = layer.tactic
+    tactic_id = "" if tactic.id is None else tactic_hex(tactic.id)
+    tactic_parts = (visible(tactic.name or "", 500), tactic_id, visible(tactic.runner or "", 300))
     return {
         "name": visible(layer.name),
         "type": visible(layer.type or ""),
@@ -191,7 +193,7 @@ def _layer(layer: LayerVerdict, inputs: Sequence[Input]) -> dict[str, Any]:
         "sparse": _finite(layer.best_sparse_ms),
         "figures": [[label, visible(value, 300)] for label, value in words.layer_figures(layer)],
         "nodes": [visible(node, 300) for node in layer.onnx_nodes[:40]],
-        "tactic": [part for part in (visible(tactic.name or "", 500), tactic_hex(tactic.id) if tactic.id is not None else "", visible(tactic.runner or "", 300)) if part],
+        "tactic": [part for part in tactic_parts if part],
         "inputs": [visible(text, 300) for text in layer.input_formats],
         "outputs": [visible(text, 300) for text in layer.output_formats],
         "inherited": visible(layer.inherited_from or ""),

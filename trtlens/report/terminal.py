@@ -78,10 +78,8 @@ def _capture(printer: _Printer, capture: CaptureDiagnosis, limit: int) -> None:
 
 
 def _reasons(printer: _Printer, groups: Sequence[words.ReasonGroup]) -> None:
-    rows = [
-        (group.reason, f"{group.layers:,}", words.ms(group.time_ms), f"{group.status}, {words.proofs_text(group)}", "") for group in groups
-    ]
-    printer.table(("why", "layers", "ms", "status and proof"), [row[:4] for row in rows], right=(1, 2), stretch=3)
+    rows = [(group.reason, f"{group.layers:,}", words.ms(group.time_ms), f"{group.status}, {words.proofs_text(group)}") for group in groups]
+    printer.table(("why", "layers", "ms", "status and proof"), rows, right=(1, 2), stretch=3)
 
 
 def _fallbacks(printer: _Printer, layers: Sequence[LayerVerdict], limit: int) -> None:
@@ -91,7 +89,7 @@ def _fallbacks(printer: _Printer, layers: Sequence[LayerVerdict], limit: int) ->
     raced = any(layer.best_dense_ms is not None or layer.best_sparse_ms is not None for layer in shown)
     header = ("layer", "why", "proof", "ms", "dense", "sparse")
     rows = [
-        (layer.name, layer.reason or "?", layer.proof, words.ms(layer.time_ms), words.ms(layer.best_dense_ms), words.ms(layer.best_sparse_ms))
+        (layer.name, layer.reason or "?", layer.proof, *map(words.ms, (layer.time_ms, layer.best_dense_ms, layer.best_sparse_ms)))
         for layer in shown
     ]
     width = 6 if raced else 4
@@ -142,10 +140,9 @@ class _Printer:
         styles: dict[int, dict[str, str]] | None = None,
     ) -> None:
         """A table without frames; column `stretch` takes what room is left and is cut in the middle."""
-        widths = [max(display_width(self.clean(row[column])) for row in (header, *rows) if column != stretch) if column != stretch else 0
-                  for column in range(len(header))]
-        longest = max(display_width(self.clean(row[stretch][:400])) for row in (header, *rows))
-        widths[stretch] = max(min(longest, self.width - 2 - sum(widths) - 2 * (len(header) - 1)), 8)
+        widths = [max(display_width(self.clean(row[column][:400])) for row in (header, *rows)) for column in range(len(header))]
+        others = sum(widths) - widths[stretch] + 2 * len(header)
+        widths[stretch] = max(min(widths[stretch], self.width - others), 8)
         for number, row in enumerate((header, *rows)):
             text = Text("  ")
             for column, cell in enumerate(row):

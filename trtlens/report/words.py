@@ -99,21 +99,21 @@ class Story:
     """All a report says about one build, in the order in which it is said."""
 
     headline: str
-    counts: tuple[str, ...]
-    notes: tuple[str, ...]
-    identity: tuple[tuple[str, str], ...]
-    warnings: tuple[Warning, ...]
-    reasons: tuple[ReasonGroup, ...]
-    fallbacks: tuple[LayerVerdict, ...]
-    first_steps: tuple[Step, ...]
-    capture_next: tuple[str, ...]
+    counts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    identity: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[Warning, ...] = ()
+    reasons: tuple[ReasonGroup, ...] = ()
+    fallbacks: tuple[LayerVerdict, ...] = ()
+    first_steps: tuple[Step, ...] = ()
+    capture_next: tuple[str, ...] = ()
 
 
 def story(capture: CaptureDiagnosis, build: BuildDiagnosis | None = None) -> Story:
     """The story of `build` (the capture's main build if not given); a capture without any build has one, too."""
     build = build or capture.main
     if build is None:
-        return Story("The inputs hold no engine: there is nothing to diagnose.", (), (), (), (), (), (), (), _nothing_captured(capture.inputs))
+        return Story("The inputs hold no engine: there is nothing to diagnose.", capture_next=_nothing_captured(capture.inputs))
     return Story(
         headline=headline(build),
         counts=counts(build),
@@ -173,8 +173,10 @@ def headline(build: BuildDiagnosis) -> str:
         return "The only eligible layer runs sparse." if only else f"All {eligible} run sparse."
     if summary.picked:
         told = count(summary.eligible - summary.picked, "layer")
-        return f"{summary.picked:,} of {eligible} run sparse and none is known to run dense; {told} cannot be told."
-    return f"Whether the {eligible} run sparse or dense cannot be told from these inputs."
+        verb = "runs" if summary.picked == 1 else "run"
+        return f"{summary.picked:,} of {eligible} {verb} sparse and none is known to run dense; {told} cannot be told."
+    verb = "runs" if summary.eligible == 1 else "run"
+    return f"Whether the {eligible} {verb} sparse or dense cannot be told from these inputs."
 
 
 def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:

@@ -53,7 +53,12 @@ const trtlens = (() => {
   // --- state and address ---------------------------------------------------------------------------------------------------------
   function readAddress() {
     Object.assign(state, app.defaults);
-    const query = new URLSearchParams(location.hash.slice(1));
+    const query = new Map();
+    for (const pair of location.hash.slice(1).split("&")) {
+      // Not URLSearchParams: a hand-written `conv1 + relu1` must keep its plus.
+      const [key, ...rest] = pair.split("=");
+      try { query.set(key, decodeURIComponent(rest.join("="))); } catch { query.set(key, rest.join("=")); }
+    }
     for (const field of fields) if (query.has(field)) state[field] = query.get(field);
     if (!COLUMNS.some(([key]) => key === state.sort)) state.sort = app.defaults.sort;
     if (query.has("layer")) {
@@ -63,9 +68,8 @@ const trtlens = (() => {
     } else if (query.has("reason") && !query.has("status")) state.status = "";
   }
   function address() {
-    const query = new URLSearchParams();
-    for (const field of fields) if (state[field] !== app.defaults[field]) query.set(field, state[field]);
-    return query.size === 0 ? "" : "#" + query.toString().replace(/\+/g, "%20");
+    const pairs = fields.filter((field) => state[field] !== app.defaults[field]).map((field) => `${field}=${encodeURIComponent(state[field])}`);
+    return pairs.length ? "#" + pairs.join("&") : "";
   }
   function saveAddress() {
     try { history.replaceState(null, "", address() || location.pathname + location.search); } catch { /* a sandboxed frame has no history */ }
@@ -145,13 +149,15 @@ const trtlens = (() => {
     } else {
       node.setAttribute("data-open", "");
       const id = "detail-" + node.dataset.index;
-      node.after(make("tr", { class: "detail", id }, make("td", { colspan: COLUMNS.length }, detail(node.layer))));
+      node.after(make("tr", { class: "detail", id }, make("td", { colspan: columns() }, detail(node.layer))));
       button.setAttribute("aria-expanded", "true");
       button.setAttribute("aria-controls", id);
     }
     state.layer = isOpen ? "" : node.layer.name;
     saveAddress();
   }
+  // Hidden columns (narrow screens) must not count: a cell that spans them would widen the table.
+  const columns = () => [...document.querySelectorAll("#explorer thead th")].filter((head) => getComputedStyle(head).display !== "none").length;
   function reveal(name) {
     const index = app.shown.findIndex((layer) => layer.name === name);
     if (index < 0) return;
@@ -214,7 +220,7 @@ const trtlens = (() => {
   }
   function races(layer) {
     const all = layer.races.flatMap((race) => race.tactics.map((tactic) => tactic[3]));
-    const low = Math.min(...all), high = Math.max(...all), width = 640;
+    const low = Math.min(...all), high = Math.max(...all), width = Math.min(640, innerWidth - 40);
     const place = (value) => 10 + (high > low ? (value - low) / (high - low) : 0) * (width - 20);
     return layer.races.map((race) => {
       const plot = svg("svg", { class: "race", viewBox: `0 0 ${width} 34`, role: "img", "aria-label": `${race.tactics.length} tactics from ${ms(low)} to ${ms(high)} milliseconds` },
@@ -316,6 +322,7 @@ const trtlens = (() => {
       if (state.layer) go(state.layer); else { update(); byId("layers").scrollIntoView(); }
     });
     document.addEventListener("keydown", keys);
+    addEventListener("resize", () => { for (const cell of document.querySelectorAll("tr.detail > td")) cell.colSpan = columns(); });
   }
   return { app, make, ms, shorten, unpack, byId, go, start, STATUSES };
 })();

@@ -39,8 +39,8 @@
     return figure("Time by status and reason", "Milliseconds of all layers whose time is known.", [{
       type: "bar", orientation: "h", x: rows.map((row) => row.time), y: rows.map((row) => (row.reason ? `${row.status}: ${plain(row.reason)}` : row.status)),
       marker: { color: rows.map((row) => colour(COLOURS[row.status])), pattern: { shape: rows.map((row) => PATTERNS[row.status]), fgcolor: colour("ground"), size: 5 } },
-      text: rows.map((row) => `${ms(row.time)} ms, ${row.layers}`), textposition: "auto", hoverinfo: "none", cliponaxis: false,
-    }], { xaxis: { title: { text: "ms" } }, yaxis: { ticksuffix: " " } });
+      text: rows.map((row) => `${ms(row.time)} ms, ${row.layers}`), textposition: "outside", hoverinfo: "none",
+    }], { xaxis: { title: { text: "ms" }, range: [0, Math.max(...rows.map((row) => row.time)) * 1.4], nticks: 6 }, yaxis: { ticksuffix: " " } });
   }
   function pareto() {
     const timed = app.layers.filter((layer) => layer.time !== undefined).sort((a, b) => b.time - a.time);
@@ -49,9 +49,10 @@
     const share = timed.map((layer) => (100 * (sum += layer.time)) / total);
     const half = share.findIndex((value) => value >= 50) + 1;
     const top = timed.slice(0, 400);
-    const traces = STATUSES.map((status) => {
-      const picked = top.map((layer, index) => [layer, index + 1]).filter(([layer]) => layer.status === status);
-      return { type: "bar", name: status, x: picked.map(([, index]) => index), y: picked.map(([layer]) => layer.time), customdata: picked.map(([layer]) => layer.name),
+    const concerned = new Set(["sparse", "dense", "dense-unknown", "undetermined"]);
+    const traces = [...concerned, "other"].map((status) => {
+      const picked = top.map((layer, index) => [layer, index + 1]).filter(([layer]) => (concerned.has(layer.status) ? layer.status : "other") === status);
+      return { type: "bar", name: status === "other" ? "ineligible or other" : status, x: picked.map(([, index]) => index), y: picked.map(([layer]) => layer.time), customdata: picked.map(([layer]) => layer.name),
         text: picked.map(([layer]) => hover(layer)), hovertemplate: "%{text}<extra></extra>", textposition: "none",
         marker: { color: colour(COLOURS[status]), line: { width: 0 }, pattern: { shape: top.length <= 60 ? PATTERNS[status] : "", fgcolor: colour("ground"), size: 4 } }, width: top.length > 100 ? 1 : 0.85 };
     }).filter((trace) => trace.x.length);
