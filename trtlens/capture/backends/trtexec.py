@@ -1,0 +1,238 @@
+"""The trtexec backend: its flags are chosen from what its own `--help` lists.
+
+In: BuildOptions and the text of `trtexec --help`. Out: a Plan with the command line, or refusals. Next: build.py runs the command;
+script.py writes the same choice as a shell script for a machine without trtlens. Which flag exists in which version is a fact of the
+samples' sampleOptions.cpp (8.2 to 11.1), but nothing here looks at a version.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import InputError, UsageError
+from ..options import BuildOptions
+from ..shapes import OptimizationProfile, TensorFormat, shape_text
+from .plan import Plan
+
+JETSON_TRTEXEC = Path("/usr/src/tensorrt/bin/trtexec")
+HELP_SECONDS = 60.0
+_HELP_FLAG = re.compile(r"^\s*--([A-Za-z][A-Za-z0-9]*)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One thing to ask of trtexec: the first of `spellings` (flag without dashes, value or None) that it lists.
+
+    `refusal`: why the build must not go on without it; None if it may, and then `note` (if any) tells the user what is missing.
+    """
+
+    spellings: tuple[tuple[str, str | None], ...]
+    refusal: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where trtexec shall write. `engine` is None with --no-engine."""
+
+    layer_info: str
+    profile: str
+    engine: str | None
+
+
+def find_trtexec(given: Path | None) -> Path | None:
+    """`given`, else trtexec on PATH, else JetPack's and the tar package's place. Raises UsageError if `given` is no executable file."""
+    if given is not None:
+        found = shutil.which(str(given.absolute()) if given.exists() else str(given))
+        if found is None:
+            raise UsageError(f"--trtexec {given}: there is no such executable file")
+        return Path(found)
+    on_path = shutil.which("trtexec")
+    if on_path is not None:
+        return Path(on_path)
+    return JETSON_TRTEXEC if shutil.which(str(JETSON_TRTEXEC)) else None
+
+
+def read_help(trtexec: Path, seconds: float = HELP_SECONDS) -> str:
+    """What `trtexec --help` prints on both streams. Raises UsageError if it does not answer with a list of flags."""
+    try:
+        answer = subprocess.run(
+            [str(trtexec), "--help"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"{trtexec} --help did not answer within {seconds:g} s") from None
+    except OSError as error:
+        raise UsageError(f"{trtexec} cannot be started: {error.strerror}") from error
+    text = answer.stdout.decode("utf-8", "replace")
+    if "onnx" not in listed_flags(text):
+        ending = text.strip().splitlines()[-1][:200] if text.strip() else f"nothing, and exit code {answer.returncode}"
+        raise UsageError(f"{trtexec} --help does not list the flags of trtexec; it ended with: {ending}")
+    return text
+
+
+def listed_flags(help_text: str) -> frozenset[str]:
+    """The flags that a help text lists: those that begin a line, not those that prose mentions."""
+    return frozenset(_HELP_FLAG.findall(help_text))
+
+
+def help_version(text: str) -> str | None:
+    """`8.5.2` from trtexec's banner `[TensorRT v8502]` (10.x and later: `v101600`), which precedes help and log alike."""
+    match = re.search(r"\[TensorRT v(\d{4,6})\]", text)
+    if not match:
+        return None
+    digits = match.group(1)
+    # Four digits are MAJOR MINOR PATCHPATCH (8502); from 10 on they are MAJOR*10000 + MINOR*100 + PATCH (100300).
+    number = int(digits)
+    if len(digits) == 4:
+        return f"{number // 1000}.{number // 100 % 10}.{number % 100}"
+    return f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+
+
+def plan(options: BuildOptions, trtexec: Path, help_text: str, outputs: Outputs) -> Plan:
+    """The command line for `options` with the flags that `help_text` lists."""
+    flags = listed_flags(help_text)
+    command, notes, refusals = [str(trtexec)], [], []
+    for wanted in wishes(options, outputs, str(options.subject.absolute())):
+        spelling = next((one for one in wanted.spellings if one[0] in flags), None)
+        if spelling is not None:
+            command.append(flag_text(*spelling))
+        elif wanted.refusal is not None:
+            refusals.append(wanted.refusal)
+        elif wanted.note is not None:
+            notes.append(wanted.note)
+    command.extend(options.extra)
+    if "fp16" in flags and not options.precision and options.sparsity == "enable" and options.engine is None:
+        notes.append(
+            "no --precision is given: trtexec tries FP32 kernels alone, and NVIDIA asks for FP16 or INT8 where sparsity shall help"
+        )
+    return Plan("trtexec", help_version(help_text), command=tuple(command), notes=tuple(notes), refusals=tuple(refusals))
+
+
+def flag_text(flag: str, value: str | None) -> str:
+    return f"--{flag}" if value is None else f"--{flag}={value}"
+
+
+class WishList(list[Wanted]):
+    """What to ask of trtexec, in the order of the command line."""
+
+    def need(self, option: str, *spellings: tuple[str, str | None], why: str = "") -> None:
+        """Something the build must not go on without."""
+        names = " nor ".join(f"--{name}" for name, _ in spellings)
+        self.append(Wanted(spellings, refusal=f"{option}: this trtexec does not list {names}{f'; {why}' if why else ''}"))
+
+    def like(self, *spellings: tuple[str, str | None], note: str | None = None) -> None:
+        """Something it can do without; `note` tells the user then."""
+        self.append(Wanted(spellings, note=note))
+
+
+def wishes(options: BuildOptions, outputs: Outputs, subject: str) -> WishList:
+    """Everything to ask of trtexec for `options`. `subject`: the model or engine as trtexec shall open it."""
+    wanted = WishList()
+    if options.engine is not None:
+        wanted.need("--engine", ("loadEngine", subject))
+    else:
+        wanted.need("model", ("onnx", subject))
+        if outputs.engine is not None:
+            wanted.need("engine file", ("saveEngine", outputs.engine))
+        if options.sparsity == "enable":
+            wanted.need("--sparsity enable", ("sparsity", "enable"))
+        else:
+            wanted.like(("sparsity", "disable"))
+    wanted.need("verbose log", ("verbose", None))
+    wanted.need(
+        "layer info", ("profilingVerbosity", "detailed"), why="layer info would hold names alone; TensorRT 8.2 is the first with it"
+    )
+    wanted.need("layer info", ("exportLayerInfo", outputs.layer_info))
+    wanted.like(("exportProfile", outputs.profile), note="this trtexec does not list --exportProfile: the capture has no timing profile")
+    wanted.like(("separateProfileRun", None))
+    if options.iterations is not None:
+        wanted.need("--iterations", ("iterations", str(options.iterations)))
+        wanted.like(("duration", "0"))  # else trtexec goes on for 3 s, however few iterations are asked for
+    if options.warmup_ms is not None:
+        wanted.need("--warmup", ("warmUp", f"{options.warmup_ms:g}"))
+    if options.engine is None:
+        _build_wishes(options, wanted)
+    _profile_wishes(options.profiles, wanted)
+    for plugin in options.plugins:
+        path = str(plugin.absolute())
+        wanted.need("--plugins", ("staticPlugins", path), ("plugins", path))
+    return wanted
+
+
+def _build_wishes(options: BuildOptions, wanted: WishList) -> None:
+    for precision in options.precision:
+        wanted.need(
+            f"--precision {precision}", (precision, None), why="TensorRT 11 takes the types from the model alone: convert the model"
+        )
+    if options.strongly_typed:
+        wanted.need("--strongly-typed", ("stronglyTyped", None))
+    if options.workspace_bytes is not None:
+        mebibytes = str(max(1, options.workspace_bytes >> 20))
+        wanted.need("--workspace", ("memPoolSize", f"workspace:{mebibytes}"), ("workspace", mebibytes))
+    numbers: Mapping[str, tuple[str, int | None]] = {
+        "--opt-level": ("builderOptimizationLevel", options.opt_level),
+        "--max-tactics": ("maxTactics", options.max_tactics),
+        "--avg-timing": ("avgTiming", options.avg_timing),
+    }
+    for option, (flag, value) in numbers.items():
+        if value is not None:
+            wanted.need(option, (flag, str(value)))
+    if options.tactic_sources:
+        wanted.need("--tactic-sources", ("tacticSources", ",".join(options.tactic_sources)))
+    if options.timing_cache is not None:
+        wanted.need("--timing-cache", ("timingCacheFile", str(options.timing_cache.absolute())))
+    if options.editable_cache:
+        wanted.need("--editable-cache", ("editableTimingCache", None), why="use --backend tensorrt")
+    if options.direct_io:
+        wanted.need("--direct-io", ("directIO", None))
+    if options.io_formats:
+        inputs, outputs = _formats_by_position(options)
+        wanted.need("--io-formats", ("inputIOFormats", inputs))
+        wanted.need("--io-formats", ("outputIOFormats", outputs))
+
+
+def _profile_wishes(profiles: tuple[OptimizationProfile, ...], wanted: WishList) -> None:
+    def shapes(profile: OptimizationProfile, which: str) -> str:
+        return ",".join(f"{one.name}:{shape_text(getattr(one, which))}" for one in profile.inputs)
+
+    for index, profile in enumerate(profiles):
+        if len(profiles) > 1:
+            wanted.need("several optimization profiles", ("profile", str(index)))
+        for flag, which in (("minShapes", "minimum"), ("optShapes", "optimum"), ("maxShapes", "maximum")):
+            wanted.need("--shapes", (flag, shapes(profile, which)))
+
+
+def _formats_by_position(options: BuildOptions) -> tuple[str, str]:
+    """trtexec wants a format for every network input and output, in order; what the user left out stays linear in the model's type."""
+    import onnx
+
+    from ..shapes import TYPE_NAMES
+
+    assert options.model is not None
+    try:
+        graph = onnx.load(str(options.model), load_external_data=False).graph
+    except Exception as error:  # protobuf's DecodeError, OSError: whatever onnx raises, the model is what cannot be read
+        raise InputError(str(options.model), f"is not an ONNX model that could be read for --io-formats ({error})") from error
+    constants = {one.name for one in graph.initializer}
+    named = {one.name: one for one in options.io_formats}
+    sides: list[str] = []
+    seen: set[str] = set()
+    types = {onnx.TensorProto.FLOAT: "fp32", onnx.TensorProto.FLOAT16: "fp16", onnx.TensorProto.BFLOAT16: "bf16"}
+    types.update({getattr(onnx.TensorProto, name.upper()): name for name in TYPE_NAMES if hasattr(onnx.TensorProto, name.upper())})
+    for side in (graph.input, graph.output):
+        tensors = [one for one in side if one.name not in constants]
+        seen |= {one.name for one in tensors}
+        sides.append(",".join(_one_format(named.get(one.name), types.get(one.type.tensor_type.elem_type, "fp32")) for one in tensors))
+    unknown = sorted(set(named) - seen)
+    if unknown:
+        raise UsageError(f"--io-formats: the model has no input or output named {', '.join(unknown)}; it has {', '.join(sorted(seen))}")
+    return sides[0], sides[1]
+
+
+def _one_format(given: TensorFormat | None, model_type: str) -> str:
+    return f"{model_type}:chw" if given is None else f"{given.dtype or model_type}:{given.layout}"

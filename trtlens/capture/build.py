@@ -1,0 +1,453 @@
+"""One command from a model to a capture folder.
+
+In: BuildOptions. Out: a CaptureResult, or CaptureFailed after the folder with what there is has been delivered. Next: parse/ reads the
+folder. Steps: choose a backend, stage a folder, run the child, gather what it left, write the manifest, move the folder into place.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from ..errors import BuildFailed, InputError, UsageError
+from ..text import visible
+from .backends import MODULES, Choice, choose, look_around
+from .backends.driver import RefusedNode, Result, read_result
+from .backends.loaded_engine import SAMPLES
+from .backends.plan import Plan
+from .backends.python_api import rtx_refusals
+from .backends.trtexec import Outputs, help_version, read_help
+from .backends.trtexec import plan as trtexec_plan
+from .child import ChildEnd, python_command, run_child, tied_to_parent
+from .environment import Gpu, Host, read_gpus, read_host
+from .experiments import experiments
+from .folder import BUILD_LOG, ENGINE, LAYER_INFO, PROFILE, PROFILE_SAMPLES, PRUNED_MODEL, ROLES, Staging
+from .layers_dump import layers_from_log
+from .manifest import (
+    MANIFEST,
+    BackendRecord,
+    ExperimentRecord,
+    Failure,
+    FileRecord,
+    Manifest,
+    PruneRecord,
+    Status,
+    Times,
+    TimingCacheRecord,
+)
+from .options import BuildOptions
+from .progress import ProgressEvent
+from .worker import RESULT
+
+OnProgress = Callable[[ProgressEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureResult:
+    """A delivered capture: its folder as the user named it, and its manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+
+class CaptureFailed(BuildFailed):
+    """The build did not finish. `folder`: the capture with what there is; `refused_nodes`: what the parser refused, if it was that."""
+
+    def __init__(self, message: str, folder: Path, manifest: Manifest, refused_nodes: tuple[RefusedNode, ...] = ()) -> None:
+        self.folder, self.manifest, self.refused_nodes = folder, manifest, refused_nodes
+        super().__init__(message)
+
+
+class CaptureInterrupted(CaptureFailed):
+    """Ctrl-C or SIGTERM ended the build; the capture was delivered all the same."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True, slots=True)
+class _Once:
+    """One build, as it is about to run: where, with what, on what machine."""
+
+    options: BuildOptions
+    choice: Choice
+    folder: Path
+    subject: Path
+    gpus: tuple[Gpu, ...]
+    host: Host
+    prune: PruneRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one build came to. `refusals`: it never began, for these reasons."""
+
+    manifest: Manifest
+    refused_nodes: tuple[RefusedNode, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+def run_build(options: BuildOptions, on_progress: OnProgress | None = None) -> CaptureResult:
+    """Build, capture, deliver the folder; `on_progress` is called from this thread.
+
+    Raises UsageError or InputError before anything is built (no folder is left then), CaptureFailed (a BuildFailed, exit code 3) when
+    the build fails and CaptureInterrupted (130) on Ctrl-C or SIGTERM: both after the capture folder with what there is was delivered.
+    """
+    _readable(options.subject)
+    choice = _choice(options)
+    staging = Staging(options.capture_path, force=options.force)
+    try:
+        subject, prune = _pruned(options, staging.path)
+        once = _Once(options, choice, staging.path, subject, read_gpus(), read_host(), prune)
+        outcome = _build_once(once, on_progress)
+        if outcome.refusals:
+            raise UsageError("; ".join(outcome.refusals))
+        outcome = _with_experiments(once, outcome, on_progress)
+    except (UsageError, InputError):
+        staging.discard()
+        raise
+    folder = staging.deliver()
+    if outcome.manifest.failure is not None:
+        raise _failed(outcome, folder, options)
+    return CaptureResult(folder, outcome.manifest)
+
+
+def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
+    """What `run_build` would do, for --dry-run: the choice of the backend and its plan, refusals in it. Nothing is built or written."""
+    _readable(options.subject)
+    choice = _choice(options)
+    if choice.backend == "trtexec":
+        assert choice.trtexec is not None
+        outputs = _outputs(options.capture_path, options)
+        return choice, trtexec_plan(options, choice.trtexec, read_help(choice.trtexec), outputs)
+    with tempfile.TemporaryDirectory(prefix="trtlens-") as scratch:
+        folder = Path(scratch)
+        log = folder / BUILD_LOG
+        run_child(_python_child("plan", options, choice.backend, folder, options.subject), log, timeout_s=options.timeout_s)
+        result = read_result(folder / RESULT)
+        if result is None or result.status != "planned":
+            said = result.message if result is not None and result.message else _last_words(log)
+            raise UsageError(f"--backend {choice.backend}: the Python module {MODULES[choice.backend]} cannot be used: {said}")
+        return choice, Plan(choice.backend, result.version, notes=tuple(result.notes), refusals=result.refusals, calls=result.plan)
+
+
+def trtlens_version() -> str:
+    try:
+        return version("trtlens")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def _readable(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(str(path), "is empty")
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})") from error
+
+
+def _choice(options: BuildOptions) -> Choice:
+    choice = choose(options, look_around(options))
+    if choice.backend == "tensorrt-rtx":
+        refusals = rtx_refusals(options)
+        if refusals:
+            raise UsageError("; ".join(refusals))
+    return choice
+
+
+def _pruned(options: BuildOptions, folder: Path) -> tuple[Path, PruneRecord | None]:
+    if options.prune is None:
+        return options.subject, None
+    from .prune import prune_model  # onnx and numpy: heavy
+
+    assert options.model is not None  # --prune with --engine is refused by BuildOptions
+    pruned = prune_model(options.model, folder / PRUNED_MODEL)
+    return folder / PRUNED_MODEL, PruneRecord(options.prune, PRUNED_MODEL, tuple(pruned))
+
+
+def _build_once(once: _Once, on_progress: OnProgress | None) -> _Outcome:
+    """Run one build into `once.folder` and write its manifest there."""
+    started = datetime.now(timezone.utc)
+    digest = _Digest(once.subject)
+    log = once.folder / BUILD_LOG
+    work = Path(tempfile.mkdtemp(prefix=".work.", dir=once.folder))
+    command, refusals, notes = _command(once, work)
+    if refusals:
+        return _Outcome(_manifest(once, started, None, Result(), None, digest.record(), command, notes), refusals=refusals)
+    end: ChildEnd | None = None
+    try:
+        end = run_child(
+            tied_to_parent(command) if once.choice.backend == "trtexec" else command,
+            log,
+            timeout_s=once.options.timeout_s,
+            on_progress=on_progress,
+        )
+        result = read_result(work / RESULT) or Result()
+        failure = _failure(once, end, result, log)
+    except OSError as error:
+        result, failure = Result(), Failure("start", f"the builder could not be started: {error}")
+    if result.status == "refused":
+        return _Outcome(_manifest(once, started, end, result, failure, digest.record(), command, notes), refusals=result.refusals)
+    notes += _gather(once, work)
+    manifest = _manifest(once, started, end, result, failure, digest.record(), command, notes)
+    (once.folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    return _Outcome(manifest, refused_nodes=result.refused_nodes)
+
+
+def _command(once: _Once, work: Path) -> tuple[list[str], tuple[str, ...], list[str]]:
+    """The child's command line, why it must not run, and what the user should know."""
+    if once.choice.backend != "trtexec":
+        return _python_child("build", once.options, once.choice.backend, work, once.subject), (), []
+    assert once.choice.trtexec is not None
+    help_text = read_help(once.choice.trtexec)
+    options = dataclasses.replace(once.options, model=once.subject) if once.options.model is not None else once.options
+    made = trtexec_plan(options, once.choice.trtexec, help_text, _outputs(work, options))
+    return list(made.command), made.refusals, list(made.notes)
+
+
+def _outputs(folder: Path, options: BuildOptions) -> Outputs:
+    return Outputs(str(folder / LAYER_INFO), str(folder / PROFILE), str(folder / ENGINE) if options.keep_engine else None)
+
+
+def _python_child(action: Literal["build", "plan"], options: BuildOptions, backend: str, work: Path, subject: Path) -> list[str]:
+    given = options.as_json() | {
+        "model" if options.model is not None else "engine": str(subject),
+        "prune": None,
+        "counterfactual": False,
+        "repeat": 1,
+    }
+    request = {
+        "action": action,
+        "backend": backend,
+        "module": MODULES[backend],
+        "folder": str(work),
+        "parent": os.getpid(),
+        "options": given,
+    }
+    file = work / "request.json"
+    file.write_text(json.dumps(request), encoding="utf-8")
+    return python_command("trtlens.capture.worker", str(file))
+
+
+def _gather(once: _Once, work: Path) -> list[str]:
+    """Move what the child left into the folder; damaged files under another name, so that `explain` takes the rest. Returns notes."""
+    notes: list[str] = []
+    for name in (LAYER_INFO, PROFILE, ENGINE):
+        file = work / name
+        if not file.exists():
+            continue
+        if name != ENGINE and not _looks_whole(file):
+            file.rename(once.folder / f"{name}.damaged")
+            notes.append(f"{name} was not written to its end; it is kept as {name}.damaged")
+        elif name != ENGINE or once.options.keep_engine:
+            file.rename(once.folder / name)
+    if (work / SAMPLES).exists():
+        _samples_to_parquet(work / SAMPLES, once.folder / PROFILE_SAMPLES)
+    log = once.folder / BUILD_LOG
+    if not (once.folder / LAYER_INFO).exists() and log.exists():
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            layers = layers_from_log(lines)
+        if layers is not None:
+            (once.folder / LAYER_INFO).write_text(json.dumps(layers, indent=1), encoding="utf-8")
+            notes.append("layer_info.json was made from the layer dump in the log: no inspector ran")
+    shutil.rmtree(work, ignore_errors=True)
+    return notes
+
+
+def _looks_whole(file: Path) -> bool:
+    """Whether a JSON file reaches its closing bracket. Not whether it is JSON: trtexec's profile often is not (`-nan`, unescaped names)."""
+    with file.open("rb") as content:
+        content.seek(max(0, file.stat().st_size - 64))
+        return content.read().rstrip()[-1:] in (b"]", b"}")
+
+
+def _samples_to_parquet(source: Path, target: Path) -> None:
+    """Columns: position (of the layer in the engine), layer, iteration, time_ms."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with source.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["time_ms"]]
+    columns = {
+        "position": pa.array([int(row["position"]) for row in rows], pa.int32()),
+        "layer": pa.array([row["layer"] for row in rows], pa.string()),
+        "iteration": pa.array([int(row["iteration"]) for row in rows], pa.int32()),
+        "time_ms": pa.array([float(row["time_ms"]) for row in rows], pa.float64()),
+    }
+    pq.write_table(pa.table(columns), target)
+
+
+def _failure(once: _Once, end: ChildEnd, result: Result, log: Path) -> Failure | None:
+    """What went wrong, in one line; None if nothing did."""
+    stage = (
+        "the engine was built, but while it was inspected or profiled " if result.status == "built" and once.options.engine is None else ""
+    )
+    if end.stopped is not None:
+        kind = "timeout" if "--timeout" in end.stopped else "interrupt"
+        return Failure(kind, f"{stage}{end.stopped}", end.signal, end.exit_code)
+    if end.signal is not None:
+        name = signal.Signals(end.signal).name if end.signal in set(signal.Signals) else f"signal {end.signal}"
+        if end.signal == signal.SIGKILL and end.oom_killed:
+            return Failure("out-of-memory", f"{stage}the kernel's out-of-memory killer ended the builder", end.signal)
+        maybe = ", as the out-of-memory killer does" if end.signal == signal.SIGKILL else ""
+        return Failure("signal", f"{stage}the builder was ended by {name}{maybe}", end.signal)
+    if result.status == "unparsed":
+        return Failure("parser", _refused_text(result.refused_nodes), None, end.exit_code)
+    if result.message is not None:
+        return Failure("tensorrt", result.message, None, end.exit_code)
+    if result.status == "failed":
+        return Failure("tensorrt", f"TensorRT made no engine: {_last_words(log)}", None, end.exit_code)
+    if end.exit_code != 0:
+        return Failure("exit", f"{stage}the builder ended with exit code {end.exit_code}: {_last_words(log)}", None, end.exit_code)
+    return None
+
+
+def _refused_text(nodes: tuple[RefusedNode, ...]) -> str:
+    parts = []
+    for one in nodes:
+        if one.node < 0 and not one.name:
+            parts.append(visible(one.reason))
+            continue
+        name = one.name or f"node {one.node}"
+        parts.append(visible(f"{name} ({one.operator}): {one.reason}" if one.operator else f"{name}: {one.reason}"))
+    return "TensorRT's parser refuses " + ("; ".join(parts) or "the model without giving a reason")
+
+
+def _last_words(log: Path) -> str:
+    """The last error in the log, else its last line."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - (1 << 16)))
+            lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    errors = [line for line in lines if "[E]" in line]
+    last = (errors or lines or ["it said nothing"])[-1]
+    return visible(last.partition("] [E] ")[2].removeprefix("[TRT] ") or last.strip(), 300)
+
+
+def _manifest(
+    once: _Once,
+    started: datetime,
+    end: ChildEnd | None,
+    result: Result,
+    failure: Failure | None,
+    subject: FileRecord,
+    command: list[str],
+    notes: list[str],
+) -> Manifest:
+    trtexec = once.choice.backend == "trtexec"
+    status: Status = "complete" if failure is None else "interrupted" if failure.kind == "interrupt" else "failed"
+    engine = once.folder / ENGINE
+    files = {role: name for role, name in ROLES.items() if (once.folder / name).exists()}
+    loaded = once.options.engine is not None
+    return Manifest(
+        trtlens=trtlens_version(),
+        status=status,
+        failure=failure,
+        backend=BackendRecord(
+            name=once.choice.backend,
+            reason=once.choice.reason,
+            version=_trtexec_version(once.folder / BUILD_LOG) if trtexec else result.version,
+            plan=() if trtexec else result.plan,
+            command=tuple(command) if trtexec else (),
+        ),
+        gpus=once.gpus,
+        host=once.host,
+        options=once.options.as_json(),
+        model=None if loaded else subject,
+        engine=subject if loaded else FileRecord(ENGINE, engine.stat().st_size, _sha256(engine)) if engine.exists() else None,
+        timing_cache=_cache_record(once, result),
+        times=Times(
+            started=started.isoformat(timespec="milliseconds"),
+            finished=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            build_s=result.build_s,
+            child_s=end.seconds if end is not None else 0.0,
+        ),
+        files=files,
+        notes=(*notes, *result.notes),
+        prune=once.prune,
+    )
+
+
+def _trtexec_version(log: Path) -> str | None:
+    try:
+        with log.open("rb") as file:
+            return help_version(file.read(1 << 16).decode("utf-8", "replace"))
+    except OSError:
+        return None
+
+
+def _cache_record(once: _Once, result: Result) -> TimingCacheRecord | None:
+    if result.timing_cache is not None:
+        return TimingCacheRecord(**result.timing_cache)
+    if once.choice.backend == "trtexec" and once.options.timing_cache is not None:
+        return TimingCacheRecord(str(once.options.timing_cache), None)
+    return None
+
+
+def _with_experiments(once: _Once, first: _Outcome, on_progress: OnProgress | None) -> _Outcome:
+    """Run the further builds, if the first one succeeded; the main manifest names them, and fails with the first that fails."""
+    records: list[ExperimentRecord] = []
+    failure = first.manifest.failure
+    for one in experiments(once.options):
+        if failure is not None:
+            break
+        folder = once.folder / one.folder
+        folder.mkdir()
+        outcome = _build_once(dataclasses.replace(once, options=one.options, folder=folder), on_progress)
+        records.append(ExperimentRecord(one.kind, one.folder, outcome.manifest.status))
+        if outcome.manifest.failure is not None:
+            failure = dataclasses.replace(outcome.manifest.failure, message=f"{one.folder}: {outcome.manifest.failure.message}")
+    if not records:
+        return first
+    status: Status = "complete" if failure is None else "interrupted" if failure.kind == "interrupt" else "failed"
+    manifest = dataclasses.replace(first.manifest, experiments=tuple(records), failure=failure, status=status)
+    (once.folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    return dataclasses.replace(first, manifest=manifest)
+
+
+def _failed(outcome: _Outcome, folder: Path, options: BuildOptions) -> CaptureFailed:
+    failure = outcome.manifest.failure
+    assert failure is not None  # the caller asked
+    kind = CaptureInterrupted if failure.kind == "interrupt" else CaptureFailed
+    message = f"{options.subject}: {failure.message}; the capture is in {folder}, its log in {folder / BUILD_LOG}"
+    return kind(message, folder, outcome.manifest, outcome.refused_nodes)
+
+
+class _Digest:
+    """The size and SHA-256 of a file, worked out in a thread of its own while the child builds."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sha256 = ""
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._sha256 = _sha256(self._path)
+
+    def record(self) -> FileRecord:
+        self._thread.join()
+        return FileRecord(str(self._path), self._path.stat().st_size, self._sha256)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,145 @@
+"""The capture folder on disk: made aside, moved into place in one step, never over something that is not ours to replace.
+
+In: the path a capture shall have. Out: a Staging folder to write into; later the delivered capture. Next: build.py fills it;
+parse/ reads it. An archive that the emitted capture script made is unpacked here too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from ..errors import InputError, UsageError
+from .manifest import MANIFEST
+
+BUILD_LOG = "build.log"
+LAYER_INFO = "layer_info.json"
+PROFILE = "profile.json"
+PROFILE_SAMPLES = "profile_samples.parquet"
+ENGINE = "model.engine"
+PRUNED_MODEL = "pruned.onnx"
+ROLES = {
+    "build_log": BUILD_LOG,
+    "layer_info": LAYER_INFO,
+    "profile": PROFILE,
+    "profile_samples": PROFILE_SAMPLES,
+    "engine": ENGINE,
+    "pruned_model": PRUNED_MODEL,
+}
+"""What each file of a capture is, and its name."""
+
+_ARCHIVE_LIMIT_BYTES = 4 << 30
+
+
+def is_capture(path: Path) -> bool:
+    """True for a folder that trtlens, or its capture script, wrote."""
+    return (path / MANIFEST).is_file()
+
+
+class Staging:
+    """A hidden folder beside the target, so that moving it into place is one rename on one file system."""
+
+    def __init__(self, target: Path, *, force: bool) -> None:
+        """Raises UsageError if `target` holds something: a capture without `force`, or anything else in any case."""
+        self.target = Path(os.path.realpath(target))  # a link stays a link to where the capture goes
+        self.shown = target
+        self._force = force
+        self._check()
+        try:
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=".partial", dir=self.target.parent))
+            self.path.chmod(0o777 & ~_umask())  # mkdtemp makes 0700; a capture is an ordinary folder
+        except OSError as error:
+            raise UsageError(f"--output {target}: a folder cannot be made there ({error.strerror})") from error
+
+    def _check(self) -> None:
+        if not os.path.lexists(self.target):
+            return
+        if not self.target.is_dir():
+            raise UsageError(f"{self.shown} exists and is not a folder: give another --output")
+        if not any(self.target.iterdir()):
+            return
+        if not is_capture(self.target):
+            raise UsageError(f"{self.shown} exists and is not a capture, so trtlens does not replace it: give another --output")
+        if not self._force:
+            raise UsageError(f"{self.shown} is a capture already: give another --output, or --force to replace it")
+
+    def deliver(self) -> Path:
+        """Move the folder into place; returns where it is, as the user wrote it.
+
+        Raises UsageError, naming where the capture was left, if something has appeared at the target meanwhile.
+        """
+        try:
+            self._check()
+        except UsageError as error:
+            raise UsageError(f"{error}; this capture was left in {self.path}") from None
+        aside: Path | None = None
+        if self.target.exists():
+            aside = self.path.with_suffix(".replaced")
+            self.target.rename(aside)
+        try:
+            self.path.rename(self.target)
+        except OSError as error:
+            if aside is not None:
+                aside.rename(self.target)
+            raise UsageError(f"{self.shown}: the capture cannot be moved there ({error.strerror}); it was left in {self.path}") from error
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+        return self.shown
+
+    def discard(self) -> None:
+        """Remove the folder: nothing was captured."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextlib.contextmanager
+def opened_capture(path: Path) -> Iterator[Path]:
+    """The capture at `path` as a folder: the folder itself, or the capture script's tar unpacked for as long as the `with` block runs.
+
+    Raises InputError if it is neither, or if the archive is damaged, holds no capture, or holds anything but plain files inside it.
+    """
+    if path.is_dir():
+        if not is_capture(path):
+            raise InputError(str(path), f"is not a capture folder: it has no {MANIFEST}")
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="trtlens-") as scratch:
+        yield _unpack(path, Path(scratch))
+
+
+def _unpack(path: Path, scratch: Path) -> Path:
+    try:
+        with tarfile.open(path) as archive:
+            total = 0
+            for member in archive:
+                name = PurePosixPath(member.name)
+                if member.isdir():
+                    continue
+                total += member.size
+                if not member.isfile() or name.is_absolute() or ".." in name.parts or not name.parts:
+                    raise InputError(str(path), f"holds {member.name!r}, which is not a plain file inside the archive")
+                if total > _ARCHIVE_LIMIT_BYTES:
+                    raise InputError(str(path), "is larger than 4 GiB when unpacked", todo="unpack it yourself and give the folder")
+                source = archive.extractfile(member)
+                assert source is not None  # isfile() above
+                target = scratch / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(source, file)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(str(path), f"is not a readable tar archive ({error})") from error
+    folders = sorted(one.parent for one in scratch.rglob(MANIFEST))
+    if not folders:
+        raise InputError(str(path), f"holds no capture: there is no {MANIFEST} in it")
+    return folders[0]
