@@ -1,4 +1,4 @@
-"""Layer info and timing profile of a synthetic engine, as trtexec writes them. In: a pass and its dialect. Out: JSON texts. Next: truth.py."""
+"""Layer info and timing profile of a synthetic engine, as trtexec writes them. In: a pass, its dialect. Out: JSON texts. Next: truth.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import random
 from typing import Any
 
-from .dialects import Dialect, EngineRow, engine_rows
+from .dialects import Dialect
+from .engine import EngineRow, engine_rows
 from .model import Format, Pass, World
-from .worlds import SYNTHETIC_INPUT, SYNTHETIC_OUTPUT, Switches
+from .switches import Switches
+from .worlds import SYNTHETIC_INPUT, SYNTHETIC_OUTPUT
 
 _NUMBERS = {"CHW4": "Four", "CHW32": "Thirty-two"}
 
@@ -56,10 +58,15 @@ def _row(row: EngineRow, world: World, dialect: Dialect, switches: Switches) -> 
         channels, features = row.inputs[0][2][1], row.outputs[0][2][1]
         kernel = [3, 3] if layer.kind == "conv" else [1, 1]
         made |= {
-            "ParameterType": "Convolution", "Kernel": kernel, "Stride": [1, 1], "Dilation": [1, 1], "OutMaps": features, "Groups": layer.groups,
+            "ParameterType": "Convolution",
+            "Kernel": kernel,
+            "Stride": [1, 1],
+            "Dilation": [1, 1],
+            "OutMaps": features,
+            "Groups": layer.groups,
             "Weights": {"Type": row.inputs[0][1].dtype, "Count": features * channels * kernel[0] * kernel[1] // layer.groups},
             "HasSparseWeights": int(layer.eligible and world.sparsity),
-        }  # fmt: skip
+        }
         if dialect.era >= 8.5:
             made |= {"HasDynamicFilter": 0, "HasDynamicBias": 0, "HasResidual": int(len(layer.inputs) > 1)}
     if row.used is not None and row.used.kernel and row.used.named:

@@ -1,6 +1,7 @@
 """Prints a world as TensorRT would: one table of line forms a dialect, one writer of logs. In: `World`. Out: lines and where things stand.
 
-Next: artefacts.py prints layer info and profile, truth.py judges. Forms: reference logs of TensorRT 8.2 to 10.16; every log says that it is synthetic.
+Next: artefacts.py prints layer info and profile, judge.py judges. Forms: reference logs of TensorRT 8.2 to 10.16. Every log says that it
+is synthetic.
 """
 
 from __future__ import annotations
@@ -8,14 +9,23 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from .model import Choice, Combination, Format, Graph, Layer, Pass, Tactic, World, descriptor, edge_formats, edges, running, tactic_hash
-from .worlds import Habits, Switches
+from .engine import engine_rows, reformat_winner
+from .model import Choice, Combination, Format, Graph, Layer, Pass, Tactic, World, descriptor, edge_formats, edges, running
+from .switches import Habits, Switches
 
 RUNNER_IDS = {
-    "CudnnConvolution": "80000000", "CaskConvolution": "80000009", "Shuffle": "8000000d", "Reformat": "80000006", "Myelin": "80000023",
-    "PointWiseV2": "80000028", "CublasConvolution": "80000029", "CaskGemmConvolution": "8000002e", "CaskPooling": "8000002f",
-    "CaskFlattenConvolution": "80000036", "PluginV2": "80000026",
-}  # fmt: skip
+    "CudnnConvolution": "80000000",
+    "CaskConvolution": "80000009",
+    "Shuffle": "8000000d",
+    "Reformat": "80000006",
+    "Myelin": "80000023",
+    "PointWiseV2": "80000028",
+    "CublasConvolution": "80000029",
+    "CaskGemmConvolution": "8000002e",
+    "CaskPooling": "8000002f",
+    "CaskFlattenConvolution": "80000036",
+    "PluginV2": "80000026",
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,8 @@ DIALECTS: tuple[Dialect, ...] = _dialects()
 class Log:
     """Lines so far; `marks` names places (`listing`, `engine`, `costs`, `end:LAYER`) as counts of lines before them.
 
-    `shown` counts what an independent reader should find in the engine's build: timed tactics of layers, combinations, chosen runners, skipped tactics,
+    `shown` counts what an independent reader should find: timed tactics of layers (not of reformats), combinations, chosen runners,
+    skipped tactics,
     cached results, engine layers.
     """
 
@@ -118,25 +129,45 @@ class Writer:
     def header(self, world: World) -> None:
         dialect = self.dialect
         if dialect.writer == "trtexec":
-            major, minor, patch = (dialect.version.split(".") + ["0"])[:3]
+            major, minor, patch = ([*dialect.version.split("."), "0"])[:3]
             tag = f"v{major}{int(minor):02d}{int(patch):02d}" if int(major) >= 10 else f"v{major}{minor}0{patch}"
             flags = {"fp16": "--fp16 ", "int8": "--fp16 --int8 ", "fp32": ""}[world.precision]
             sparse = "--sparsity=enable " if world.sparsity else ""
-            self.raw(f"&&&& RUNNING TensorRT.trtexec [TensorRT {tag}] # trtexec --onnx={self.model} {flags}{sparse}--verbose --profilingVerbosity=detailed")
+            self.raw(
+                f"&&&& RUNNING TensorRT.trtexec [TensorRT {tag}] # trtexec --onnx={self.model} {flags}{sparse}--verbose "
+                "--profilingVerbosity=detailed"
+            )
             precision = {"fp16": "FP32+FP16", "int8": "FP32+FP16+INT8", "fp32": "FP32"}[world.precision]
             block = [
-                "=== Model Options ===", "Format: ONNX", f"Model: {self.model}", "Output:", "=== Build Options ===",
-                "Memory Pools: workspace: default, dlaSRAM: default, dlaLocalDRAM: default, dlaGlobalDRAM: default", "avgTiming: 8",
-                f"Precision: {precision}", "LayerPrecisions: ", "Refit: Disabled", f"Sparsity: {'Enabled' if world.sparsity else 'Disabled'}",
-                "Safe mode: Disabled", "DirectIO mode: Disabled", f"timingCacheMode: {'global' if world.loaded_entries else 'local'}",
-            ]  # fmt: skip
+                "=== Model Options ===",
+                "Format: ONNX",
+                f"Model: {self.model}",
+                "Output:",
+                "=== Build Options ===",
+                "Memory Pools: workspace: default, dlaSRAM: default, dlaLocalDRAM: default, dlaGlobalDRAM: default",
+                "avgTiming: 8",
+                f"Precision: {precision}",
+                "LayerPrecisions: ",
+                "Refit: Disabled",
+                f"Sparsity: {'Enabled' if world.sparsity else 'Disabled'}",
+                "Safe mode: Disabled",
+                "DirectIO mode: Disabled",
+                f"timingCacheMode: {'global' if world.loaded_entries else 'local'}",
+            ]
             if dialect.era >= 8.6:
                 block.append(f"BuilderOptimizationLevel: {5 if dialect.strategies else 3}")
             block += [
-                "=== Reporting Options ===", "Verbose: Enabled", "", "=== Device Information ===", f"Selected Device: {world.gpu.name}",
-                f"Compute Capability: {world.gpu.compute_capability}", f"SMs: {world.gpu.multiprocessors}", "Memory Bus Width: 384 bits (ECC disabled)",
-                "", f"TensorRT version: {dialect.version}",
-            ]  # fmt: skip
+                "=== Reporting Options ===",
+                "Verbose: Enabled",
+                "",
+                "=== Device Information ===",
+                f"Selected Device: {world.gpu.name}",
+                f"Compute Capability: {world.gpu.compute_capability}",
+                f"SMs: {world.gpu.multiprocessors}",
+                "Memory Bus Width: 384 bits (ECC disabled)",
+                "",
+                f"TensorRT version: {dialect.version}",
+            ]
             for text in block:
                 self.own(text)
         self.put("[MemUsageChange] Init CUDA: CPU +300, GPU +0, now: CPU 320, GPU 700 (MiB)", "I")
@@ -222,8 +253,8 @@ class Writer:
             else:
                 before = f"({world.engine.estimated_ms:.6g})"
                 self.put(
-                    f"Skip backend strategy {item.strategy}since its estimated inference time {estimated} is not faster than the previous engine "
-                    f"with estimated inference time {before}."
+                    f"Skip backend strategy {item.strategy}since its estimated inference time {estimated} is not faster than the "
+                    f"previous engine with estimated inference time {before}."
                 )
 
     def listing(self, item: Pass) -> None:
@@ -237,7 +268,9 @@ class Writer:
         else:
             blank = " " if eligible else ""
             self.put(f"(Sparsity) Layers eligible for sparse math:{blank}{', '.join(eligible)}", "I")
-            self.put(f"(Sparsity) TRT inference plan picked sparse implementation for layers:{' ' if chosen else ''}{', '.join(chosen)}", "I")
+            self.put(
+                f"(Sparsity) TRT inference plan picked sparse implementation for layers:{' ' if chosen else ''}{', '.join(chosen)}", "I"
+            )
 
     # -- races ------------------------------------------------------------------------------------------------------------------------
 
@@ -272,7 +305,10 @@ class Writer:
                 self.region(layer, world)
             pruned = sum(t.skipped == "pruned" for t in tactics)
             if pruned:
-                self.put(f"{len(tactics)} available tactics, 0 unparsable, {pruned} pruned, {len(tactics) - pruned} remaining after tactic pruning.")
+                self.put(
+                    f"{len(tactics)} available tactics, 0 unparsable, {pruned} pruned, "
+                    f"{len(tactics) - pruned} remaining after tactic pruning."
+                )
             for tactic in tactics:
                 self.tactic(layer, tactic)
             timed = [t for t in tactics if t.skipped is None]
@@ -294,8 +330,9 @@ class Writer:
         if any(t.skipped == "scratch" for t in combination.tactics):
             self.put(
                 "Some tactics do not have sufficient workspace memory to run. Increasing workspace size will enable more tactics, "
-                "please check verbose output for requested sizes.", "I",
-            )  # fmt: skip
+                "please check verbose output for requested sizes.",
+                "I",
+            )
 
     def tactic(self, layer: Layer, tactic: Tactic) -> None:
         dialect, number = self.dialect, self.dialect.tactic(tactic.id)
@@ -309,11 +346,12 @@ class Writer:
                     self.log.count("skipped")
             else:
                 glue = ": " if dialect.era >= 10 else ""
-                text = f"UNSUPPORTED_STATE{glue}Skipping tactic 3 due to insufficient memory on requested size of {size} detected for tactic {number}."
+                why = f"insufficient memory on requested size of {size} detected for tactic {number}."
+                text = f"UNSUPPORTED_STATE{glue}Skipping tactic 3 due to {why}"
                 if self.put(text, "W"):
                     self.log.count("skipped")
             return
-        if tactic.fast_skip and dialect.era >= 8.6 or tactic.skipped == "time":
+        if (tactic.fast_skip and dialect.era >= 8.6) or tactic.skipped == "time":
             self.put(f"Fast skip Tactic:{number} which exceed time limit during pre-run")
             if tactic.skipped == "time":
                 self.log.count("skipped")
@@ -435,62 +473,3 @@ class Writer:
         if self.dialect.lanes_in_engine:
             return f"{name} ({form.dtype}[{dims}])"
         return f"{name}[{form.dtype}({dims})]"
-
-
-@dataclass(frozen=True)
-class EngineRow:
-    """A layer of the engine, reformats included. Tensors: (name, format, shape)."""
-
-    name: str
-    layer_type: str
-    tactic: int
-    inputs: tuple[tuple[str, Format, tuple[int, ...]], ...]
-    outputs: tuple[tuple[str, Format, tuple[int, ...]], ...]
-    layer: Layer | None = None
-    used: Tactic | None = None
-
-
-def reformat_winner(tensor: str, source: str, target: str) -> int:
-    """Which of the three reformat tactics is fastest: equal pairs have equal winners, whatever the tensor."""
-    return (1000, 1002, 0)[tactic_hash(f"{source} {target}") % 3]
-
-
-def engine_rows(graph: Graph, choice: Choice) -> list[EngineRow]:
-    """The engine in its order, with the copies that stand between layers of different formats."""
-    before: dict[tuple[str, int], EngineRow] = {}
-    after: dict[str, EngineRow] = {}
-    for edge in edges(graph):
-        source, target = edge_formats(graph, edge, choice)
-        if source == target:
-            continue
-        shape = graph.tensors[edge.tensor].shape
-        free = graph.is_free(edge.tensor, source, target)
-        winner = 0 if free else reformat_winner(edge.tensor, descriptor(source, shape), descriptor(target, shape))
-        kind = "NoOp" if free else "Reformat"
-        if edge.target is not None:
-            made = f"Reformatted Input Tensor {edge.slot} to {edge.target}"
-            name = f"Reformatting CopyNode for Input Tensor {edge.slot} to {edge.target}"
-            before[edge.target, edge.slot] = EngineRow(name, kind, winner, ((edge.tensor, source, shape),), ((made, target, shape),))
-        else:
-            made = f"Reformatted Output Tensor {edge.source_slot} to {edge.source}"
-            name = f"Reformatting CopyNode for Output Tensor {edge.source_slot} to {edge.source}"
-            after[str(edge.source)] = EngineRow(name, kind, winner, ((made, source, shape),), ((edge.tensor, target, shape),))
-    rows: list[EngineRow] = []
-    for layer in graph.layers:
-        combination = layer.combinations[choice[layer.name]]
-        used = running(graph, choice, layer.name)
-        inputs = []
-        for slot, tensor in enumerate(layer.inputs):
-            copy = before.get((layer.name, slot))
-            if copy is not None:
-                rows.append(copy)
-            inputs.append((copy.outputs[0][0] if copy else tensor, combination.inputs[slot], graph.tensors[tensor].shape))
-        leaving = after.get(layer.name)
-        outputs = [
-            (leaving.inputs[0][0] if leaving else tensor, form, graph.tensors[tensor].shape)
-            for tensor, form in zip(layer.outputs, combination.outputs, strict=True)
-        ]
-        rows.append(EngineRow(layer.name, used.runner, used.id, tuple(inputs), tuple(outputs), layer, used))
-        if leaving is not None:
-            rows.append(leaving)
-    return rows

@@ -47,14 +47,18 @@ def sparse_kernel(rng: random.Random, sm: int, kind: str, source: Format, target
     depth, mma = (128, "sptensor16x8x64") if eight_bit else (64, "sptensor16x8x32")
     tile, warp = rng.choice(_TILES), rng.choice(_WARPS)
     if kind == "gemm":
-        return f"{family}_xmma_sparse_gemm_{_types(source, target)}_tn_n_tilesize{tile}x{depth}_stage{rng.randint(2, 4)}_warpsize{warp}_{mma}"
+        return (
+            f"{family}_xmma_sparse_gemm_{_types(source, target)}_tn_n_tilesize{tile}x{depth}_stage{rng.randint(2, 4)}_warpsize{warp}_{mma}"
+        )
     if eight_bit and source.layout == "CHW32" and rng.random() < 0.2:
         tile = rng.choice(("64x64x64", "128x64x64"))
-        return f"sm80_xmma_fprop_avdt_sparse_int8int8_tilesize{tile}_tapsperload3_threadspercta{rng.choice((128, 256))}_r3s3_u1v1_scalebias_relu"
+        threads = rng.choice((128, 256))
+        return f"sm80_xmma_fprop_avdt_sparse_int8int8_tilesize{tile}_tapsperload3_threadspercta{threads}_r3s3_u1v1_scalebias_relu"
     interleaved = "interleaved_" if source.layout == "CHW32" else ""
+    suffix = rng.choice(("", "_t1r1s1", "_t1r3s3", "_simple_t1r1s1"))
     return (
         f"{family}_xmma_fprop_sparse_conv_{interleaved}{_types(source, target)}_{_layout(source)}"
-        f"_tilesize{tile}x{depth}_stage{rng.randint(2, 4)}_warpsize{warp}_g1_{mma}{rng.choice(('', '_t1r1s1', '_t1r3s3', '_simple_t1r1s1'))}"
+        f"_tilesize{tile}x{depth}_stage{rng.randint(2, 4)}_warpsize{warp}_g1_{mma}{suffix}"
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from itertools import chain
 
 # Layout name -> (vectorised lanes along the channels, channels innermost).
@@ -48,7 +48,7 @@ class Tensor:
     fixed: Format | None = None
 
 
-@lru_cache(maxsize=None)
+@cache
 def strides(form: Format, shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """Strides in units of vectors, outermost dimension first."""
     _, channels, height, width = shape
@@ -59,7 +59,7 @@ def strides(form: Format, shape: tuple[int, int, int, int]) -> tuple[int, int, i
     return (vectors * height * width, height * width, width, 1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def descriptor(form: Format, shape: tuple[int, int, int, int]) -> str:
     """The format as a log line prints it: `Half(25088,1:8,448,32)`."""
     batch, channel, row, column = strides(form, shape)
@@ -67,7 +67,7 @@ def descriptor(form: Format, shape: tuple[int, int, int, int]) -> str:
     return f"{form.dtype}({batch},{channel}{f':{lanes}' if lanes > 1 else ''},{row},{column})"
 
 
-@lru_cache(maxsize=None)
+@cache
 def memory_key(form: Format, shape: tuple[int, int, int, int]) -> tuple[object, ...]:
     """Equal keys mean equal bytes in equal order: then a reformat between the two is a NoOp (channels padded differently are not equal)."""
     batch, channels, height, width = shape
@@ -82,8 +82,9 @@ class Tactic:
     """One kernel configuration of one race.
 
     `kernel`: the name, None for runner families that never print one. `named`: False hides the name everywhere in the capture.
-    `skipped`: why it was not timed (`scratch`, `memory`, `device`, `time`, `pruned`), None when it was. `fast_skip`: announced as skipped in the
-    pre-run and timed all the same.
+    `skipped`: why it was not timed (`scratch`, `memory`, `time`, `pruned`), None when it was. `fast_skip`: announced as skipped in the
+    pre-run
+    and timed all the same.
     """
 
     runner: str
@@ -102,8 +103,10 @@ class Combination:
     """One format combination of one layer, and its race.
 
     `printed`: `timed` (the race is in the log), `silent` (8.x twin or cache: the combination alone), `cached` (a 10.x line that equals one
-    earlier race), `external` (a 10.x cached result from outside the log), `chose` (a winner without times). `pinned`: the tactic that is used although it is
-    not the fastest. `hidden_ms`: a cost the planner saw and the log does not show. `invalid_runners`: tried, "no valid tactics".
+    earlier race), `external` (a 10.x cached result from outside the log), `chose` (a winner without times). `pinned`: the tactic that is
+    used
+    although it is not the fastest. `hidden_ms`: a cost the planner saw and the log does not show. `invalid_runners`: tried, "no valid
+    tactics".
     """
 
     inputs: tuple[Format, ...]
@@ -134,7 +137,7 @@ class Layer:
     """An engine layer before its tactic is chosen. `nodes`: ONNX nodes in it; `kind`: conv, gemm, pool, shuffle, plugin, add, myelin.
 
     `eligible`: the builder counts it as 2:4 sparse. `listed_as`: the name in the (Sparsity) list if it differs from `name`.
-    `op`: the operator inside a Myelin region; `rows`: its true race; `table`: whether the log prints it. `twin_of`: the layer whose race it reuses.
+    `op`: the operator inside a Myelin region; `rows`: its true race; `table`: whether the log prints it. `twin_of`: whose race it reuses.
     """
 
     name: str
@@ -341,6 +344,7 @@ class World:
     sparsity: bool = True
     loaded_entries: int = 0
     precision: str = "fp16"
+
     @property
     def engine(self) -> Pass:
         return next(p for p in self.passes if p.used)

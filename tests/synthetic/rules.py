@@ -1,13 +1,15 @@
-"""The contract's rules for a fallback, on a world instead of on a text. In: a graph, a plan, who is sparse. Out: a `Ruling`. Next: truth.py.
+"""The contract's rules for a fallback, on a world instead of a text. In: a graph, a plan, who is sparse. Out: a `Ruling`. Next: judge.py.
 
-Written from the contract ("How a fallback is decided"), not from trtlens. Where the contract leaves a border open (which dense time the noise band is taken of;
-what happens at the very edge of the band) a ruling holds every reason that a careful reader could give, and tests accept any of them.
+Written from the contract ("How a fallback is decided"), not from trtlens. Where the contract leaves a border open (which dense time the
+noise band
+is taken of; what happens at the very edge of the band) a ruling holds every reason that a careful reader could give, and tests accept any
+of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .model import Choice, Combination, Edge, Graph, Layer, Tactic, edge_formats, edges
 
@@ -24,7 +26,7 @@ def really(tactic: Tactic) -> bool:
 
 @dataclass(frozen=True)
 class Ruling:
-    """`pairs`: the (status, reason) that are right. `rule`: 0 sparse runs, 1 to 5 as in the contract. `needed`: reformats the arithmetic reads."""
+    """`pairs`: the (status, reason) that are right. `rule`: 0 sparse runs, 1 to 4 as in the contract. `needed`: reformats of the arithmetic."""
 
     pairs: frozenset[Pair]
     rule: int
@@ -70,17 +72,17 @@ def decide(graph: Graph, choice: Choice, layer: Layer, kind: Kind = really) -> R
     sparse = [s for c in layer.combinations if (s := fastest(c, kind, True)) is not None]
     best_dense, best_sparse = min(dense, default=None), min(sparse, default=None)
     t_star = used.time_ms
-    common = {"best_dense_ms": best_dense, "best_sparse_ms": best_sparse, "running_ms": t_star}
+    base = Ruling(frozenset(), 0, None, best_dense, best_sparse, t_star)
     if kind(used):
         rival = fastest(layer.combinations[choice[layer.name]], kind, False)
         pairs: set[Pair] = {("sparse", "picked")}
         if rival is not None and rival < t_star:
             verdicts = within(t_star / rival - 1.0, (rival, t_star))
             pairs = {("sparse", "picked-but-slower" if verdict == "slower" else "picked") for verdict in verdicts}
-        return Ruling(frozenset(pairs), 0, **common)
+        return replace(base, pairs=frozenset(pairs))
     holding = [c for c in layer.combinations if fastest(c, kind, True) is not None]
     if not holding:
-        return Ruling(frozenset({("dense", "no-kernel")}), 1, **common)
+        return replace(base, pairs=frozenset({("dense", "no-kernel")}), rule=1)
     assert best_dense is not None
     won = [c for c in holding if c.winner is not None and kind(c.winner)]
     if not won:
@@ -91,7 +93,7 @@ def decide(graph: Graph, choice: Choice, layer: Layer, kind: Kind = really) -> R
             margins.append((s / d - 1.0, d))
         margin, beside = min(margins)
         reasons = within(margin, (best_dense, beside, t_star))
-        return Ruling(frozenset(("dense", r) for r in reasons), 2, margin, **common)
+        return replace(base, pairs=frozenset(("dense", r) for r in reasons), rule=2, margin=margin)
     around = adjacent(graph, layer)
     reformatted = any(
         (formats := edge_formats(graph, edge, choice))[0] != formats[1] and not graph.is_free(edge.tensor, *formats) for edge in around
@@ -100,14 +102,14 @@ def decide(graph: Graph, choice: Choice, layer: Layer, kind: Kind = really) -> R
     if best_won >= t_star:
         margin = best_won / t_star - 1.0
         reasons = within(margin, (best_dense, t_star))
-        return Ruling(frozenset(("dense", r) for r in reasons), 3, margin, reformat_beside=reformatted, **common)
-    return _arithmetic(graph, choice, layer, kind, around, t_star, best_dense, common)
+        return replace(base, pairs=frozenset(("dense", r) for r in reasons), rule=3, margin=margin, reformat_beside=reformatted)
+    return _arithmetic(graph, choice, layer, kind, around, base)
 
 
-def _arithmetic(
-    graph: Graph, choice: Choice, layer: Layer, kind: Kind, around: list[Edge], t_star: float, best_dense: float, common: dict[str, float | None]
-) -> Ruling:
+def _arithmetic(graph: Graph, choice: Choice, layer: Layer, kind: Kind, around: list[Edge], base: Ruling) -> Ruling:
     """Rule 4: would switching this layer alone, with every reformat that it adds and removes, cost less?"""
+    t_star, best_dense = base.running_ms, base.best_dense_ms
+    assert t_star is not None and best_dense is not None
     deltas: dict[int, float] = {}
     without_fixed: dict[int, tuple[float, float]] = {}
     won: set[int] = set()
@@ -141,4 +143,4 @@ def _arithmetic(
         if least > low:
             reasons |= cost
     pairs = frozenset(("dense", reason) for reason in reasons)
-    return Ruling(pairs, 4, deltas=tuple(sorted(deltas.items())), needed=frozenset(needed), **common)
+    return replace(base, pairs=pairs, rule=4, deltas=tuple(sorted(deltas.items())), needed=frozenset(needed))

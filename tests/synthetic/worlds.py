@@ -8,98 +8,32 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 from .kernels import dense_kernel, other_kernel, sparse_kernel
-from .model import GPUS, TURING, Choice, Combination, Format, Gpu, Graph, Layer, Pass, Tactic, Tensor, World
-from .model import descriptor, edges, logged, running, solve, tactic_hash, total_ms
+from .model import (
+    GPUS,
+    TURING,
+    Choice,
+    Combination,
+    Format,
+    Gpu,
+    Graph,
+    Layer,
+    Pass,
+    Tactic,
+    Tensor,
+    World,
+    descriptor,
+    edges,
+    logged,
+    solve,
+    tactic_hash,
+    total_ms,
+)
+from .switches import Habits, Switches
 
 SYNTHETIC_INPUT, SYNTHETIC_OUTPUT = "synthetic_input", "synthetic_output"
-
-
-@dataclass(frozen=True)
-class Switches:
-    """What makes real logs hard. The first group shapes the world, the second removes or falsifies evidence."""
-
-    noise: bool = False  # the race's times differ from the true ones that the timing profile shows
-    repeated_ids: bool = False  # runners without kernel names whose ids (0x0, 0x2, 0x3e8) repeat over combinations
-    fan_out: bool = False  # residual branches: a tensor with two consumers
-    free_reformats: bool = False  # channels and sizes for which layouts share their bytes; TensorRT times those reformats all the same
-    unlisted: bool = False  # some convolutions are dense: not in the (Sparsity) list
-    grouped: bool = False  # a grouped convolution, not listed
-    float_only: bool = False  # no FP16, no INT8: only Float combinations
-    sm75: bool = False  # a Turing GPU: no sparse tensor cores
-    flag_off: bool = False  # sparsity disabled
-    profiles: bool = False  # two optimization profiles (8.6+)
-    strategies: bool = False  # 10.16: a second backend strategy is tuned after the one that is used
-    pinned_sparse: bool = False  # a sparse tactic is used although a dense one was timed faster
-    earlier_build: bool = False  # another engine of another model was built earlier in the same log
-
-    unnamed: bool = False  # some Cask tactics are named nowhere
-    twins: bool = False  # layers that reuse an earlier race: silent in 8.x, cached results in 10.x
-    warm_cache: bool = False  # some layers' timings come from outside the log
-    hidden_cost: bool = False  # the planner saw costs that the log does not show: the local arithmetic need not close
-    skipped_some: bool = False  # some tactics skipped for scratch, memory or time
-    skipped_all_sparse: bool = False  # of some layers every sparse tactic was skipped for scratch
-    pruned: bool = False  # tactics pruned before timing (8.6+)
-    reformat_gap: bool = False  # some reformats were not measured
-    myelin: bool = False  # a matrix multiplication inside a Myelin region
-    myelin_table: bool = False  # ... whose tactic table is printed (10.16)
-    fusion_differs: bool = False  # the list names an eligible layer otherwise than the engine does
-    stderr_missing: bool = False  # trtexec's warnings and errors were not captured
-    types_only: bool = False  # layer info gives types without layouts
-    names_only: bool = False  # layer info is a list of names
-    no_layer_info: bool = False
-    no_profile: bool = False
-    other_build_json: bool = False  # layer info and timing profile come from another build of the model
-    truncated: bool = False  # the log ends early
-
-    @property
-    def on(self) -> tuple[str, ...]:
-        return tuple(f.name for f in fields(self) if getattr(self, f.name))
-
-
-SHAPING = frozenset(
-    "noise repeated_ids fan_out free_reformats unlisted grouped float_only sm75 flag_off profiles strategies pinned_sparse earlier_build".split()
-)
-"""Switches that leave the capture complete: everything a verdict needs is still printed."""
-
-
-@dataclass(frozen=True)
-class Habits:
-    """What the world must know of the dialect that will print it."""
-
-    era: float
-    twins_cached: bool
-    profiles: bool
-    strategies: bool
-    pruned_line: bool
-
-
-def settle(switches: Switches, habits: Habits) -> Switches:
-    """Drop what the dialect cannot show and what contradicts another switch."""
-    off: dict[str, bool] = {}
-    if not habits.strategies:
-        off |= {"strategies": False, "myelin_table": False}
-    if not habits.profiles:
-        off["profiles"] = False
-    if not habits.pruned_line:
-        off["pruned"] = False
-    if switches.no_layer_info:
-        off |= {"names_only": False, "types_only": False, "other_build_json": False}
-    elif switches.names_only:
-        off |= {"types_only": False, "other_build_json": False}
-    if switches.myelin_table and habits.strategies:
-        off["myelin"] = True
-    if switches.flag_off:
-        off["pinned_sparse"] = False
-    if switches.profiles:  # the second profile repeats kernel names: hiding them in one graph alone hides nothing
-        off["unnamed"] = False
-    if switches.truncated:  # a cut log may not show that it disagrees with the JSON
-        off["other_build_json"] = False
-    if switches.strategies and habits.strategies:  # the second pass repeats the first one's races as cached results
-        off |= {"warm_cache": False, "twins": False, "profiles": False}
-    return replace(switches, **off)
 
 
 class Maker:
@@ -180,9 +114,7 @@ class Maker:
             ordered = [t for t in ordered if not t.kernel] + cask
             invalid = ("CaskFlattenConvolution",) if kind == "conv" else ()
             extra = len(inputs) - 1
-            combinations.append(
-                Combination((source,) + (target,) * extra, (target,), tuple(ordered), invalid_runners=invalid)
-            )
+            combinations.append(Combination((source,) + (target,) * extra, (target,), tuple(ordered), invalid_runners=invalid))
         if rng.random() < 0.3:  # a combination that no runner can do
             form = Format(plain[0][0].dtype, "CHW4")
             combinations.append(Combination((form,) * len(inputs), (form,), (), invalid_runners=(runner,)))
@@ -211,10 +143,14 @@ class Maker:
         for form in forms:
             factor = self.rng.uniform(0.8, 1.6) * (2.0 if form.dtype == "Float" and self.precision != "fp32" else 1.0)
             if kind == "pool":
-                tactics = [self.tactic(runner, other_kernel(self.rng, form), False, base * factor * self.rng.uniform(1.0, 1.3)) for _ in range(2)]
+                tactics = [
+                    self.tactic(runner, other_kernel(self.rng, form), False, base * factor * self.rng.uniform(1.0, 1.3)) for _ in range(2)
+                ]
                 tactics = list({t.id: t for t in tactics}.values())
             else:
-                tactics = [self.tactic(runner, None, False, base * factor * (1.0 + 0.2 * n), n) for n in range(1 if kind == "plugin" else 2)]
+                tactics = [
+                    self.tactic(runner, None, False, base * factor * (1.0 + 0.2 * n), n) for n in range(1 if kind == "plugin" else 2)
+                ]
             combinations.append(Combination((form,) * len(inputs), (form,), tuple(tactics)))
         node = self.node(operator)
         return Layer(f"PWN({node})" if kind == "add" else node, kind, (node,), inputs, (output,), tuple(combinations))
@@ -225,7 +161,8 @@ class Maker:
         form = Format("Float" if self.precision == "fp32" else "Half", "LINEAR")
         base = self.rng.uniform(0.01, 0.1)
         rows = [
-            self.row(dense_kernel(self.rng, max(self.gpu.sm, 75), "gemm", form, form), False, base * (1.0 + 0.1 * rank)) for rank in range(4)
+            self.row(dense_kernel(self.rng, max(self.gpu.sm, 75), "gemm", form, form), False, base * (1.0 + 0.1 * rank))
+            for rank in range(4)
         ]
         if self.precision != "fp32" and self.gpu.sm >= 80 and not self.switches.flag_off and self.rng.random() < 0.6:
             ratio = self.rng.choice((self.rng.uniform(1.06, 1.5), self.rng.uniform(0.6, 0.9)))
@@ -233,9 +170,17 @@ class Maker:
         rows = sorted({t.id: t for t in rows}.values(), key=lambda t: t.time_ms)
         whole = self.tactic("Myelin", None, False, rows[0].true_ms + 0.004, 0)
         return Layer(
-            f"{{ForeignNode[{op}.weight...{softmax}]}}", "myelin", (op, softmax), (source,), (output,),
-            (Combination((form,), (form,), (whole,)),), True, op=op, rows=tuple(rows), table=self.switches.myelin_table,
-        )  # fmt: skip
+            f"{{ForeignNode[{op}.weight...{softmax}]}}",
+            "myelin",
+            (op, softmax),
+            (source,),
+            (output,),
+            (Combination((form,), (form,), (whole,)),),
+            True,
+            op=op,
+            rows=tuple(rows),
+            table=self.switches.myelin_table,
+        )
 
     def row(self, kernel: str, sparse: bool, true_ms: float) -> Tactic:
         return replace(self.tactic("Myelin", kernel, sparse, true_ms), id=tactic_hash(kernel, 52), time_ms=round(self.noisy(true_ms), 7))
@@ -256,7 +201,7 @@ class Maker:
             tensors[name] = Tensor(name, (1, width, *spatial), role, outside if role != "inner" else None)
             return name
 
-        current = tensor(SYNTHETIC_INPUT, 16 if not switches.twins else channels, "input")
+        current: str = tensor(SYNTHETIC_INPUT, 16 if not switches.twins else channels, "input")
         history: list[str] = []
         count = rng.randint(2, 5)
         grouped_at = rng.randrange(count) if switches.grouped else -1
@@ -283,7 +228,9 @@ class Maker:
                 twinnable.append(layer)
                 copy_output = tensor(f"t{self.counter}b", width)
                 nodes = tuple(self.node(n.split("_")[0]) for n in nodes)
-                layers.append(replace(layer, name=" + ".join(nodes), nodes=nodes, inputs=(output,), outputs=(copy_output,), twin_of=layer.name))
+                layers.append(
+                    replace(layer, name=" + ".join(nodes), nodes=nodes, inputs=(output,), outputs=(copy_output,), twin_of=layer.name)
+                )
                 history.append(copy_output)
                 output = copy_output
             current = output
@@ -293,7 +240,7 @@ class Maker:
             if extra:
                 made = tensor(f"u{self.counter}", tensors[current].shape[1])
                 sources = (current, rng.choice(partners)) if extra == "add" else (current,)
-                if extra == "add" and tensors[sources[1]].shape != tensors[current].shape:
+                if extra == "add" and tensors[sources[1]].shape != tensors[current].shape:  # type: ignore[misc]
                     sources = (current, current)
                 layers.append(self.follower(extra, sources, made, switches.strategies or rng.random() < 0.3))
                 if extra == "plugin":
@@ -321,7 +268,9 @@ class Maker:
         for edge in edges(graph):
             fixed = graph.tensors[edge.tensor].fixed
             shape = graph.tensors[edge.tensor].shape
-            sources = {fixed} if edge.source is None else {c.outputs[edge.source_slot] for c in graph.layer(edge.source).combinations if c.winner}
+            sources = (
+                {fixed} if edge.source is None else {c.outputs[edge.source_slot] for c in graph.layer(edge.source).combinations if c.winner}
+            )
             targets = {fixed} if edge.target is None else {c.inputs[edge.slot] for c in graph.layer(edge.target).combinations if c.winner}
             for source in sorted(s for s in sources if s):
                 for target in sorted(t for t in targets if t):
@@ -350,7 +299,14 @@ class Maker:
         if switches.pruned:
             graph = self.each_weighted(graph, lambda item: self.prune(item) if item.name in chosen else item)
         if switches.unnamed:
-            names = {t.kernel for item in loose if item.name in chosen for c in item.combinations for t in c.tactics if t.kernel and rng.random() < 0.4}
+            names = {
+                t.kernel
+                for item in loose
+                if item.name in chosen
+                for c in item.combinations
+                for t in c.tactics
+                if t.kernel and rng.random() < 0.4
+            }
             graph = self.each_weighted(graph, lambda item: rename(item, names))
         if switches.hidden_cost:
             graph = replace(graph, layers=tuple(self.hide(item) if rng.random() < 0.6 else item for item in graph.layers))
@@ -400,7 +356,8 @@ class Maker:
     def hide(self, layer: Layer) -> Layer:
         """Charge some combinations, sparse ones above all, a cost that no line shows."""
         made = tuple(
-            replace(c, hidden_ms=self.rng.uniform(0.02, 0.3) if self.rng.random() < (0.7 if c.best(True) else 0.2) else 0.0) for c in layer.combinations
+            replace(c, hidden_ms=self.rng.uniform(0.02, 0.3) if self.rng.random() < (0.7 if c.best(True) else 0.2) else 0.0)
+            for c in layer.combinations
         )
         return replace(layer, combinations=made)
 
@@ -458,9 +415,7 @@ class Maker:
     def second_profile(self, graph: Graph) -> Graph:
         """The same network at four times the batch: new races, suffixed names."""
         mark = " [profile 1]"
-        tensors = {
-            t.name + mark: replace(t, name=t.name + mark, shape=(4, *t.shape[1:])) for t in graph.tensors.values()
-        }
+        tensors = {t.name + mark: replace(t, name=t.name + mark, shape=(4, *t.shape[1:])) for t in graph.tensors.values()}
         layers = []
         for layer in graph.layers:
             factor = self.rng.uniform(2.0, 3.6)
@@ -475,16 +430,20 @@ class Maker:
             changes["combinations"] = tuple(made)
             layers.append(
                 replace(
-                    layer, name=layer.name + mark, inputs=tuple(n + mark for n in layer.inputs), outputs=tuple(n + mark for n in layer.outputs),
+                    layer,
+                    name=layer.name + mark,
+                    inputs=tuple(n + mark for n in layer.inputs),
+                    outputs=tuple(n + mark for n in layer.outputs),
                     twin_of=layer.twin_of + mark if layer.twin_of else None,
                     listed_as=layer.listed_as + mark if layer.listed_as else None,
-                    op=layer.op + mark if layer.op else None, combinations=changes["combinations"],
+                    op=layer.op + mark if layer.op else None,
+                    combinations=changes["combinations"],
                 )
-            )  # fmt: skip
+            )
         return self.priced(replace(graph, layers=tuple(layers), tensors=tensors, profile=1, unmeasured=frozenset()))
 
     def other_strategy(self, graph: Graph, cost: float) -> Pass:
-        """Another strategy's graph: the same races (cached results), but the layers between them speak every layout, and one more is slow."""
+        """Another strategy's graph: the same races (cached results), but the layers between speak every layout."""
         layers = []
         for layer in graph.layers:
             if layer.kind in ("pool", "shuffle", "add"):
@@ -501,8 +460,11 @@ class Maker:
         return Pass((second,), (choice,), 3, False, logged(max(cost, total_ms(second, choice)) * self.rng.uniform(1.05, 1.3)))
 
 
-def rename(layer: Layer, names: set[str | None]) -> Layer:
-    made = tuple(replace(c, tactics=tuple(replace(t, named=t.kernel not in names) for t in c.tactics)) for c in layer.combinations)
+def rename(layer: Layer, names: set[str]) -> Layer:
+    made = tuple(
+        replace(c, tactics=tuple(replace(t, named=t.kernel is None or t.kernel not in names) for t in c.tactics))
+        for c in layer.combinations
+    )
     return replace(layer, combinations=made)
 
 
@@ -513,6 +475,3 @@ def printed(layer: Layer, how: str) -> Layer:
 
 def make_world(rng: random.Random, switches: Switches, habits: Habits) -> World:
     return Maker(rng, switches, habits).world()
-
-
-__all__ = ["Habits", "SHAPING", "Switches", "make_world", "running", "settle"]
