@@ -16,15 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ..parse.onnx_model import OPERATORS, OnnxModel, WeightUse, read_model
-from ..parse.onnx_tensor import ELEMENT_TYPES, StoredTensor, TensorReader
+from ..parse.onnx_model import OnnxModel, WeightUse, read_model
+from ..parse.onnx_tensor import StoredTensor, TensorReader
 from .model import Proof, Warning
 from .two_four import PatternCount, Violation, conforms_along, count_pattern
 
 CheckStatus = Literal["eligible", "ineligible", "undetermined"]
 ALIGNMENTS = (16, 32, 64, 128)
-# NVIDIA's guide asks for FP16 or INT8; 10.16 lists FP32 convolutions too. Behind Q/DQ the quantised type counts.
-_SPARSE_TYPES = frozenset({"FLOAT", "FLOAT16", "BFLOAT16", "INT8"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +178,7 @@ def reason_for_nodes(check: ModelCheck, onnx_nodes: Sequence[str]) -> NodeReason
 
 
 def _check(use: WeightUse, reader: TensorReader, counted: dict[tuple[object, ...], tuple[PatternCount, tuple[int, ...]]]) -> WeightCheck:
-    tensor = _effective(use)
+    tensor = use.values
     check = WeightCheck(
         name=use.node,
         onnx_nodes=(use.node, *(step.node for step in use.chain)),
@@ -209,17 +207,6 @@ def _check(use: WeightUse, reader: TensorReader, counted: dict[tuple[object, ...
         check = _with_count(check, use, count, axes)
     status, reason, proof, summary = _judge(use, check)
     return replace(check, status=status, reason=reason, proof=proof, summary=summary)
-
-
-def _effective(use: WeightUse) -> StoredTensor | None:
-    """The tensor with the type its bytes mean: FP8 weights of NVIDIA's older tools stand in UINT8 tensors before
-    TRT_FP8DequantizeLinear."""
-    tensor = use.tensor
-    step = use.chain[0] if use.chain else None
-    is_fp8 = step is not None and step.kind == "dequantize" and (step.quantized_type or "").startswith("FLOAT8")
-    if tensor is not None and tensor.element.name == "UINT8" and is_fp8:
-        return replace(tensor, element=ELEMENT_TYPES[17])
-    return tensor
 
 
 def _count(use: WeightUse, tensor: StoredTensor, reader: TensorReader) -> tuple[PatternCount, tuple[int, ...]]:
@@ -296,7 +283,7 @@ def _judge(use: WeightUse, check: WeightCheck) -> tuple[CheckStatus, str | None,
         return "ineligible", "weights-not-constant", "proven", f"{what} computed at run time ({use.ends_at} is no constant)"
     if use.groups > 1:
         return "ineligible", "grouped", "proven", f"a grouped convolution ({use.groups:,} groups): TensorRT has no sparse kernels for those"
-    if use.operator not in OPERATORS or use.operator == "ConvTranspose" or (use.spatial_dims or 0) > 2:
+    if not use.takes_groups:
         name = "Conv with 3 spatial axes" if use.operator == "Conv" else use.operator
         return "ineligible", "op-kind", "suggested", f"no sparse implementation of {name} is known"
     if use.ends == "computed":
@@ -307,16 +294,15 @@ def _judge(use: WeightUse, check: WeightCheck) -> tuple[CheckStatus, str | None,
         return "undetermined", None, "unknown", text
     if check.groups == 0:
         return "undetermined", None, "unknown", "the weight has no elements"
-    odd = next((name for name in _types(use) if name not in _SPARSE_TYPES and not name.startswith("FLOAT8E")), None)
-    if odd is not None:
-        text = f"its weights are {odd}: sparse kernels are known for FP32 (as FP16), FP16, BF16, INT8 and FP8"
+    if use.odd_type is not None:
+        text = f"its weights are {use.odd_type}: sparse kernels are known for FP32 (as FP16), FP16, BF16, INT8 and FP8"
         return "ineligible", "precision", "suggested", text
     between = [step for step in use.chain if step.kind in ("quantize", "dequantize", "arithmetic")]
     names = " and ".join(dict.fromkeys(step.operator for step in between))
     violations = check.groups - check.groups_conforming
     if violations:
         return _judge_violations(use, check, violations, names)
-    moving = next((step for step in between if step.keeps_zeros is not True), None)
+    moving = use.zero_mover
     if moving is not None:
         text = f"the stored weights conform, but {moving.operator} stands between them and the operator and may move their zeros"
         return "undetermined", None, "unknown", text
@@ -341,15 +327,6 @@ def _judge_violations(use: WeightUse, check: WeightCheck, violations: int, betwe
     if check.groups_conforming_fp16 == check.groups:
         return "ineligible", "pattern", "suggested", f"{text}; all groups conform once rounded to FP16"
     return "ineligible", "pattern", "proven", text
-
-
-def _types(use: WeightUse) -> Iterable[str]:
-    tensor = _effective(use)
-    if tensor is not None:
-        yield tensor.element.name
-    for step in use.chain:
-        if step.quantized_type is not None:
-            yield step.quantized_type
 
 
 def _warnings(model: OnnxModel, checks: Sequence[WeightCheck]) -> Iterable[Warning]:

@@ -72,7 +72,7 @@ class Scope:
     producers: dict[str, Any] = field(default_factory=dict)
     positions: dict[int, int] = field(default_factory=dict)
     _constant: set[str] = field(default_factory=set)
-    _children: dict[int, Scope] = field(default_factory=dict)
+    _children: dict[tuple[int, str, int], Scope] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Sort the nodes, find producers and constants. Raises InputError for a cycle or too many nodes."""
@@ -125,8 +125,9 @@ class Scope:
 
     def call(self, node: Any, function: Any) -> Scope:
         """The body of the local function as `node` calls it. Raises InputError for a function that calls itself."""
-        if id(node) in self._children:
-            return self._children[id(node)]
+        child = id(node), "", 0
+        if child in self._children:
+            return self._children[child]
         key = _key(node)
         if key in self.calls:
             raise self.loaded.error(f"local function {node.op_type!r} calls itself", where=f"node {node.name!r}")
@@ -137,18 +138,20 @@ class Scope:
         prefix = f"{self.node_name(node)}/"
         scope = Scope(self.loaded, list(function.node), {}, inputs, None, prefix, bindings, given, calls=(*self.calls, key))
         scope.prepare()
-        self._children[id(node)] = scope
+        self._children[child] = scope
         return scope
 
     def subgraphs(self, node: Any) -> Iterator[Scope]:
         """The graphs in a node's attributes (If, Loop, Scan)."""
         for attribute in node.attribute:
-            for graph in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-                if id(graph) not in self._children:
+            for number, graph in enumerate([attribute.g] if attribute.HasField("g") else attribute.graphs):
+                # Not by id(graph): protobuf makes a new Python object each time a field is read. `self.nodes` keeps the nodes.
+                key = id(node), attribute.name, number
+                if key not in self._children:
                     scope = graph_scope(self.loaded, graph, self)
                     scope.prepare()
-                    self._children[id(graph)] = scope
-                yield self._children[id(graph)]
+                    self._children[key] = scope
+                yield self._children[key]
 
     def attribute(self, node: Any, name: str) -> Any | None:
         """The AttributeProto `name` of `node`; a reference to an attribute of the enclosing function is followed."""
@@ -253,7 +256,7 @@ def load_graph(path: Path, *, mark_all: bool = False) -> Loaded:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 view = memoryview(data)
                 try:
-                    small = skeleton(view, marker, keep_below=0 if mark_all else 4096)
+                    small = skeleton(view, marker, mark_all=mark_all)
                 finally:
                     view.release()
         model = onnx.ModelProto.FromString(small)

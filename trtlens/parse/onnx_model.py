@@ -11,7 +11,7 @@ weights, every four input channels must have at least two zeros"), the reduction
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,15 @@ import numpy as np
 
 from .onnx_chain import ChainStep, Ends, axes_shape, follow, surviving_axis, walk_back
 from .onnx_graph import STANDARD_DOMAINS, Loaded, Scope, load_graph
-from .onnx_tensor import StoredTensor
+from .onnx_tensor import ELEMENT_TYPES, StoredTensor
 
 # Operators with weights that no sparse implementation is known for (weight inputs): named, not judged by axis.
 _OTHER_WEIGHT_OPERATORS = {
     "LSTM": (1, 2), "GRU": (1, 2), "RNN": (1, 2), "Einsum": (0, 1), "DeformConv": (1,), "ConvInteger": (1,), "MatMulInteger": (1,),
     "QLinearConv": (3,), "QLinearMatMul": (3,), "MatMulNBits": (1,),
 }  # fmt: skip
+# NVIDIA's guide asks for FP16 or INT8; TensorRT 10.16 lists FP32 convolutions too. FP8 and BF16: names in the kernel inventory.
+SPARSE_TYPES = frozenset({"FLOAT", "FLOAT16", "BFLOAT16", "INT8", "FLOAT8E4M3FN", "FLOAT8E5M2"})
 OPERATORS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
@@ -65,6 +67,32 @@ class WeightUse:
     spatial_dims: int | None
     macs: int | None
     in_function: bool = False
+
+    @property
+    def takes_groups(self) -> bool:
+        """Whether sparse kernels exist for the operator's kind: Conv with at most 2 spatial axes and one group, Gemm, MatMul."""
+        return self.operator in ("Gemm", "MatMul") or (self.operator == "Conv" and self.groups == 1 and (self.spatial_dims or 0) <= 2)
+
+    @property
+    def values(self) -> StoredTensor | None:
+        """The stored tensor with the type its bytes mean: NVIDIA's older tools keep FP8 in UINT8 tensors before TRT_FP8DequantizeLinear."""
+        step = self.chain[0] if self.chain else None
+        is_fp8 = step is not None and step.kind == "dequantize" and (step.quantized_type or "").startswith("FLOAT8")
+        if self.tensor is not None and self.tensor.element.name == "UINT8" and is_fp8:
+            return replace(self.tensor, element=ELEMENT_TYPES[17])
+        return self.tensor
+
+    @property
+    def odd_type(self) -> str | None:
+        """The first type between the stored values and the operator that no sparse kernel is known for; None when there is none."""
+        stored = [self.values.element.name] if self.values is not None else []
+        types = stored + [step.quantized_type for step in self.chain if step.quantized_type is not None]
+        return next((name for name in types if name not in SPARSE_TYPES), None)
+
+    @property
+    def zero_mover(self) -> ChainStep | None:
+        """The first step that may turn a zero into another value."""
+        return next((step for step in self.chain if step.keeps_zeros is not True), None)
 
     @property
     def never_zero(self) -> np.ndarray[Any, np.dtype[np.bool_]] | None:

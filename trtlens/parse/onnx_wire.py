@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_DEPTH = 100
+_SMALL = 4096
 
 # message kind -> field number -> kind of the message in that field
 _CHILDREN: dict[str, dict[int, str]] = {
@@ -28,7 +29,6 @@ _CHILDREN: dict[str, dict[int, str]] = {
 _FLOAT_DATA, RAW_DATA, _DOUBLE_DATA, EXTERNAL_DATA = 4, 9, 10, 13
 TYPED_FIELDS = frozenset({4, 5, 6, 7, 10, 11})
 
-Buffer = bytes | memoryview
 Piece = bytes | tuple[int, int]
 """Bytes of the new file: literal, or (offset, length) in the old one."""
 
@@ -49,21 +49,21 @@ class TensorEdit:
     append: bytes
 
 
-def skeleton(data: Buffer, marker: str, *, keep_below: int = 4096) -> bytes:
-    """A parseable model whose tensors of more than `keep_below` bytes hold no data.
+def skeleton(data: memoryview, marker: str, *, mark_all: bool = False) -> bytes:
+    """A parseable model whose tensors of more than 4096 bytes hold no data.
 
     Each tensor so treated gets an `external_data` entry with the key `marker` (pick one nobody can guess) and the value
-    `message_offset,data_offset,data_bytes`. With `keep_below=0` every tensor is marked; one without raw bytes (typed or external data) has
-    `-1,0` for the last two and keeps its fields. Raises WireError.
+    `message_offset,data_offset,data_bytes`. With `mark_all` every tensor is marked; one without raw bytes (typed or external data) has
+    `-1,0` for the last two. Raises WireError.
     """
     out: list[bytes] = []
-    _skeleton(memoryview(data), "model", 0, len(data), marker, keep_below, out, 0)
+    _skeleton(data, "model", 0, len(data), marker, mark_all, out, 0)
     return b"".join(out)
 
 
-def rewrite(data: Buffer, edits: Mapping[int, TensorEdit]) -> list[Piece]:
+def rewrite(data: memoryview, edits: Mapping[int, TensorEdit]) -> list[Piece]:
     """The pieces of a new file equal to `data` but for the tensors whose message offset is a key of `edits`."""
-    return _rewrite(memoryview(data), "model", 0, len(data), edits, 0)[0]
+    return _rewrite(data, "model", 0, len(data), edits, 0)[0]
 
 
 def bytes_field(number: int, value: bytes) -> bytes:
@@ -124,42 +124,42 @@ def _fields(data: memoryview, start: int, end: int) -> Iterator[tuple[int, int, 
         yield number, wire, tag_at, value_at, at
 
 
-def _skeleton(data: memoryview, kind: str, start: int, end: int, marker: str, keep_below: int, out: list[bytes], depth: int) -> None:
+def _skeleton(data: memoryview, kind: str, start: int, end: int, marker: str, mark_all: bool, out: list[bytes], depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise WireError(f"graphs nest deeper than {_MAX_DEPTH}", start)
     if kind == "tensor":
-        _skeleton_tensor(data, start, end, marker, keep_below, out)
+        _skeleton_tensor(data, start, end, marker, mark_all, out)
         return
     children = _CHILDREN[kind]
     copied = start
     for number, wire, tag_at, value_at, value_end in _fields(data, start, end):
         child = children.get(number)
-        if child is None or wire != _BYTES or value_end - value_at <= keep_below:
+        if child is None or wire != _BYTES or (not mark_all and value_end - value_at <= _SMALL):
             continue
         out.append(bytes(data[copied:tag_at]))
         inner: list[bytes] = []
-        _skeleton(data, child, value_at, value_end, marker, keep_below, inner, depth + 1)
+        _skeleton(data, child, value_at, value_end, marker, mark_all, inner, depth + 1)
         out.append(bytes_field(number, b"".join(inner)))
         copied = value_end
     out.append(bytes(data[copied:end]))
 
 
-def _skeleton_tensor(data: memoryview, start: int, end: int, marker: str, keep_below: int, out: list[bytes]) -> None:
+def _skeleton_tensor(data: memoryview, start: int, end: int, marker: str, mark_all: bool, out: list[bytes]) -> None:
     spans: dict[int, list[tuple[int, int, int]]] = {}
     for number, wire, tag_at, value_at, value_end in _fields(data, start, end):
         # A packed float_data or double_data field is little-endian on the wire: the same bytes as raw_data.
         if number in (RAW_DATA, _FLOAT_DATA, _DOUBLE_DATA) and wire in (_BYTES, _FIXED32, _FIXED64):
             spans.setdefault(number, []).append((tag_at, value_at if wire == _BYTES else -1, value_end))
     only = next(iter(spans.values())) if len(spans) == 1 else []
-    if len(only) == 1 and only[0][1] >= 0 and only[0][2] - only[0][1] > keep_below:
-        tag_at, value_at, value_end = only[0]
+    tag_at, value_at, value_end = only[0] if len(only) == 1 and only[0][1] >= 0 else (end, -1, -1)
+    size = value_end - value_at
+    if size > _SMALL:
         out.append(bytes(data[start:tag_at]))
         out.append(bytes(data[value_end:end]))
-        out.append(entry_field(EXTERNAL_DATA, marker, f"{start},{value_at},{value_end - value_at}"))
     else:
         out.append(bytes(data[start:end]))
-        if keep_below == 0:
-            out.append(entry_field(EXTERNAL_DATA, marker, f"{start},-1,0"))
+    if size > _SMALL or mark_all:
+        out.append(entry_field(EXTERNAL_DATA, marker, f"{start},{value_at},{size}"))
 
 
 def _rewrite(data: memoryview, kind: str, start: int, end: int, edits: Mapping[int, TensorEdit], depth: int) -> tuple[list[Piece], int]:
