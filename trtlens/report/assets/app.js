@@ -12,6 +12,7 @@ const trtlens = (() => {
   const TITLES = { time: "time of the layer in the timing profile, milliseconds", dense: "fastest dense tactic timed, milliseconds", sparse: "fastest sparse tactic timed, milliseconds" };
   const NUMERIC = new Set(["time", "dense", "sparse"]);
   const CHUNK = 150;
+  const NAME_SHOWN = 96;
   const state = { q: "", status: "", reason: "", proof: "", type: "", precision: "", capture: "", sort: "time", dir: "desc", layer: "" };
   const fields = ["q", "status", "reason", "proof", "type", "precision", "capture", "sort", "dir", "layer"];
   const app = { data: null, layers: [], shown: [], rendered: 0, defaults: {} };
@@ -117,22 +118,23 @@ const trtlens = (() => {
 
   // --- rows ----------------------------------------------------------------------------------------------------------------------
   function renderChunk(until) {
+    // Chunks out of sight are not laid out (content-visibility in style.css): thousands of rows stay fluid.
     const end = Math.min(Math.max(app.rendered + CHUNK, until || 0), app.shown.length);
     const rows = [];
     for (; app.rendered < end; app.rendered++) rows.push(row(app.shown[app.rendered], app.rendered));
-    byId("rows").append(...rows);
+    if (rows.length) byId("rows").append(make("div", { class: "chunk", role: "rowgroup" }, ...rows));
+    byId("grid").setAttribute("aria-rowcount", app.shown.length + 1);
     byId("more").hidden = app.rendered >= app.shown.length;
   }
   function row(layer, index) {
     const name = layer.name || "(no name)";
-    const button = make("button", { class: "open", type: "button", "aria-expanded": "false", title: name.length > 96 ? name.slice(0, 1000) : null }, shorten(name, 96));
-    const node = make("tr", { class: "row" },
-      make("td", { class: "c-status" }, make("span", { class: "mark mark-" + layer.status, "aria-hidden": "true" }), make("span", { class: "word" }, STATUS_WORDS[layer.status])),
-      make("td", { class: "c-name" }, button),
-      make("td", { class: "c-type" }, shorten(layer.type || "", 40)), make("td", { class: "c-precision" }, layer.precision || ""),
-      make("td", { class: "c-reason" }, layer.reason || ""), make("td", { class: "c-proof" }, layer.reason ? layer.proof : ""),
-      make("td", { class: "c-time number" }, ms(layer.time)), make("td", { class: "c-dense number" }, layer.dense === undefined ? "" : ms(layer.dense)),
-      make("td", { class: "c-sparse number" }, layer.sparse === undefined ? "" : ms(layer.sparse)));
+    const button = make("button", { class: "open", type: "button", "aria-expanded": "false", title: name.length > NAME_SHOWN ? name.slice(0, 1000) : null }, shorten(name, NAME_SHOWN));
+    const cell = (key, ...content) => make("div", { role: "cell", class: `c-${key}${NUMERIC.has(key) ? " number" : ""}` }, ...content);
+    const node = make("div", { class: "row", role: "row" },
+      cell("status", make("span", { class: "mark mark-" + layer.status, "aria-hidden": "true" }), make("span", { class: "word" }, STATUS_WORDS[layer.status])),
+      cell("name", button), cell("type", shorten(layer.type || "", 40)), cell("precision", layer.precision || ""),
+      cell("reason", layer.reason || ""), cell("proof", layer.reason ? layer.proof : ""), cell("time", ms(layer.time)),
+      cell("dense", layer.dense === undefined ? "" : ms(layer.dense)), cell("sparse", layer.sparse === undefined ? "" : ms(layer.sparse)));
     node.layer = layer;
     node.dataset.index = index;
     return node;
@@ -149,23 +151,27 @@ const trtlens = (() => {
     } else {
       node.setAttribute("data-open", "");
       const id = "detail-" + node.dataset.index;
-      node.after(make("tr", { class: "detail", id }, make("td", { colspan: columns() }, detail(node.layer))));
+      node.after(make("div", { class: "detail", id, role: "row" }, make("div", { role: "cell" }, detail(node.layer))));
       button.setAttribute("aria-expanded", "true");
       button.setAttribute("aria-controls", id);
     }
     state.layer = isOpen ? "" : node.layer.name;
     saveAddress();
   }
-  // Hidden columns (narrow screens) must not count: a cell that spans them would widen the table.
-  const columns = () => [...document.querySelectorAll("#explorer thead th")].filter((head) => getComputedStyle(head).display !== "none").length;
   function reveal(name) {
     const index = app.shown.findIndex((layer) => layer.name === name);
     if (index < 0) return;
     if (index >= app.rendered) renderChunk(index + 20);
-    const node = byId("rows").querySelector(`tr.row[data-index="${index}"]`);
+    const node = byId("rows").querySelector(`.row[data-index="${index}"]`);
     toggle(node, true);
-    node.scrollIntoView({ block: "start" });
     node.querySelector(".open").focus({ preventScroll: true });
+    scrollTo(node, 8);
+  }
+  // Chunks above get their true height only when they come near: look again until the row stays where it should be.
+  function scrollTo(node, tries) {
+    const before = scrollY;
+    node.scrollIntoView({ block: "start" });
+    if (tries > 0) requestAnimationFrame(() => { if (tries === 8 || scrollY !== before) scrollTo(node, tries - 1); });
   }
   function go(name) {
     if (!app.shown.some((layer) => layer.name === name)) Object.assign(state, app.defaults, { status: "" });
@@ -209,7 +215,8 @@ const trtlens = (() => {
     const neighbours = [-1, 1].map((step) => app.layers[app.layers.indexOf(layer) + step]).map((other) => (other && (other.capture || 0) === (layer.capture || 0) ? other : null));
     if (neighbours.some(Boolean)) part(right, "Neighbours in the engine", list(neighbours.flatMap((other, index) => (other ? [[index ? "next: " : "previous: ", link(other)]] : []))));
     const copy = make("button", { type: "button", onclick: () => copyLink(copy, layer) }, "Copy link to this layer");
-    return make("div", {}, make("div", { class: "detail-title" }, layer.name || "(no name)"),
+    const title = layer.name.length > NAME_SHOWN ? make("div", { class: "detail-title" }, layer.name) : null;
+    return make("div", {}, title || "",
       make("div", { class: "detail-grid" }, make("div", {}, ...left), make("div", {}, ...right)), make("div", { class: "tools" }, copy));
   }
   function copyLink(button, layer) {
@@ -260,10 +267,10 @@ const trtlens = (() => {
     const chip = (status, label, number) => make("button", { type: "button", class: "chip", "data-status": status, "aria-pressed": "false", onclick: () => change({ status, reason: "" }) },
       status ? make("span", { class: "mark mark-" + status, "aria-hidden": "true" }) : null, `${label} ${number.toLocaleString("en")}`);
     const search = make("input", { id: "search", type: "search", placeholder: "Search name, ONNX node, kernel", "aria-label": "Search layers", autocomplete: "off", spellcheck: "false", oninput: (event) => change({ q: event.target.value.trim() }) });
-    const head = COLUMNS.map(([key, label]) => make("th", { id: "head-" + key, scope: "col", class: `c-${key}${NUMERIC.has(key) ? " number" : ""}`, title: TITLES[key] },
+    const head = COLUMNS.map(([key, label]) => make("div", { id: "head-" + key, role: "columnheader", class: `c-${key}${NUMERIC.has(key) ? " number" : ""}`, title: TITLES[key] },
       make("button", { type: "button", onclick: () => change({ sort: key, dir: state.sort === key ? (state.dir === "asc" ? "desc" : "asc") : NUMERIC.has(key) ? "desc" : "asc" }) }, label)));
-    const rows = make("tbody", { id: "rows", onclick: (event) => {
-      const node = event.target.closest("tr.row");
+    const rows = make("div", { id: "rows", role: "none", onclick: (event) => {
+      const node = event.target.closest(".row");
       if (node && !String(getSelection())) toggle(node);
     } });
     const more = make("button", { type: "button", id: "more", onclick: () => renderChunk() }, "Show more");
@@ -273,7 +280,7 @@ const trtlens = (() => {
         search, select("reason", "any reason"), select("proof", "any proof"), select("type", "any type"), select("precision", "any precision"), select("capture", "all captures", app.data.captures),
         make("span", { id: "found", role: "status" }),
         make("span", { class: "hint" }, make("kbd", {}, "/"), " search ", make("kbd", {}, "j"), " ", make("kbd", {}, "k"), " move ", make("kbd", {}, "Enter"), " open ", make("kbd", {}, "Esc"), " close")),
-      make("table", { "aria-labelledby": "layers-title" }, make("thead", {}, make("tr", {}, ...head)), rows),
+      make("div", { id: "grid", role: "table", "aria-labelledby": "layers-title" }, make("div", { role: "rowgroup" }, make("div", { class: "head", role: "row" }, ...head)), rows),
       make("p", { id: "empty", class: "empty", hidden: true }, "No layer matches. ", make("button", { type: "button", onclick: () => change({ ...app.defaults, status: "" }) }, "Show all layers")),
       more);
     new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting) && !more.hidden) renderChunk(); }, { rootMargin: "600px" }).observe(more);
@@ -284,7 +291,7 @@ const trtlens = (() => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
     if (event.key === "Escape") {
-      const open = event.target.closest?.("tr.row[data-open]") || event.target.closest?.("tr.detail")?.previousElementSibling || [...document.querySelectorAll("tr.row[data-open]")].pop();
+      const open = event.target.closest?.(".row[data-open]") || event.target.closest?.(".detail")?.previousElementSibling || [...document.querySelectorAll(".row[data-open]")].pop();
       if (typing && event.target.id === "search" && state.q) change({ q: "" });
       else if (typing) event.target.blur();
       else if (open) { toggle(open, false); open.querySelector(".open").focus(); }
@@ -294,11 +301,11 @@ const trtlens = (() => {
     if (event.key === "/") { event.preventDefault(); byId("search").focus(); byId("search").select(); }
     if (event.key === "j" || event.key === "k") {
       event.preventDefault();
-      const current = document.activeElement?.closest?.("tr.row");
+      const current = document.activeElement?.closest?.(".row");
       const index = current ? Number(current.dataset.index) + (event.key === "j" ? 1 : -1) : 0;
       if (index < 0 || index >= app.shown.length) return;
       if (index >= app.rendered) renderChunk();
-      const target = byId("rows").querySelector(`tr.row[data-index="${index}"] .open`);
+      const target = byId("rows").querySelector(`.row[data-index="${index}"] .open`);
       target.focus();
       target.scrollIntoView({ block: "nearest" });
     }
@@ -322,7 +329,6 @@ const trtlens = (() => {
       if (state.layer) go(state.layer); else { update(); byId("layers").scrollIntoView(); }
     });
     document.addEventListener("keydown", keys);
-    addEventListener("resize", () => { for (const cell of document.querySelectorAll("tr.detail > td")) cell.colSpan = columns(); });
   }
   return { app, make, ms, shorten, unpack, byId, go, start, STATUSES };
 })();
