@@ -217,7 +217,7 @@ def test_without_javascript_summary_and_fallbacks_are_there(open_page):
     page = open_page("engine.html", java_script_enabled=False)
     assert "40 of 60 eligible layers run dense" in page.inner_text("h1")
     assert page.locator("#static-layers tbody tr:visible").count() == 40
-    assert page.is_hidden("#explorer")
+    assert page.is_hidden("#explorer") and page.is_hidden("#pictures")
 
 
 def test_print_shows_the_fallback_table(open_page):
@@ -230,8 +230,7 @@ def test_a_report_about_nothing_still_opens(open_page):
     assert "nothing to diagnose" in open_page("nothing.html").inner_text("h1")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_axe_finds_no_accessibility_fault(open_page, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python (dev extra) is not installed")
     page = open_page("engine.html", viewport={"width": width, "height": 900}, color_scheme=scheme)

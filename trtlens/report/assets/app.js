@@ -165,13 +165,13 @@ const trtlens = (() => {
     const node = byId("rows").querySelector(`.row[data-index="${index}"]`);
     toggle(node, true);
     node.querySelector(".open").focus({ preventScroll: true });
-    scrollTo(node, 8);
+    settle(node, 8);
   }
   // Chunks above get their true height only when they come near: look again until the row stays where it should be.
-  function scrollTo(node, tries) {
+  function settle(node, tries) {
     const before = scrollY;
     node.scrollIntoView({ block: "start" });
-    if (tries > 0) requestAnimationFrame(() => { if (tries === 8 || scrollY !== before) scrollTo(node, tries - 1); });
+    if (tries > 0) requestAnimationFrame(() => { if (tries === 8 || scrollY !== before) settle(node, tries - 1); });
   }
   function go(name) {
     if (!app.shown.some((layer) => layer.name === name)) Object.assign(state, app.defaults, { status: "" });

@@ -134,5 +134,6 @@
     dark.addEventListener("change", draw);
   }
   const box = byId("pictures");
+  box.hidden = false;
   box.addEventListener("toggle", () => { if (box.open && !self.Plotly) load(); });
 })();
