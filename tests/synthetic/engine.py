@@ -1,5 +1,4 @@
-"""The engine's layers in their order, reformats included. In: a graph and its plan. Out: rows. Next: dialects.py and artefacts.py print
-them."""
+"""The engine's layers in their order, reformats included. In: a graph and its plan. Out: rows. Next: dialects.py, artefacts.py."""
 
 from __future__ import annotations
 

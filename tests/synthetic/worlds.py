@@ -239,8 +239,8 @@ class Maker:
                 extra = "add"
             if extra:
                 made = tensor(f"u{self.counter}", tensors[current].shape[1])
-                sources = (current, rng.choice(partners)) if extra == "add" else (current,)
-                if extra == "add" and tensors[sources[1]].shape != tensors[current].shape:  # type: ignore[misc]
+                sources: tuple[str, ...] = (current, rng.choice(partners)) if extra == "add" else (current,)
+                if extra == "add" and tensors[sources[1]].shape != tensors[current].shape:
                     sources = (current, current)
                 layers.append(self.follower(extra, sources, made, switches.strategies or rng.random() < 0.3))
                 if extra == "plugin":
