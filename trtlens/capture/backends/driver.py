@@ -24,10 +24,21 @@ from .plan import Member, Plan, Step, Surface
 from .python_api import CLASSES, plan
 
 OBJECT_CLASSES = {
-    "builder": "Builder", "network": "INetworkDefinition", "config": "IBuilderConfig", "parser": "OnnxParser",
-    "parser_error": "ParserError", "cache": "ITimingCache", "tensor": "ITensor", "profile": "IOptimizationProfile", "layer": "ILayer", "plan_memory": "IHostMemory",
-    "runtime": "Runtime", "engine": "ICudaEngine", "context": "IExecutionContext", "inspector": "EngineInspector",
-}  # fmt: skip
+    "builder": "Builder",
+    "network": "INetworkDefinition",
+    "config": "IBuilderConfig",
+    "parser": "OnnxParser",
+    "parser_error": "ParserError",
+    "registry": "IPluginRegistry",
+    "cache": "ITimingCache",
+    "tensor": "ITensor",
+    "profile": "IOptimizationProfile",
+    "layer": "ILayer",
+    "runtime": "Runtime",
+    "engine": "ICudaEngine",
+    "context": "IExecutionContext",
+    "inspector": "EngineInspector",
+}
 """What each variable name in driver.py and loaded_engine.py stands for."""
 
 

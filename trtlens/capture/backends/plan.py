@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of an enumeration of the TensorRT module. By name: values move between versions (EDITABLE_TIMING_CACHE: 27 in 10.8, then 26)."""
+    """A member of an enumeration of the TensorRT module, by name: values move between versions (STRICT_NANS, EDITABLE_TIMING_CACHE)."""
 
     enumeration: str
     name: str
