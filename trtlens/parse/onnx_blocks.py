@@ -49,10 +49,11 @@ class View:
         """The view of `shape` around `axis`."""
         return cls(prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]))
 
-    def blocks(self, group: int = 4, size: int = BLOCK_ELEMENTS) -> Iterator[Block]:
-        """Boxes of about `size` elements in storage order; `along` starts at multiples of `group`."""
+    def blocks(self, group: int = 4) -> Iterator[Block]:
+        """Boxes of about BLOCK_ELEMENTS in storage order; `along` starts at multiples of `group`."""
         if not (self.outer and self.length and self.inner):
             return
+        size = BLOCK_ELEMENTS
         if self.length * self.inner <= size:
             step = max(1, size // (self.length * self.inner))
             for outer in range(0, self.outer, step):

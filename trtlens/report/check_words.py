@@ -80,8 +80,8 @@ def _headline(summary: CheckSummary) -> str:
     if not summary.layers:
         return "No Conv, Gemm or MatMul in this model: there are no weights to check."
     if summary.eligible == summary.layers:
-        return f"All {summary.layers:,} weights qualify for 2:4 sparsity."
-    return f"{summary.eligible:,} of {summary.layers:,} weights qualify for 2:4 sparsity."
+        return f"The weights of all {summary.layers:,} layers qualify for 2:4 sparsity."
+    return f"The weights of {summary.eligible:,} of {summary.layers:,} layers qualify for 2:4 sparsity."
 
 
 def _totals(summary: CheckSummary) -> tuple[tuple[str, str], ...]:
