@@ -67,7 +67,7 @@ def test_the_order_is_answer_identity_warnings_reasons_fallbacks_steps_inputs():
         "TensorRT 8.5.2 | GPU Orin",
         "! capture-mismatch",
         "! stderr-missing",
-        "why ",
+        "layers      ms  why",
         "20 fallbacks, costliest first",
         "Do first",
         "Capture next",

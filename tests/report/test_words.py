@@ -134,9 +134,20 @@ def test_capture_next_answers_what_is_missing():
     info = (Input("layers.json", "layer_info", None, 1, 1, None),)
     advice = words.capture_next(factory.diagnosis(build, inputs=info).captures[0], build)
     assert "2>&1" in advice[0]
-    assert any("verbose build log" in text for text in advice)
+    assert any("verbose build" in text for text in advice)
     assert any("--exportProfile" in text for text in advice)
     assert len(set(advice)) == len(advice)
+
+
+def test_a_warning_and_a_reason_that_ask_for_the_same_ask_once():
+    build = factory.build([factory.unknown_layer("a", "undetermined", "names-only")], warnings=(Warning("names-only", "m"),))
+    (text,) = words.capture_next(factory.diagnosis(build).captures[0], build)
+    assert "--profilingVerbosity=detailed" in text
+
+
+def test_a_reason_that_the_catalogue_lacks_has_no_title():
+    assert words.reason_title("no-such-reason") == words.reason_title(None) == ""
+    assert words.reason_title("tie") != ""
 
 
 def test_a_complete_capture_asks_for_nothing():

@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -45,6 +46,7 @@ def render_html(diagnosis: Diagnosis, extras: ReportExtras | None = None, *, pic
     )
     encoded, encoding = _embed(data)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["prose"] = _prose
     template = environment.from_string(files("trtlens.report").joinpath("templates", "report.html.j2").read_text(encoding="utf-8"))
     from markupsafe import Markup
 
@@ -63,6 +65,13 @@ def render_html(diagnosis: Diagnosis, extras: ReportExtras | None = None, *, pic
 def write_html(diagnosis: Diagnosis, path: str | os.PathLike[str], extras: ReportExtras | None = None, *, pictures: bool = True) -> None:
     """Write `render_html` to a file, whole or not at all. Raises UsageError where it cannot be written."""
     write_text(render_html(diagnosis, extras, pictures=pictures), path)
+
+
+def _prose(text: str) -> Any:
+    """Escaped text in which `code` between backticks, as the catalogue writes it, is set as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def embed_json(value: Any) -> str:

@@ -64,9 +64,10 @@ def _capture(capture: CaptureDiagnosis, rows: int) -> str:
         out += ["", " · ".join(f"{escape(label)} **{escape(value, 200)}**" for label, value in story.identity), ""]
     out += [f"> **{escape(warning.id)}**: {escape(warning.message[:1000])}\n>" for warning in story.warnings[:12]]
     if story.reasons:
-        out += ["", "| why | layers | ms | status | proof |", "| --- | ---: | ---: | --- | --- |"]
+        out += ["", "| why | layers | ms | status | proof | |", "| --- | ---: | ---: | --- | --- | --- |"]
         out += [
-            f"| {code(group.reason)} | {group.layers:,} | {words.ms(group.time_ms)} | {group.status} | {words.proofs_text(group)} |"
+            f"| {code(group.reason)} | {group.layers:,} | {words.ms(group.time_ms)} | {group.status} | {words.proofs_text(group)} "
+            f"| {escape(words.reason_title(group.reason))} |"
             for group in story.reasons
         ]
     if story.fallbacks:

@@ -47,7 +47,7 @@ def template_data(diagnosis: Diagnosis, extras: ReportExtras) -> dict[str, Any]:
 def script_data(diagnosis: Diagnosis, extras: ReportExtras) -> dict[str, Any]:
     """What the page's script reads: one dict a layer of each main build; keys whose value is unknown are left out.
 
-    `pool` holds the kernel names that the races point to. `noise` is [ratio, milliseconds].
+    `pool` holds the kernel names that the races point to, `titles` what the reason ids mean. `noise` is [ratio, milliseconds].
     """
     layers: list[dict[str, Any]] = []
     pool: dict[str, int] = {}
@@ -68,6 +68,7 @@ def script_data(diagnosis: Diagnosis, extras: ReportExtras) -> dict[str, Any]:
         "captures": [_capture_name(capture, number) for number, capture in enumerate(diagnosis.captures)],
         "layers": layers,
         "pool": list(pool),
+        "titles": {reason: title for layer in layers if (reason := layer.get("reason")) and (title := words.reason_title(reason))},
         "noise": [extras.noise_ratio, extras.noise_ms],
     }
 
@@ -115,6 +116,7 @@ def _capture(capture: CaptureDiagnosis, extras: ReportExtras) -> dict[str, Any]:
         "reasons": [
             {
                 "reason": visible(group.reason),
+                "title": words.reason_title(group.reason),
                 "status": group.status,
                 "layers": group.layers,
                 "layers_text": f"{group.layers:,}",

@@ -16,6 +16,8 @@ from ..text import display_width, visible
 from . import words
 
 _MAX_WIDTH = 120
+# What the catalogue's sentences hold beyond ASCII, for logs and terminals that may not show it.
+_PLAIN = str.maketrans({"…": "...", "–": "-", "—": "-", "−": "-", "×": "x", "≥": ">=", "≤": "<=", "→": "->", "µ": "u", "·": "-", "’": "'"})
 _PROOF_STYLE = {"proven": "green", "suggested": "yellow", "unknown": "dim"}
 
 
@@ -78,8 +80,12 @@ def _capture(printer: _Printer, capture: CaptureDiagnosis, limit: int) -> None:
 
 
 def _reasons(printer: _Printer, groups: Sequence[words.ReasonGroup]) -> None:
-    rows = [(group.reason, f"{group.layers:,}", words.ms(group.time_ms), f"{group.status}, {words.proofs_text(group)}") for group in groups]
-    printer.table(("why", "layers", "ms", "status and proof"), rows, right=(1, 2), stretch=3)
+    printer.line("layers      ms  why", first="  ", style="dim")
+    for group in groups:
+        title = words.reason_title(group.reason)
+        text = f"{group.reason}: {title}" if title else f"{group.reason}: {group.status}"
+        figures = f"  {group.layers:>6,}  {words.ms(group.time_ms):>6}  "
+        printer.line(f"{text} ({words.proofs_text(group)})", first=figures, rest=" " * (len(figures) + 2), limit=300)
 
 
 def _fallbacks(printer: _Printer, layers: Sequence[LayerVerdict], limit: int) -> None:
@@ -107,7 +113,8 @@ class _Printer:
         self.width = max(min(console.width, _MAX_WIDTH), 40)
         encoding = (console.encoding or "ascii").lower()
         self.encoding = encoding
-        self.ellipsis = "…" if console.is_terminal and "utf" in encoding else "..."
+        self.plain = not (console.is_terminal and "utf" in encoding)
+        self.ellipsis = "..." if self.plain else "…"
 
     def clean(self, text: str) -> str:
         """`text` on one line, without anything that moves a cursor or that the console's encoding cannot print."""
@@ -126,6 +133,7 @@ class _Printer:
 
     def line(self, text: str = "", *, first: str = "", rest: str = "", style: str = "", limit: int = 2000) -> None:
         """Print `text` wrapped to the width with hanging indents; longer than `limit` characters it is cut in the middle."""
+        text = text.translate(_PLAIN) if self.plain else text
         text = self.fit(text, limit) if len(text) > limit else self.clean(text)
         for number, part in enumerate(_wrap(text, self.width - max(len(first), len(rest)))):
             self.console.print(Text((rest if number else first) + part, style=style), soft_wrap=True, highlight=False)

@@ -24,6 +24,7 @@ from ..diagnose.model import (
     Status,
     Warning,
 )
+from ..diagnose.reasons import REASONS, WARNINGS
 
 VALIDATION_NOTE = (
     "Verdicts are validated on simulated races and on real dense logs; no public log with a timed sparse tactic is known. "
@@ -57,20 +58,15 @@ _TRUST_ORDER = (
 _KIND_RANK = {"measured": 0, "bound": 1, "unknown": 2}
 _STATUS_RANK: dict[Status, int] = {"dense": 0, "dense-unknown": 1, "undetermined": 2, "ineligible": 3, "sparse": 4, "other": 5}
 
-_NEXT_BY_REASON = {
-    "not-captured": "Add the verbose build log of this very build: trtexec --verbose ... > build.log 2>&1",
-    "eligibility-unknown": "Add the verbose build log (its Sparsity list names the eligible layers) or the ONNX model.",
-    "names-only": "Build with --profilingVerbosity=detailed and export the layer info again: this one holds names only.",
-    "unnamed-tactic": "Add the verbose build log of this very build, or a kernel trace: no input names these tactic ids.",
-    "jit-deferred": "TensorRT-RTX picks kernels on the user's GPU: run it there under nsys and add the kernel trace.",
-    "timing-cache": "Build once with an empty timing cache: cached results carry no race.",
-    "log-truncated": "Capture the whole log: it ends before the decision.",
-    "myelin-opaque": "Make a cold verbose build with TensorRT 10.14 or later: it prints the tactics inside Myelin regions.",
-    "flag-off": "Build with --sparsity=enable: this engine was built without it.",
-}
-_NEXT_BY_WARNING = {
-    "capture-mismatch": "Capture log, layer info and timing profile in one trtexec run: these come from different builds.",
-    "stderr-missing": "Capture standard error too (2>&1): trtexec writes its warnings there.",
+# Warnings that better files would silence, each with the reason that says the same, if there is one.
+_SILENCED_BY_CAPTURE = {
+    "capture-mismatch": None,
+    "stderr-missing": None,
+    "eligibility-disagrees": None,
+    "timing-cache-used": "timing-cache",
+    "log-truncated": "log-truncated",
+    "names-only": "names-only",
+    "out-of-memory": "out-of-memory",
 }
 
 
@@ -359,24 +355,30 @@ def remedy_gain(remedy: Remedy) -> str:
     return f"{'measured gain' if remedy.gain_kind == 'measured' else 'gain at most'} {ms(remedy.gain_ms)} ms"
 
 
-def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis) -> tuple[str, ...]:
-    """What to capture so that more can be said, the most telling first."""
+def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis, limit: int = 5) -> tuple[str, ...]:
+    """What to capture so that more can be said, in the catalogue's words: what warnings ask for, then what most layers ask for."""
     reasons = Counter(layer.reason for layer in build.layers if layer.reason and layer.status not in ("sparse", "other"))
-    warned = {warning.id for warning in build.warnings}
-    out = [text for name, text in _NEXT_BY_WARNING.items() if name in warned]
-    out += [_NEXT_BY_REASON[reason] for reason, _ in reasons.most_common() if reason in _NEXT_BY_REASON]
-    if build.layers and all(layer.time_ms is None for layer in build.layers) and build.summary.fallback + build.summary.dense_unknown:
-        out.append("Add a timing profile (--exportProfile=profile.json): no input says how long the layers take.")
-    if build.summary.fallback and capture.inputs and not {"build_log"} & {item.kind for item in capture.inputs}:
-        out.append(_NEXT_BY_REASON["not-captured"])
-    return tuple(dict.fromkeys(out))
+    warned = [warning.id for warning in trust_order(build.warnings) if warning.id in _SILENCED_BY_CAPTURE]
+    out = [WARNINGS[name].todo for name in warned if name in WARNINGS and _SILENCED_BY_CAPTURE[name] not in reasons]
+    out += [text for name, _ in reasons.most_common() if name in REASONS and (text := REASONS[name].next_capture)]
+    untimed = all(layer.time_ms is None for layer in build.layers)
+    if untimed and build.summary.fallback + build.summary.dense_unknown:
+        out.append("A timing profile (`--exportProfile=profile.json`): no input says how long the layers take.")
+    if build.summary.fallback and capture.inputs and all(item.kind != "build_log" for item in capture.inputs):
+        out += [text for text in (REASONS["not-captured"].next_capture,) if text]
+    return tuple(dict.fromkeys(out))[:limit]
+
+
+def reason_title(reason: str | None) -> str:
+    """The catalogue's title of a reason id, empty for an unknown one."""
+    return REASONS[reason].title if reason is not None and reason in REASONS else ""
 
 
 def _nothing_captured(inputs: Sequence[Input]) -> tuple[str, ...]:
-    kinds = {item.kind for item in inputs}
-    if "build_log" in kinds and "layer_info" not in kinds:
-        return ("Add the layer info (--exportLayerInfo=layers.json --profilingVerbosity=detailed): the log holds no finished build.",)
-    return ("Add the layer info (--exportLayerInfo=layers.json --profilingVerbosity=detailed) and the verbose build log.",)
+    layer_info = "Layer information of the engine (`--exportLayerInfo=layers.json --profilingVerbosity=detailed`)"
+    if any(item.kind == "build_log" for item in inputs):
+        return (f"{layer_info}: the log holds no finished build.",)
+    return (f"{layer_info} and the verbose build log (`trtexec --verbose ... > build.log 2>&1`).",)
 
 
 def build_line(build: BuildDiagnosis) -> str:

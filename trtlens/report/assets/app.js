@@ -133,7 +133,7 @@ const trtlens = (() => {
     const node = make("div", { class: "row", role: "row" },
       cell("status", make("span", { class: "mark mark-" + layer.status, "aria-hidden": "true" }), make("span", { class: "word" }, STATUS_WORDS[layer.status])),
       cell("name", button), cell("type", shorten(layer.type || "", 40)), cell("precision", layer.precision || ""),
-      cell("reason", layer.reason || ""), cell("proof", layer.reason ? layer.proof : ""), cell("time", ms(layer.time)),
+      cell("reason", make("span", { title: app.data.titles[layer.reason] }, layer.reason || "")), cell("proof", layer.reason ? layer.proof : ""), cell("time", ms(layer.time)),
       cell("dense", layer.dense === undefined ? "" : ms(layer.dense)), cell("sparse", layer.sparse === undefined ? "" : ms(layer.sparse)));
     node.layer = layer;
     node.dataset.index = index;
@@ -181,6 +181,8 @@ const trtlens = (() => {
   }
 
   // --- details -------------------------------------------------------------------------------------------------------------------
+  // Sentences of the catalogue set code between backticks.
+  const prose = (text) => text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? make("code", {}, part) : part));
   const link = (layer, text) => make("a", { href: "#layer=" + encodeURIComponent(layer.name) }, text || shorten(layer.name, 70) || "(no name)");
   const list = (items) => make("ul", { class: "plain" }, ...items.map((item) => make("li", {}, ...[].concat(item))));
   function evidence(items) {
@@ -192,14 +194,14 @@ const trtlens = (() => {
   function detail(layer) {
     const left = [], right = [];
     const part = (side, title, node) => side.push(make("h3", {}, title), node);
-    left.push(make("p", { class: "lead" }, layer.summary || ""));
+    left.push(make("p", { class: "lead" }, ...prose(layer.summary || "")));
     if (layer.figures) left.push(figures(layer.figures));
     if (layer.inherited) left.push(make("p", {}, "Verdict of an equal layer: ", link({ name: layer.inherited })));
-    if (layer.remedies) part(left, "What to do", list(layer.remedies.map(([text, gain]) => [text, make("span", { class: "gain" }, gain)])));
-    if (layer.suspects) part(left, "Suspects, likeliest first", list(layer.suspects.map(([reason, proof, summary]) => [make("b", {}, reason), ` (${proof}) `, summary])));
+    if (layer.remedies) part(left, "What to do", list(layer.remedies.map(([text, gain]) => [...prose(text), make("span", { class: "gain" }, gain)])));
+    if (layer.suspects) part(left, "Suspects, likeliest first", list(layer.suspects.map(([reason, proof, summary]) => [make("b", {}, reason), ` (${proof}) `, ...prose(summary)])));
     if (layer.races) part(left, "Races: every timed tactic, by format combination", make("div", {}, ...races(layer)));
     if (layer.evidence) part(left, "Evidence", evidence(layer.evidence));
-    const facts = [["status", layer.status], ["why", layer.reason || "none"], ["proof", layer.proof]];
+    const facts = [["status", layer.status], ["why", (layer.reason || "none") + (app.data.titles[layer.reason] ? ": " + app.data.titles[layer.reason] : "")], ["proof", layer.proof]];
     if (layer.type) facts.push(["type", layer.type]);
     facts.push(["eligible", layer.eligible.join(", ")]);
     for (const [index, label] of ["tactic", "", ""].entries()) if (layer.tactic && layer.tactic[index]) facts.push([label, layer.tactic[index]]);
