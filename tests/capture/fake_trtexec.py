@@ -15,7 +15,8 @@ _BEHAVIOUR = {
 echo "[11/21/2026-12:00:00] [V] [TRT] =============== Computing costs for conv1"
 echo "[11/21/2026-12:00:00] [W] [TRT] a warning on standard error" >&2
 [ -z "$layers" ] || printf '{"Layers": [{"Name": "conv1", "LayerType": "Convolution"}], "Bindings": ["x", "y"]}' >"$layers"
-[ -z "$profile" ] || printf '[ { "count" : 3 }, { "name" : "conv1", "timeMs" : 3, "averageMs" : 1, "medianMs" : 1, "percentage" : -nan } ]' >"$profile"
+[ -z "$profile" ] ||
+  printf '[ { "count" : 3 }, { "name" : "conv1", "timeMs" : 3, "averageMs" : 1, "medianMs" : 1, "percentage" : -nan } ]' >"$profile"
 [ -z "$engine" ] || printf 'plan' >"$engine"
 echo "&&&& PASSED TensorRT.trtexec"
 """,

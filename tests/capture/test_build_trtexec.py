@@ -46,7 +46,8 @@ def failed(tmp_path: Path, model: Path, mode: str, **given: Any) -> tuple[Captur
 @pytest.mark.parametrize("version", fake_trtexec.VERSIONS)
 def test_a_good_build_leaves_a_complete_capture(tmp_path: Path, model: Path, version: str) -> None:
     result = build(tmp_path, model, version=version)
-    assert sorted(one.name for one in result.folder.iterdir()) == ["build.log", "layer_info.json", "manifest.json", "model.engine", "profile.json"]
+    names = sorted(one.name for one in result.folder.iterdir())
+    assert names == ["build.log", "layer_info.json", "manifest.json", "model.engine", "profile.json"]
     manifest = read_manifest(result.folder)
     assert (manifest.status, manifest.failure, manifest.backend.version) == ("complete", None, version)
     assert manifest.options["sparsity"] == "enable" and manifest.engine is not None and manifest.engine.bytes == 4
@@ -127,7 +128,7 @@ def test_experiments_are_captures_inside_the_capture(tmp_path: Path, model: Path
 def test_an_experiment_that_fails_keeps_the_first_build(tmp_path: Path, model: Path) -> None:
     tool = fake_trtexec.write(tmp_path / "trtexec")
     tool.write_text(tool.read_text().replace("echo \"&&&& RUNNING", "case $* in *sparsity=disable*) exit 7;; esac\necho \"&&&& RUNNING"))
-    with pytest.raises(BuildFailed, match="counterfactual: .*exit code 7"):
+    with pytest.raises(BuildFailed, match=r"counterfactual: .*exit code 7"):
         run_build(options_from({"model": model, "output": tmp_path / "out", "backend": "trtexec", "trtexec": tool, "counterfactual": True}))
     assert (tmp_path / "out" / "layer_info.json").exists()
     assert read_manifest(tmp_path / "out").experiments[0].status == "failed"

@@ -25,7 +25,9 @@ echo "Tesla T4, 450.80, 1590, 5001, 1590, 5001, 70.00, 70.00, 15000, 15109" """,
     assert (gpu.name, gpu.compute_capability, gpu.power_limit_w, gpu.memory_free_mib) == ("Tesla T4", None, 70.0, 15000.0)
 
 
-@pytest.mark.parametrize("script", ["exit 9", "echo nonsense", "kill -9 $$", "echo 'Field \"other\" is not a valid field to query.'; exit 2"])
+@pytest.mark.parametrize(
+    "script", ["exit 9", "echo nonsense", "kill -9 $$", "echo 'Field \"other\" is not a valid field to query.'; exit 2"]
+)
 def test_a_tool_that_fails_leaves_no_gpu_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     put_tool(tmp_path, monkeypatch, script)
     assert read_gpus() == ()

@@ -41,7 +41,7 @@ MANIFEST_RECORD = Manifest(
     files={"build_log": "build.log"},
     notes=("one",),
     experiments=(ExperimentRecord("repeat", "repeat-2", "complete"),),
-    prune=PruneRecord("magnitude", "pruned.onnx", ("w",)),
+    prune=PruneRecord("magnitude", "pruned.onnx", "2" * 64, ("w",), "one weight"),
 )
 
 
@@ -163,7 +163,8 @@ def test_what_is_neither_folder_nor_archive_is_said(tmp_path: Path) -> None:
 
 def test_nvidia_smi_rows_become_records_with_unknown_as_none() -> None:
     asked = ["name", "driver_version", "compute_cap", "clocks.current.sm", "power.limit", "memory.free"]
-    one, two = parse_gpus("NVIDIA A100-SXM4-40GB, 535.86, 8.0, 1410, 400.00, 39000\nOrin (nvgpu), 540.3.0, [N/A], [N/A], [Not Supported], [N/A]\n", asked)
+    rows = "NVIDIA A100-SXM4-40GB, 535.86, 8.0, 1410, 400.00, 39000\nOrin (nvgpu), 540.3.0, [N/A], [N/A], [Not Supported], [N/A]\n"
+    one, two = parse_gpus(rows, asked)
     assert one == Gpu("NVIDIA A100-SXM4-40GB", "535.86", "8.0", sm_clock_mhz=1410.0, power_limit_w=400.0, memory_free_mib=39000.0)
     assert two == Gpu("Orin (nvgpu)", "540.3.0")
     assert parse_gpus("No devices were found\n", asked) == ()

@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 from trtlens.capture.layers_dump import layers_from_log
 
 PREFIX = "[11/21/2026-12:54:08] [TRT] [V] "
-TENSOR = "{{ Name: {}, Dimensions: [1,64,-1,32], Strides: [65536,1,2048,64], StrideOrder: [3,0,2,1], Datatype: Half, Format: (NHWC) Channel major format }}"
+TENSOR = (
+    "{{ Name: {}, Dimensions: [1,64,-1,32], Strides: [65536,1,2048,64], StrideOrder: [3,0,2,1], Datatype: Half, "
+    "Format: (NHWC) Channel major format }}"
+)
+METADATA = "[ONNX Layer: conv1][ONNX Layer: relu1]"
 IO = (
     " Name: x, IOMode: Input, DataType: Half, Dimensions: [-1,64], Location: Device, IsShapeInferenceIO: false, ProfileInfo: "
     "[ { MinShape: [1,64], OptShape: [2,64], MaxShape: [4,64], Format: Row major linear FP16 format (kLINEAR) }]"
@@ -15,12 +19,16 @@ IO = (
 
 def log(*layers: str) -> list[str]:
     dump = [PREFIX + "Layers:", *layers, "", "I/O Tensors:", IO, "", "Engine Metadata:", " Multi-Device: Disabled"]
-    return [line + "\n" for line in [PREFIX + "Engine generation completed in 0.1 seconds.", *dump, PREFIX + "Adding 1 engine(s) to plan file."]]
+    lines = [PREFIX + "Engine generation completed in 0.1 seconds.", *dump, PREFIX + "Adding 1 engine(s) to plan file."]
+    return [line + "\n" for line in lines]
 
 
-def layer(name: str, tensors: str = "", tactic: str = "__myelin_CASK_STUB", metadata: str = "[ONNX Layer: conv1][ONNX Layer: relu1]") -> str:
+def layer(name: str, tensors: str = "", tactic: str = "__myelin_CASK_STUB", metadata: str = METADATA) -> str:
     inputs = f"[ {tensors}]" if tensors else "[]"
-    return f"Name: {name}, LayerType: correlation, Inputs: {inputs}, Constants: [], Outputs: [], TacticName: {tactic}, StreamId: 0, Metadata: {metadata}"
+    return (
+        f"Name: {name}, LayerType: correlation, Inputs: {inputs}, Constants: [], Outputs: [], TacticName: {tactic}, "
+        f"StreamId: 0, Metadata: {metadata}"
+    )
 
 
 def test_a_layer_has_the_keys_of_the_inspectors_json() -> None:
@@ -64,7 +72,10 @@ def test_a_layer_name_cannot_forge_a_field() -> None:
     assert (found["Layers"][0]["Name"], found["Layers"][0]["TacticName"]) == (name, "__myelin_CASK_STUB")
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\n\r{}", exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1).map(str.strip), min_size=1))
+printable = st.text(st.characters(exclude_characters="\n\r{}", exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1)
+
+
+@given(st.lists(printable.map(str.strip), min_size=1))
 def test_any_name_comes_back(names: list[str]) -> None:
     found = layers_from_log(log(*(layer(name) for name in names)))
     assert found is not None and [one["Name"] for one in found["Layers"]] == names

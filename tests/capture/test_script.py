@@ -21,7 +21,10 @@ from trtlens.errors import UsageError
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 
 
-def run(tmp_path: Path, script: str, version: str = "8.6.1", mode: str = "good", shell: str = SHELLS[0]) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def run(tmp_path: Path, script: str, version: str = "8.6.1", mode: str = "good", shell: str = SHELLS[0]) -> Done:
     tool = fake_trtexec.write(tmp_path / "a trtexec", version, mode)
     (tmp_path / "capture.sh").write_text(script)
     words = [shell, "sh"] if shell == "busybox" else [shell]
@@ -49,7 +52,8 @@ def test_its_tar_is_a_capture(tmp_path: Path, shell: str) -> None:
 @pytest.mark.parametrize("version", fake_trtexec.VERSIONS)
 def test_it_chooses_the_flags_that_the_backend_would(tmp_path: Path, version: str) -> None:
     models.conv_matmul(tmp_path / "m.onnx")
-    options = options_from({"model": "m.onnx", "workspace": "1GiB", "iterations": 10, "shapes": "x:1x32x16x16", "plugins": "/a b.so", "extra": ["--x=$y"]})
+    given = {"workspace": "1GiB", "iterations": 10, "shapes": "x:1x32x16x16", "plugins": "/a b.so", "extra": ["--x=$y"]}
+    options = options_from({"model": "m.onnx", **given})
     done = run(tmp_path, emit_script(options, "0.1.0"), version)
     assert done.returncode == 0, done.stderr
     banner = (tmp_path / "m.trtlens" / "build.log").read_text().splitlines()[0]
@@ -105,7 +109,9 @@ def test_shellcheck_has_nothing_to_say() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("given", [{"repeat": 2}, {"counterfactual": True}, {"prune": "magnitude"}, {"target": "SM80"}, {"backend": "tensorrt"}])
+@pytest.mark.parametrize(
+    "given", [{"repeat": 2}, {"counterfactual": True}, {"prune": "magnitude"}, {"target": "SM80"}, {"backend": "tensorrt"}]
+)
 def test_what_needs_trtlens_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--emit-script"):
         script_for(**given)

@@ -169,19 +169,21 @@ def _choice(options: BuildOptions) -> Choice:
 
 
 def _pruned(options: BuildOptions, folder: Path) -> tuple[Path, PruneRecord | None]:
+    """The file to build from: the model as it is, or the copy in the folder that `--prune` made."""
     if options.prune is None:
         return options.subject, None
-    from .prune import prune_model  # onnx and numpy: heavy
+    from .prune import prune_model  # numpy and onnx: heavy
 
     assert options.model is not None  # --prune with --engine is refused by BuildOptions
     pruned = prune_model(options.model, folder / PRUNED_MODEL)
-    return folder / PRUNED_MODEL, PruneRecord(options.prune, PRUNED_MODEL, tuple(pruned))
+    weights = tuple(one.weight for one in pruned.weights)
+    return pruned.path, PruneRecord(options.prune, PRUNED_MODEL, _sha256(pruned.path), weights, pruned.message)
 
 
 def _build_once(once: _Once, on_progress: OnProgress | None) -> _Outcome:
     """Run one build into `once.folder` and write its manifest there."""
     started = datetime.now(timezone.utc)
-    digest = _Digest(once.subject)
+    digest = _Digest(once.options.subject)
     log = once.folder / BUILD_LOG
     work = Path(tempfile.mkdtemp(prefix=".work.", dir=once.folder))
     command, refusals, notes = _command(once, work)
@@ -258,7 +260,7 @@ def _gather(once: _Once, work: Path) -> list[str]:
         _samples_to_parquet(work / SAMPLES, once.folder / PROFILE_SAMPLES)
     log = once.folder / BUILD_LOG
     if not (once.folder / LAYER_INFO).exists() and log.exists():
-        with log.open(encoding="utf-8", errors="replace") as lines:
+        with log.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             layers = layers_from_log(lines)
         if layers is not None:
             (once.folder / LAYER_INFO).write_text(json.dumps(layers, indent=1), encoding="utf-8")

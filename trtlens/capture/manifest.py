@@ -85,7 +85,9 @@ class PruneRecord:
 
     method: str
     model: str
+    sha256: str
     weights: tuple[str, ...]
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ for pair in layer_info:{layer_info} profile:{profile}; do
   role=${{pair%%:*}}; file=${{pair#*:}}
   [ -e "$out/$file" ] || continue
   case $(tail -c 16 "$out/$file" | tr -d '[:space:]') in
-    *[]}}]) files="$files, \\"$role\\": \\"$file\\"" ;;
+    *']' | *'}}') files="$files, \\"$role\\": \\"$file\\"" ;;
     *) mv "$out/$file" "$out/$file.damaged" ;;
   esac
 done

@@ -103,6 +103,8 @@ def build(
         result.refused_nodes = tuple(_refused_node(parser.get_error(index)) for index in range(parser.num_errors))
         result.status = "unparsed"
         return None
+    if network.num_outputs == 0:  # the parser takes some files that are no ONNX at all for an empty model
+        raise DriverError("the model has no outputs: it is an empty ONNX graph, or no ONNX model")
     _require_shapes(network, options)
     config = builder.create_builder_config()
     _configure(trt, steps, builder, network, config)

@@ -1,0 +1,195 @@
+"""Real builds with TensorRT-RTX, which needs no GPU: what it says is captured, what it refuses is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.capture import models
+from trtlens.capture.build import CaptureFailed, plan_build, run_build
+from trtlens.capture.folder import PRUNED_MODEL
+from trtlens.capture.manifest import Manifest, read_manifest
+from trtlens.capture.progress import ProgressEvent
+from trtlens.capture.settings import options_from
+from trtlens.errors import UsageError
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed (pip install 'trtlens[rtx]')"
+)
+
+
+def build(model: Path, on_progress: Any = None, **given: Any) -> tuple[Path, Manifest]:
+    named = {name.replace("_", "-"): value for name, value in given.items()}
+    options = options_from({"model": model, "output": model.parent / "out", "backend": "tensorrt-rtx", "target": "SM80", **named})
+    result = run_build(options, on_progress)
+    return result.folder, result.manifest
+
+
+def layers(folder: Path) -> dict[str, dict[str, Any]]:
+    """{ONNX node: the engine layer it ran in}."""
+    found: dict[str, dict[str, Any]] = {}
+    for layer in json.loads((folder / "layer_info.json").read_text())["Layers"]:
+        for node in re.findall(r"\[ONNX Layer: ([^\]]*)\]", layer["Metadata"]):
+            found[node] = layer
+    return found
+
+
+def test_a_pruned_model_becomes_a_complete_capture(tmp_path: Path) -> None:
+    folder, manifest = build(models.conv_matmul(tmp_path / "m.onnx"))
+    assert sorted(one.name for one in folder.iterdir()) == ["build.log", "layer_info.json", "manifest.json", "model.engine"]
+    assert read_manifest(folder) == manifest and manifest.status == "complete" and manifest.times.build_s is not None
+    found = layers(folder)
+    assert found["conv1"] is found["relu1"] and found["conv1"]["LayerType"] == "correlation" and found["mm"]["LayerType"] == "gemm"
+    assert {found[name]["TacticName"] for name in ("conv1", "mm")} == {"__myelin_CASK_STUB"}, "the kernel is chosen on the GPU"
+    assert any("not the decision" in note for note in manifest.notes)
+    log = (folder / "build.log").read_text()
+    assert "[TRT] [V] Layers:" in log and "[TRT] [V] Parsing node: conv1 [Conv]" in log
+
+
+def test_an_int8_model_with_qdq_nodes_builds(tmp_path: Path) -> None:
+    folder, manifest = build(models.quantized_conv(tmp_path / "m.onnx"), no_engine=True)
+    assert not (folder / "model.engine").exists() and manifest.engine is None
+    assert "Int8" in {tensor["Datatype"] for tensor in layers(folder)["conv1"]["Inputs"]}
+
+
+def test_dynamic_shapes_and_two_optimization_profiles_reach_the_engine(tmp_path: Path) -> None:
+    model = models.conv_matmul(tmp_path / "m.onnx", batch="n", size="h")
+    ranges = {"min": ["x:1x32x8x16", "x:2x32x16x16"], "opt": ["x:2x32x16x16"] * 2, "max": ["x:4x32x64x16", "x:2x32x16x16"]}
+    folder, _ = build(model, **ranges)
+    document = json.loads((folder / "layer_info.json").read_text())
+    shapes = [one["MaxShape"] for one in document["I/O Tensors"][0]["ProfileInfo"]]
+    assert shapes == [[4, 32, 64, 16], [2, 32, 16, 16]]
+    assert any("[profile 1]" in layer["Name"] for layer in document["Layers"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "x (-1x32x-1x16)"),
+        ({"shapes": "y:1x32x16x16"}, "no input named y"),
+        ({"shapes": "x:1x31x16x16"}, "-1x32x-1x16"),
+        ({"shapes": "x:1x32x16x16", "io_formats": "z:hwc8"}, "no input or output named z"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_told_with_the_models_own(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(CaptureFailed) as error:
+        build(models.conv_matmul(tmp_path / "m.onnx", batch="n", size="h"), **given)
+    assert said in str(error.value) and error.value.exit_code == 3
+
+
+def test_a_fixed_format_is_handed_over(tmp_path: Path) -> None:
+    folder, manifest = build(models.conv_matmul(tmp_path / "m.onnx"), io_formats="x:hwc8", direct_io=True)
+    assert "tensor x.allowed_formats = TensorFormat.HWC8" in manifest.backend.plan
+    inputs = json.loads((folder / "layer_info.json").read_text())["I/O Tensors"]
+    assert "kHWC8" in inputs[0]["ProfileInfo"][0]["Format"]
+
+
+def test_nodes_that_the_parser_refuses_are_named_with_its_reasons_and_nothing_else(tmp_path: Path) -> None:
+    with pytest.raises(CaptureFailed) as error:
+        build(models.unknown_operators(tmp_path / "m.onnx"))
+    assert [(one.name, one.operator) for one in error.value.refused_nodes] == [("first", "NoSuchOperator"), ("second", "NorThisOne")]
+    assert all("Plugin not found" in one.reason for one in error.value.refused_nodes)
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest.failure is not None and manifest.failure.kind == "parser"
+    assert "While parsing node number 0 [NoSuchOperator" in (tmp_path / "out" / "build.log").read_text()
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"\xff" * 9, "parser refuses .*Failed to parse"), (b"this is no protobuf", "no ONNX model")])
+def test_a_file_that_is_no_model_is_told(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "m.onnx").write_bytes(content)
+    with pytest.raises(CaptureFailed, match=said):
+        build(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("target", ["SM75", "SM86", "SM89", "SM120", "SM121"])
+def test_every_target_it_has_builds(tmp_path: Path, target: str) -> None:
+    folder, _ = build(models.conv_matmul(tmp_path / "m.onnx"), target=target)
+    assert "conv1" in layers(folder)
+
+
+@pytest.mark.parametrize("target", ["SM87", "SM90", "SM100"])
+def test_a_target_it_lacks_is_refused_with_those_it_has(tmp_path: Path, target: str) -> None:
+    with pytest.raises(UsageError, match=f"--target {target}: .* only for SM75, SM80"):
+        build(models.conv_matmul(tmp_path / "m.onnx"), target=target)
+    assert [one.name for one in tmp_path.iterdir()] == ["m.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"counterfactual": True}, "byte for byte the same"),
+        ({"repeat": 3}, "byte for byte the same"),
+        ({"precision": "fp16"}, "strongly typed"),
+        ({"max_tactics": 3}, "times no kernels"),
+        ({"timing_cache": "c"}, "times no kernels"),
+        ({"plugins": "p.so"}, "no plugin layers"),
+    ],
+)
+def test_what_can_have_no_effect_is_refused_with_the_reason(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        build(models.conv_matmul(tmp_path / "m.onnx"), **given)
+
+
+def test_sparse_weights_leaves_its_engine_byte_for_byte_the_same(tmp_path: Path) -> None:
+    """The fact that the refusal of --counterfactual rests on, tried each time."""
+    model = models.conv_matmul(tmp_path / "m.onnx")
+    _, with_flag = build(model, output=tmp_path / "a")
+    _, without = build(model, output=tmp_path / "b", sparsity="disable")
+    assert with_flag.engine is not None and without.engine is not None
+    assert with_flag.backend.plan != without.backend.plan and with_flag.engine.sha256 == without.engine.sha256
+
+
+def test_a_pruned_copy_is_built_and_kept(tmp_path: Path) -> None:
+    folder, manifest = build(models.conv_matmul(tmp_path / "m.onnx", pruned=False), prune="magnitude")
+    assert manifest.prune is not None and set(manifest.prune.weights) == {"w", "v"} and (folder / PRUNED_MODEL).exists()
+    assert manifest.model is not None and manifest.model.path == str(tmp_path / "m.onnx")
+    assert "conv1" in layers(folder)
+
+
+def test_the_monitor_reports_phases_with_their_steps(tmp_path: Path) -> None:
+    events: list[ProgressEvent] = []
+    build(models.conv_matmul(tmp_path / "m.onnx"), events.append)
+    assert {one.source for one in events} == {"monitor"}
+    assert {"Parsing the model", "Building engine"} <= {one.phase for one in events}
+    assert all(earlier.elapsed_s <= later.elapsed_s for earlier, later in zip(events, events[1:], strict=False))
+
+
+def test_a_time_limit_leaves_the_log(tmp_path: Path) -> None:
+    with pytest.raises(CaptureFailed, match="--timeout"):
+        build(models.conv_matmul(tmp_path / "m.onnx"), timeout=0.01)
+    assert read_manifest(tmp_path / "out").status == "failed"
+
+
+def test_a_dry_run_shows_the_calls_and_leaves_nothing(tmp_path: Path) -> None:
+    model = models.conv_matmul(tmp_path / "m.onnx")
+    choice, made = plan_build(options_from({"model": model, "target": "SM80", "opt-level": 4}))
+    assert choice.backend == "tensorrt-rtx" and "SM80" in " ".join(made.lines())
+    assert "config.builder_optimization_level = 4" in made.lines() and made.refusals == ()
+    assert [one.name for one in tmp_path.iterdir()] == ["m.onnx"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("rapidocr") is None, reason="rapidocr, whose text detector this builds, is not installed")
+def test_a_real_detector_with_dynamic_shapes(tmp_path: Path) -> None:
+    spec = importlib.util.find_spec("rapidocr")
+    assert spec is not None and spec.submodule_search_locations
+    found = sorted(Path(spec.submodule_search_locations[0]).rglob("*det*.onnx"))
+    if not found:
+        pytest.skip("this rapidocr holds no detector")
+    folder, _ = build(found[0], min="x:1x3x32x32", opt="x:1x3x640x640", max="x:1x3x960x960", output=tmp_path / "out", prune="magnitude")
+    assert len(json.loads((folder / "layer_info.json").read_text())["Layers"]) > 20
+
+
+@pytest.mark.skipif(importlib.util.find_spec("silero_vad") is None, reason="silero_vad, whose sequence model this builds, is not installed")
+def test_a_real_sequence_model(tmp_path: Path) -> None:
+    spec = importlib.util.find_spec("silero_vad")
+    assert spec is not None and spec.submodule_search_locations
+    found = sorted(Path(spec.submodule_search_locations[0]).rglob("silero_vad.onnx"))
+    if not found:
+        pytest.skip("this silero_vad holds no ONNX model")
+    folder, _ = build(found[0], shapes="input:1x576,state:2x1x128", output=tmp_path / "out")
+    assert json.loads((folder / "layer_info.json").read_text())["Layers"]
