@@ -26,6 +26,9 @@ from . import page
 from .extras import ReportExtras
 from .files import write_text
 
+_SIZE_LIMIT = 2_950_000
+"""Characters that plotly.js and the data may fill together; the rest of the page is below 250,000."""
+
 _PLAIN_DATA_LIMIT = 60_000
 """Below this many characters the data stand in the page as they are, so that the file can be read and compared as text."""
 
@@ -35,8 +38,8 @@ def render_html(diagnosis: Diagnosis, extras: ReportExtras | None = None, *, pic
     import jinja2
 
     extras = extras or ReportExtras()
-    data = page.script_data(diagnosis, extras)
-    pictures = pictures and any("time" in layer for layer in data["layers"])
+    timed = any(layer.time_ms is not None for capture in diagnosis.captures if capture.main for layer in capture.main.layers)
+    pictures = pictures and timed
     style, script = _asset("style.css"), _asset("app.js") + (_asset("pictures.js") if pictures else "")
     plotly_hash, plotly_data = _plotly() if pictures else ("", "")
     scripts = " ".join(f"'{_hash(text)}'" for text in (script,)) + (f" '{plotly_hash}'" if plotly_hash else "")
@@ -44,7 +47,7 @@ def render_html(diagnosis: Diagnosis, extras: ReportExtras | None = None, *, pic
         f"default-src 'none'; script-src {scripts}; style-src-elem '{_hash(style)}'; style-src-attr 'none'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    encoded, encoding = _embed(data)
+    encoded, encoding = _embed_within(diagnosis, extras, _SIZE_LIMIT - len(plotly_data))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["prose"] = _prose
     template = environment.from_string(files("trtlens.report").joinpath("templates", "report.html.j2").read_text(encoding="utf-8"))
@@ -78,6 +81,16 @@ def embed_json(value: Any) -> str:
     """JSON that may stand inside `<script type="application/json">`: no `<`, `>`, `&` and nothing but ASCII in it."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _embed_within(diagnosis: Diagnosis, extras: ReportExtras, limit: int) -> tuple[str, str]:
+    """The page's data in at most `limit` characters if leaving out slow tactics can do it; the verdicts are never cut."""
+    encoded, encoding = "", ""
+    for rows in (page.TACTIC_ROWS, page.TACTIC_ROWS // 4, 0):
+        encoded, encoding = _embed(page.script_data(diagnosis, extras, rows))
+        if len(encoded) <= limit or not extras.races:
+            break
+    return encoded, encoding
 
 
 def _embed(data: dict[str, Any]) -> tuple[str, str]:

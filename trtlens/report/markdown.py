@@ -19,7 +19,7 @@ _SPECIAL = re.compile(
     r"[\\`*_\[\]<>|~&@#$^]"  # emphasis, code, links, HTML, table cells, strikethrough, mentions, issues, math
     r"|:(?=//|[\w+-]+:)"  # https:// and :emoji:
     r"|(?<=www)\."
-    r"|^\s*(?:[-+=!]|\d+[.)])"  # what would open a list or a heading
+    r"|^\s*(?:[-+=!]|\d+[.)](?=\s|$))"  # what would open a list or a heading
 )
 
 

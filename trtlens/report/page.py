@@ -21,7 +21,9 @@ STATIC_ROWS = 250
 
 _EVIDENCE_TEXT = 400
 _EVIDENCE_ITEMS = 30
-_TACTIC_ROWS = 40_000
+TACTIC_ROWS = 40_000
+"""Rows of races that a page holds at most; the tables hold them all."""
+
 _SAMPLES = 200
 _PRECISIONS = (
     (re.compile(r"bf16|bfloat16", re.I), "BF16"),
@@ -44,15 +46,15 @@ def template_data(diagnosis: Diagnosis, extras: ReportExtras) -> dict[str, Any]:
     }
 
 
-def script_data(diagnosis: Diagnosis, extras: ReportExtras) -> dict[str, Any]:
+def script_data(diagnosis: Diagnosis, extras: ReportExtras, tactic_rows: int = TACTIC_ROWS) -> dict[str, Any]:
     """What the page's script reads: one dict a layer of each main build; keys whose value is unknown are left out.
 
-    `pool` holds the kernel names that the races point to, `titles` what the reason ids mean. `noise` is [ratio, milliseconds].
+    `pool` holds the [kernel, tactic id] pairs that the races point to, `titles` what the reason ids mean. `noise` is [ratio, milliseconds].
     """
     layers: list[dict[str, Any]] = []
-    pool: dict[str, int] = {}
+    pool: dict[tuple[str, str], int] = {}
     races = sum(len(extras.races.get(layer.name, ())) for capture in diagnosis.captures if capture.main for layer in capture.main.layers)
-    keep = max(min(_TACTIC_ROWS // races, 60), 4) if races else 0
+    keep = min(tactic_rows // races, 60) if races else 0
     for number, capture in enumerate(diagnosis.captures):
         if capture.main is None:
             continue
@@ -219,7 +221,7 @@ def _evidence(evidence: Sequence[Evidence], inputs: Sequence[Input]) -> list[lis
     return out
 
 
-def _extras(name: str, extras: ReportExtras, pool: dict[str, int], keep: int) -> dict[str, Any]:
+def _extras(name: str, extras: ReportExtras, pool: dict[tuple[str, str], int], keep: int) -> dict[str, Any]:
     out: dict[str, Any] = {
         "races": [_race(race, pool, keep) for race in extras.races.get(name, ())],
         "reformats": [
@@ -237,7 +239,7 @@ def _extras(name: str, extras: ReportExtras, pool: dict[str, int], keep: int) ->
     return out
 
 
-def _race(race: Race, pool: dict[str, int], keep: int) -> dict[str, Any]:
+def _race(race: Race, pool: dict[tuple[str, str], int], keep: int) -> dict[str, Any]:
     """The `keep` fastest tactics of a race, but always the fastest dense and the fastest sparse one; `omitted` counts the others."""
     timed = sorted((tactic for tactic in race.tactics if math.isfinite(tactic.time_ms)), key=lambda tactic: tactic.time_ms)
     chosen = timed[:keep]
@@ -247,9 +249,9 @@ def _race(race: Race, pool: dict[str, int], keep: int) -> dict[str, Any]:
             chosen.append(best)
     rows = []
     for tactic in chosen:
-        kernel = visible(tactic.kernel or "", 300)
+        key = (visible(tactic.kernel or "", 300), visible(tactic.tactic, 40))
         sparse = None if tactic.sparse is None else int(tactic.sparse)
-        rows.append([pool.setdefault(kernel, len(pool)), tactic.tactic, sparse, float(f"{tactic.time_ms:.6g}"), tactic.line])
+        rows.append([pool.setdefault(key, len(pool)), sparse, float(f"{tactic.time_ms:.6g}"), tactic.line])
     return {"combination": visible(race.combination, 400), "runs": race.runs, "tactics": rows, "omitted": len(race.tactics) - len(rows)}
 
 

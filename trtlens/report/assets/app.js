@@ -228,20 +228,20 @@ const trtlens = (() => {
     else done("The address bar holds the link");
   }
   function races(layer) {
-    const all = layer.races.flatMap((race) => race.tactics.map((tactic) => tactic[3]));
+    const all = layer.races.flatMap((race) => race.tactics.map((tactic) => tactic[2]));
     const low = Math.min(...all), high = Math.max(...all), width = Math.min(640, innerWidth - 40);
     const place = (value) => 10 + (high > low ? (value - low) / (high - low) : 0) * (width - 20);
     return layer.races.map((race) => {
       const plot = svg("svg", { class: "race", viewBox: `0 0 ${width} 34`, role: "img", "aria-label": `${race.tactics.length} tactics from ${ms(low)} to ${ms(high)} milliseconds` },
         svg("line", { x1: 10, x2: width - 10, y1: 12, y2: 12 }),
-        ...race.tactics.map(([pool, id, sparse, time]) => svg("circle", { class: sparse === null ? "dot-unknown" : sparse ? "dot-sparse" : "dot-dense", cx: place(time).toFixed(1), cy: 12, r: 4 })));
+        ...race.tactics.map(([, sparse, time]) => svg("circle", { class: sparse === null ? "dot-unknown" : sparse ? "dot-sparse" : "dot-dense", cx: place(time).toFixed(1), cy: 12, r: 4 })));
       const left = svg("text", { x: 10, y: 31 }), right = svg("text", { x: width - 10, y: 31, "text-anchor": "end" });
       left.textContent = ms(low) + " ms";
       right.textContent = ms(high) + " ms";
       plot.append(left, right);
       const table = make("table", { class: "tactics" }, make("thead", {}, make("tr", {}, ...["kernel", "tactic", "ms", "line"].map((text, index) => make("th", { scope: "col", class: index > 1 ? "number" : null }, text)))),
-        make("tbody", {}, ...race.tactics.map(([pool, id, sparse, time, line]) => make("tr", {}, make("td", {}, make("span", { class: "mark mark-" + (sparse === null ? "undetermined" : sparse ? "sparse" : "dense"), "aria-hidden": "true" }),
-          make("code", {}, (sparse === null ? "" : sparse ? "sparse " : "dense ") + (app.data.pool[pool] || "(no name)"))), make("td", {}, make("code", {}, id)), make("td", { class: "number" }, ms(time)), make("td", { class: "number" }, line ? String(line) : "")))));
+        make("tbody", {}, ...race.tactics.map(([index, sparse, time, line]) => make("tr", {}, make("td", {}, make("span", { class: "mark mark-" + (sparse === null ? "undetermined" : sparse ? "sparse" : "dense"), "aria-hidden": "true" }),
+          make("code", {}, (sparse === null ? "" : sparse ? "sparse " : "dense ") + (app.data.pool[index][0] || "(no name)"))), make("td", {}, make("code", {}, app.data.pool[index][1])), make("td", { class: "number" }, ms(time)), make("td", { class: "number" }, line ? String(line) : "")))));
       const omitted = race.omitted ? `, ${race.omitted} slower not shown (see the tables)` : "";
       return make("div", {}, make("div", {}, make("code", {}, race.combination), race.runs ? " (runs in the engine)" : ""), plot,
         make("details", {}, make("summary", {}, `${race.tactics.length} tactics${omitted}`), table));
