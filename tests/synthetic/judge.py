@@ -157,8 +157,8 @@ def _lanes(layout: str) -> str:
     return layout.lstrip("CHW")
 
 
-def consistent_plans(graph: Graph, choice: Choice, view: View, limit: int = 400) -> list[Choice]:
-    """Every plan that would print the same engine and the same `Adding reformat layer` lines; the true one first. Cut at `limit`."""
+def consistent_plans(graph: Graph, choice: Choice, view: View, limit: int = 400) -> tuple[list[Choice], bool]:
+    """Every plan that would print the same engine and the same `Adding reformat layer` lines, the true one first; whether that is all."""
     domains = [(layer, _candidates(graph, choice, layer, view)) for layer in graph.layers]
     all_edges = edges(graph)
 
@@ -182,23 +182,18 @@ def consistent_plans(graph: Graph, choice: Choice, view: View, limit: int = 400)
             del plan[layer.name]
 
     found = list(itertools.islice(grow(0, {}), limit))
-    return [choice, *(plan for plan in found if plan != choice)]
+    return [choice, *(plan for plan in found if plan != choice)], len(found) < limit
 
 
-def consistent_kinds(layer: Layer, limit: int = 6) -> list[Kind]:
-    """Every way the kernels that are named nowhere could be sparse or dense; the true one first."""
+def consistent_kinds(layer: Layer, limit: int = 8) -> tuple[list[Kind], bool]:
+    """Every way the kernels that are named nowhere could be sparse or dense, the true one first; and whether that is all of them."""
     hidden = sorted({t.id for c in layer.combinations for t in c.tactics if t.kernel and not t.named})
-    if not hidden or len(hidden) > limit:
-        return (
-            [really]
-            if not hidden
-            else [really, lambda t: True if t.id in hidden else t.sparse, lambda t: False if t.id in hidden else t.sparse]
-        )
-    kinds: list[Kind] = [really]
-    for flags in itertools.product((False, True), repeat=len(hidden)):
-        table = dict(zip(hidden, flags, strict=True))
-        kinds.append(lambda t, table=table: table.get(t.id, t.sparse))  # type: ignore[misc]
-    return kinds
+    flags = itertools.product((False, True), repeat=min(len(hidden), limit))
+    return [really, *(_kind(dict(zip(hidden, some, strict=False))) for some in flags if hidden)], len(hidden) <= limit
+
+
+def _kind(table: dict[int, bool]) -> Kind:
+    return lambda tactic: table.get(tactic.id, tactic.sparse)
 
 
 # -- one layer -----------------------------------------------------------------------------------------------------------------------------
@@ -209,7 +204,7 @@ class Judge:
 
     def __init__(self, world: World, view: View, graph: Graph, choice: Choice) -> None:
         self.world, self.view, self.graph, self.choice = world, view, graph, choice
-        self.plans = consistent_plans(graph, choice, view)
+        self.plans, self.all_plans = consistent_plans(graph, choice, view)
         self.all_float = all(
             f.dtype == "Float"
             for p in world.passes
@@ -219,6 +214,11 @@ class Judge:
             for c in item.combinations
             for f in (*c.inputs, *c.outputs)
         )
+
+    @property
+    def shows_gpu(self) -> bool:
+        """trtexec's device block gives the compute capability; 10.x loads a builder library named after the SM."""
+        return self.view.trtexec or self.view.dialect.era >= 10
 
     def truths(self) -> dict[str, Truth]:
         return {layer.name: self.layer(layer) for layer in self.graph.layers}
@@ -283,14 +283,17 @@ class Judge:
         actual = decide(self.graph, self.choice, layer)
         used = running(self.graph, self.choice, layer.name)
         pairs = self.refined(layer, actual)
+        kinds, all_kinds = consistent_kinds(layer)
         rulings = [
             (decide(self.graph, plan, layer, kind), kind)
             for plan in self.plans
-            for kind in consistent_kinds(layer)
+            for kind in kinds
             if not view.listed or kind(running(self.graph, plan, layer.name)) == used.sparse  # the Chose list tells
         ]
         possible = frozenset(pair for ruling, kind in rulings for pair in self.refined(layer, ruling, kind))
         certain = frozenset.intersection(*(self.refined(layer, ruling, kind) for ruling, kind in rulings))
+        if not (all_kinds and self.all_plans):
+            certain = frozenset()
         name_shown = self.name_shown(layer, used)
         eligibility = view.listed and layer.listed_as is None
         acceptable = set(pairs | possible)
@@ -299,6 +302,13 @@ class Judge:
         else:
             provable = frozenset(pair for pair in certain & pairs if eligibility and self.lawful(layer, actual, pair))
             acceptable |= self.honest(layer)
+        if not used.sparse and any(c.pinned is not None for c in layer.combinations):
+            # "Won" may mean the fastest or the chosen; they differ where a slower tactic was pinned in another combination.
+            free = replace(layer, combinations=tuple(replace(c, pinned=None) for c in layer.combinations))
+            others = tuple(free if item is layer else item for item in self.graph.layers)
+            second = self.refined(free, decide(replace(self.graph, layers=others), self.choice, free))
+            pairs, provable = pairs | second, provable | second if eligibility else provable
+            acceptable |= second
         if self.strategy_sparse(layer) and not used.sparse:
             pairs |= {("dense", "backend-strategy")}
             acceptable.add(("dense", "backend-strategy"))
@@ -335,8 +345,8 @@ class Judge:
             found.add(("dense", "no-kernel-arch"))
         if all(f.dtype == "Float" for c in layer.combinations for f in (*c.inputs, *c.outputs)):
             found.add(("dense", "no-kernel-precision"))
-        if missing and all(why in ("scratch", "memory") for why in missing):
-            found.add(("dense", "workspace"))
+        if missing and all(why in ("scratch", "memory", "device") for why in missing):
+            found |= {("dense", "workspace")} | ({("dense", "out-of-memory")} if "device" in missing else set())
         elif "pruned" in missing:
             found.add(("dense", "heuristic-pruned"))
         else:
@@ -368,14 +378,14 @@ class Judge:
         """The contract's conditions for `proven`, as far as they are not a matter of consistent worlds."""
         reason = pair[1]
         if reason == "no-kernel-arch":
-            return self.view.trtexec
+            return self.shows_gpu
         if reason == "no-kernel-precision":
             return self.complete(layer) or (self.all_float and self.view.tuned)
         if reason == "no-kernel":
             return self.complete(layer)
         if reason == "workspace":
             return self.races_shown(layer) and self.skips_named(layer)
-        if reason == "heuristic-pruned":
+        if reason in ("heuristic-pruned", "out-of-memory"):
             return False
         if not self.races_shown(layer):
             return False
@@ -386,10 +396,18 @@ class Judge:
             return not (gaps & ruling.needed)
         return True
 
+    def named_ids(self) -> set[int]:
+        """Tactic ids whose kernel the log names: beside a time, or to 8.5 on a line before the time or the skip."""
+        skips = ("scratch",) if self.view.dialect.split_names else ()
+        timed = (c for g in self.world.engine.graphs for item in g.layers for c in item.combinations if c.printed == "timed")
+        return {t.id for c in timed for t in c.tactics if t.kernel and t.named and (t.skipped is None or t.skipped in skips)}
+
     def skips_named(self, layer: Layer) -> bool:
-        """Whether the log says which kernels were skipped: to 8.5 the name stands on a line before the skip."""
+        """Whether every skip line gives an id, and some line gives that id a name."""
         skipped = [t for c in layer.combinations for t in c.tactics if t.skipped]
-        return self.view.dialect.split_names and all(t.skipped == "scratch" and t.named and t.kernel for t in skipped)
+        with_id = ("scratch",) if self.view.dialect.decimal_ids or not self.view.stderr else ("scratch", "memory")
+        known = self.named_ids()
+        return all(t.skipped in with_id and t.id in known for t in skipped)
 
     def honest(self, layer: Layer) -> set[Pair]:
         """Lesser answers for an eligible layer that runs dense."""
@@ -442,9 +460,9 @@ class Judge:
             pairs |= {("dense", reason) for reason in within(margin, (dense,))}
         provable: set[Pair] = set(pairs) if layer.table and self.view.listed else set()
         if sparse is None and self.view.listed:
-            provable |= {("dense", "no-kernel-arch")} & pairs if self.view.trtexec else set()
+            provable |= {("dense", "no-kernel-arch")} & pairs if self.shows_gpu else set()
             provable |= {("dense", "no-kernel-precision")} & pairs if self.all_float else set()
-        if not self.view.trtexec:
+        if not self.shows_gpu:
             provable -= {("dense", "no-kernel-arch")}
         if not self.view.stderr:
             provable -= {("dense", "no-kernel")}

@@ -82,7 +82,8 @@ class Tactic:
     """One kernel configuration of one race.
 
     `kernel`: the name, None for runner families that never print one. `named`: False hides the name everywhere in the capture.
-    `skipped`: why it was not timed (`scratch`, `memory`, `time`, `pruned`), None when it was. `fast_skip`: announced as skipped in the
+    `skipped`: why it was not timed (`scratch`, `memory`, `device`, `time`, `pruned`), None when it was. `fast_skip`: announced as
+    skipped in the
     pre-run
     and timed all the same.
     """

@@ -7,10 +7,12 @@ import json
 import math
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
-from .dialects import DIALECTS
+from .artefacts import layer_info
+from .dialects import DIALECTS, Writer
 from .judge import Judge, View
 from .model import (
     GPUS,
@@ -26,6 +28,7 @@ from .model import (
     World,
     brute_force,
     descriptor,
+    map_tactics,
     memory_key,
     solve,
     tactic_hash,
@@ -338,6 +341,36 @@ class TestAmbiguity:
         truth = judged(made, "conv", dialect="8.2", types_only=True)
         assert truth.true == {("dense", "slower")} and not truth.provable
         assert judged(made, "conv", dialect="8.2").provable == {("dense", "slower")}  # the sentence says "Row major linear"
+
+
+class TestHiddenNames:
+    def test_worlds_that_differ_in_hidden_kinds_print_the_same_text(self) -> None:
+        """What makes an unnamed tactic unprovable: the log of the other world is the same, letter by letter."""
+        printed = 0
+        for seed in range(60):
+            switches = Switches(unnamed=True)
+            spoken = DIALECTS[seed % len(DIALECTS)]
+            world = make_world(random.Random(seed), switches, spoken.habits)
+            graph_, choice = world.engine.graphs[0], world.engine.choices[0]
+            runs = {id(item.combinations[choice[item.name]].winner) for item in graph_.layers}
+            change = {
+                id(t): replace(t, sparse=not t.sparse)
+                for item in graph_.layers
+                for c in item.combinations
+                for t in c.tactics
+                if not t.named and id(t) not in runs
+            }
+            if not change:
+                continue
+            printed += 1
+            twin = replace(world, passes=(replace(world.engine, graphs=(map_tactics(graph_, change),)),))
+            texts = []
+            for each in (world, twin):
+                writer = Writer(spoken, random.Random(1), switches, "synthetic.onnx")
+                writer.build(each)
+                texts.append((writer.log.lines, layer_info(each, each.engine, spoken, switches)))
+            assert texts[0] == texts[1]
+        assert printed > 20
 
 
 @pytest.fixture(scope="module")

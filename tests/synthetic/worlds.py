@@ -333,7 +333,7 @@ class Maker:
 
     def skip_some(self, layer: Layer) -> Layer:
         """Skip about a third of the tactics, but never the last one of a combination."""
-        why = self.rng.choice(("scratch", "memory", "time", "fast"))
+        why = self.rng.choice(("scratch", "memory", "device", "time", "fast"))
         combinations = []
         for combination in layer.combinations:
             tactics = [
