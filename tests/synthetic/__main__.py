@@ -1,4 +1,4 @@
-"""Writes one synthetic capture to a folder, to look at. In: seed, dialect, switches. Out: build.log, layer_info.json, profile.json, truth on screen.
+"""Writes one synthetic capture to a folder, to look at. In: seed, dialect, switches. Out: three files, the truth on screen.
 
 python -m tests.synthetic 17 --dialect 8.5 --only --switch twins --out DIR
 """
