@@ -19,7 +19,7 @@ from trtlens.parse.onnx_tensor import ELEMENT_TYPES, StoredTensor, TensorReader
 
 
 def nested_loops(weights: Any) -> list[tuple[int, int, int, int]]:
-    """(k, first c, r, s) of every group of [K, C, R, S] with more than 2 values that are not zero, the last group as if padded with zeros."""
+    """(k, first c, r, s) of every group of [K, C, R, S] with more than 2 values that are not zero, the last as if padded with zeros."""
     found = []
     channels = weights.shape[1]
     for k in range(weights.shape[0]):

@@ -17,7 +17,7 @@ from ..errors import InputError
 from .onnx_tensor import TensorSource
 from .onnx_wire import WireError, skeleton
 
-MAX_NODES = 2_000_000
+MAX_NODES = 250_000
 """Nodes visited at most, calls of local functions counted each: nested functions can multiply without end."""
 
 STANDARD_DOMAINS = ("", "ai.onnx")

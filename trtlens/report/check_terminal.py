@@ -6,8 +6,6 @@ the sentences. Names come from the model: they are made visible, never parsed as
 
 from __future__ import annotations
 
-import textwrap
-
 from rich.console import Console
 from rich.text import Text
 
@@ -83,6 +81,7 @@ def _fit(name: str, room: int) -> str:
 
 
 def _print(console: Console, text: str, width: int, *, first: str = "", indent: str = "", style: str = "") -> None:
-    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False) or [""]
-    for line in lines:
-        console.print(Text(line, style=style), soft_wrap=True)
+    """Wrapped by what the terminal shows, not by characters: East Asian ones take two columns."""
+    for number, line in enumerate(Text(text).wrap(console, width - max(len(first), len(indent)), overflow="fold")):
+        line.rstrip()
+        console.print(Text(indent if number else first).append_text(line), style=style, soft_wrap=True)

@@ -1,0 +1,313 @@
+"""The verdicts of `trtlens check`: status, reason and proof for every case that the contract names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from tests.onnx_builder import conv, dense, integers, make_external, save, tensor, two_four
+from trtlens.diagnose.weights import ModelCheck, WeightCheck, check_model, reason_for_nodes
+
+node = helper.make_node
+ELIGIBLE = ("eligible", None, "suggested")
+VIOLATED = ("ineligible", "pattern", "proven")
+BEHIND = ("ineligible", "pattern", "suggested")
+
+
+def only(path: Path) -> WeightCheck:
+    (weight,) = check_model(path).weights
+    return weight
+
+
+def verdict(weight: WeightCheck) -> tuple[str, str | None, str]:
+    return weight.status, weight.reason, weight.proof
+
+
+@pytest.mark.parametrize("dtype", ["FLOAT", "FLOAT16", "BFLOAT16", "INT8", "FLOAT8E4M3FN"])
+@pytest.mark.parametrize("form", ["raw", "typed", "external"])
+def test_convolutions_in_every_type_and_storage(tmp_path: Path, dtype: str, form: str) -> None:
+    for broken in (False, True):
+        values = two_four((6, 12, 3, 3), 1)
+        if broken:
+            values[3, 8:12, 0, 1] = 1
+        path = save(tmp_path / "m.onnx", [conv()], [tensor("w", values, dtype, typed=form == "typed")], inputs={"x": [1, 12, 5, 5]})
+        if form == "external":
+            make_external(path)
+        weight = only(path)
+        assert (weight.groups, weight.groups_conforming) == (6 * 3 * 9, 6 * 3 * 9 - broken)
+        assert verdict(weight) == (VIOLATED if broken else ELIGIBLE)
+        if broken:
+            assert weight.summary == "1 of 162 groups violate: first at [k=3, c=8..11, r=0, s=1]"
+            assert [violation.index for violation in weight.first_violations] == [(3, 8, 0, 1)]
+            assert weight.worst_output == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape", "axis", "attributes", "left"),
+    [
+        ("Gemm", (8, 6), 0, {}, False),
+        ("Gemm", (6, 8), 1, {"transB": 1}, False),
+        ("Gemm", (6, 8), 1, {}, True),
+        ("Gemm", (8, 6), 0, {"transA": 1}, True),
+        ("MatMul", (8, 6), 0, {}, False),
+        ("MatMul", (3, 8, 6), 1, {}, False),
+        ("MatMul", (6, 8), 1, {}, True),
+        ("MatMul", (3, 6, 8), 2, {}, True),
+    ],
+)
+def test_the_axis_decides(tmp_path: Path, operator: str, shape: tuple[int, ...], axis: int, attributes: dict[str, Any], left: bool) -> None:
+    """Pruned along the reduction axis: eligible. Pruned along another: the pattern is there, on the wrong axis."""
+    inputs = ["w", "x"] if left else ["x", "w"]
+    nodes = [node(operator, inputs, ["y"], name="n", **attributes)]
+    path = save(tmp_path / "m.onnx", nodes, [tensor("w", two_four(shape, axis))], inputs={"x": [8, 8]})
+    assert verdict(only(path)) == ELIGIBLE
+    assert only(path).axis == axis
+    other = next(at for at, size in enumerate(shape) if at != axis and size >= 4)
+    path = save(tmp_path / "m.onnx", nodes, [tensor("w", two_four(shape, other))], inputs={"x": [8, 8]})
+    weight = only(path)
+    assert verdict(weight) == ("ineligible", "pattern-wrong-axis", "suggested")
+    assert weight.conforming_axes == (other,)
+
+
+def test_a_convolution_behind_the_transpose_of_tf2onnx(tmp_path: Path) -> None:
+    """perm[axis], not perm.index(axis): [3, 2, 0, 1] from [R, S, C, K]; the stored axis of C is 2."""
+    nodes = [node("Transpose", ["w"], ["t"], perm=[3, 2, 0, 1]), conv("t")]
+    values = two_four((3, 3, 8, 12), 2)
+    weight = only(save(tmp_path / "m.onnx", nodes, [tensor("w", values)]))
+    assert verdict(weight) == ELIGIBLE
+    values[1, 2, 4:8, 9] = 5
+    weight = only(save(tmp_path / "m.onnx", nodes, [tensor("w", values)]))
+    assert verdict(weight) == VIOLATED
+    assert weight.first_violations[0].index == (1, 2, 4, 9)
+    assert "[r=1, s=2, c=4..7, k=9]" in weight.summary
+
+
+def test_violations_of_a_reshaped_weight_are_told_in_the_stored_shape(tmp_path: Path) -> None:
+    values = two_four((6, 8, 3, 3), 1)
+    values[5, 4:8, 2, 2] = 1
+    nodes = [node("Reshape", ["w", "shape"], ["t"]), conv("t")]
+    tensors = [tensor("w", values.reshape(6, 72)), integers("shape", [6, 8, 3, 3])]
+    weight = only(save(tmp_path / "m.onnx", nodes, tensors))
+    assert verdict(weight) == VIOLATED
+    assert weight.axis is None
+    assert weight.first_violations[0].index == (5, 4 * 9 + 8)
+
+
+@pytest.mark.parametrize(
+    ("zero_point", "eligible"),
+    [(None, True), (np.array(0), True), (np.array(3), False), (np.zeros(6), True), (np.array([0, 0, 0, 0, 1, 0]), False)],
+)
+def test_int8_weights_behind_dequantize(tmp_path: Path, zero_point: Any, eligible: bool) -> None:
+    """A zero point that is not 0 makes stored zeros other values, for its channel alone."""
+    values = two_four((6, 8, 3, 3), 1)
+    tensors = [tensor("w", values, "INT8"), tensor("scale", np.full(np.shape(zero_point) if zero_point is not None else (), 0.1))]
+    inputs = ["w", "scale"]
+    if zero_point is not None:
+        tensors.append(tensor("zero", zero_point, "INT8"))
+        inputs.append("zero")
+    weight = only(save(tmp_path / "m.onnx", [node("DequantizeLinear", inputs, ["d"], axis=0), conv("d")], tensors))
+    assert verdict(weight) == (ELIGIBLE if eligible else BEHIND)
+    if zero_point is not None and not eligible:
+        channels = 6 if zero_point.ndim == 0 else 1
+        assert weight.groups is not None
+        assert weight.groups_conforming == weight.groups - channels * 2 * 9
+        assert "zero point" in weight.summary
+
+
+def test_a_per_channel_zero_point_behind_a_transpose(tmp_path: Path) -> None:
+    values = two_four((8, 6), 0)
+    tensors = [tensor("w", values, "INT8"), tensor("scale", np.ones(6)), tensor("zero", np.array([0, 0, 7, 0, 0, 0]), "INT8")]
+    nodes = [
+        node("Transpose", ["w"], ["t"], perm=[1, 0]),
+        node("DequantizeLinear", ["t", "scale", "zero"], ["d"], axis=0),
+        node("Gemm", ["x", "d"], ["y"], name="n", transB=1),
+    ]
+    weight = only(save(tmp_path / "m.onnx", nodes, tensors, inputs={"x": [1, 8]}))
+    assert (weight.groups, weight.groups_conforming, weight.worst_output) == (12, 10, (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "operator"), [("FLOAT", "QuantizeLinear"), ("FLOAT16", "TRT_FP8QuantizeLinear"), ("FLOAT8E4M3FN", "TRT_FP8DequantizeLinear")]
+)
+def test_quantize_between(tmp_path: Path, dtype: str, operator: str) -> None:
+    domain = "trt" if operator.startswith("TRT") else ""
+    for values, expected in ((two_four((6, 8, 1, 1), 1), ELIGIBLE), (dense((6, 8, 1, 1)), BEHIND)):
+        nodes = [node(operator, ["w", "scale"], ["q"], domain=domain)]
+        name = "q"
+        if "Dequantize" not in operator:
+            nodes.append(node(operator.replace("Quantize", "Dequantize"), ["q", "scale"], ["d"], domain=domain))
+            name = "d"
+        path = save(tmp_path / "m.onnx", [*nodes, conv(name)], [tensor("w", values, dtype), tensor("scale", np.array(1.0))])
+        assert verdict(only(path)) == expected
+
+
+def test_fp8_in_a_uint8_tensor_has_a_negative_zero(tmp_path: Path) -> None:
+    raw = tensor("w", two_four((6, 8, 1, 1), 1), "FLOAT8E4M3FN")
+    raw.raw_data = bytes(0x80 if byte == 0 else byte for byte in raw.raw_data)
+    raw.data_type = TensorProto.UINT8
+    nodes = [node("TRT_FP8DequantizeLinear", ["w", "scale"], ["d"], domain="trt"), conv("d")]
+    assert verdict(only(save(tmp_path / "m.onnx", nodes, [raw, tensor("scale", np.array(1.0))]))) == ELIGIBLE
+
+
+@pytest.mark.parametrize("dtype", ["INT4", "DOUBLE"])
+def test_types_without_sparse_kernels_are_counted_all_the_same(tmp_path: Path, dtype: str) -> None:
+    values = two_four((6, 9), 0)  # an odd number of elements in each packed row
+    nodes = [node("DequantizeLinear", ["w", "scale"], ["d"]), node("MatMul", ["x", "d"], ["y"], name="n")]
+    if dtype == "DOUBLE":
+        nodes = [node("Cast", ["w"], ["d"], to=TensorProto.FLOAT), nodes[1]]
+    weight = only(save(tmp_path / "m.onnx", nodes, [tensor("w", values, dtype), tensor("scale", np.array(1.0))], inputs={"x": [1, 6]}))
+    assert verdict(weight) == ("ineligible", "precision", "suggested")
+    assert weight.groups == weight.groups_conforming == 18
+
+
+@pytest.mark.parametrize(
+    ("between", "conforming", "expected"),
+    [
+        ("Mul", True, ELIGIBLE),
+        ("Mul", False, BEHIND),
+        ("Div", True, ELIGIBLE),
+        ("Add", True, ("undetermined", None, "unknown")),
+        ("Add", False, BEHIND),
+        ("Cast", False, VIOLATED),
+        ("Identity", False, VIOLATED),
+    ],
+)
+def test_operators_between(tmp_path: Path, between: str, conforming: bool, expected: tuple[str, str | None, str]) -> None:
+    values = two_four((6, 8, 1, 1), 1) if conforming else dense((6, 8, 1, 1))
+    operands = ["w", "other"] if between in ("Mul", "Div", "Add") else ["w"]
+    attributes = {"to": TensorProto.FLOAT} if between == "Cast" else {}
+    path = save(
+        tmp_path / "m.onnx",
+        [node(between, operands, ["t"], **attributes), conv("t")],
+        [tensor("w", values), tensor("other", dense((6, 1, 1, 1)))],
+    )
+    assert verdict(only(path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("channels", "dense_values", "expected"),
+    [
+        (1, True, ELIGIBLE),
+        (2, True, ELIGIBLE),
+        (3, True, ("undetermined", "channels-partial-group", "suggested")),
+        (6, False, ELIGIBLE),
+        (7, True, VIOLATED),
+    ],
+)
+def test_groups_that_are_short(tmp_path: Path, channels: int, dense_values: bool, expected: tuple[str, str | None, str]) -> None:
+    """TensorRT 10.16 lists a convolution with one input channel: a short group is padded with zeros."""
+    shape = (6, channels, 3, 3)
+    path = save(
+        tmp_path / "m.onnx",
+        [conv()],
+        [tensor("w", dense(shape) if dense_values else two_four(shape, 1))],
+        inputs={"x": [1, channels, 5, 5]},
+    )
+    weight = only(path)
+    assert verdict(weight) == expected
+    assert weight.partial_group is True
+    assert weight.groups == 6 * -(-channels // 4) * 9
+
+
+def test_what_cannot_be_sparse_whatever_its_weights(tmp_path: Path) -> None:
+    nodes = [
+        conv("grouped", "a", "grouped", group=2),
+        node("ConvTranspose", ["a", "transposed"], ["b"], name="transposed"),
+        node("Conv", ["volume", "solid"], ["c"], name="solid"),
+        node("MatMul", ["x", "x"], ["d"], name="attention"),
+        node("Conv", ["x", "dynamic"], ["e"], name="dynamic"),
+        node("Einsum", ["x", "einsum"], ["y"], name="einsum", equation="abcd,ef->abcd"),
+    ]
+    tensors = [
+        tensor("grouped", two_four((6, 4, 3, 3), 1)),
+        tensor("transposed", two_four((8, 6, 3, 3), 0)),
+        tensor("solid", two_four((6, 8, 3, 3, 3), 1)),
+        tensor("einsum", two_four((8, 8), 1)),
+    ]
+    inputs = {"x": [1, 8, 5, 5], "volume": [1, 8, 5, 5, 5], "dynamic": [6, 8, 3, 3]}
+    check = check_model(save(tmp_path / "m.onnx", nodes, tensors, inputs=inputs))
+    assert {weight.name: verdict(weight) for weight in check.weights} == {
+        "grouped": ("ineligible", "grouped", "proven"),
+        "transposed": ("ineligible", "op-kind", "suggested"),
+        "solid": ("ineligible", "op-kind", "suggested"),
+        "attention": ("ineligible", "weights-not-constant", "proven"),
+        "dynamic": ("ineligible", "weights-not-constant", "proven"),
+        "einsum": ("ineligible", "op-kind", "suggested"),
+    }
+
+
+def test_float32_that_conforms_only_after_rounding_is_not_proven_to_violate(tmp_path: Path) -> None:
+    values = two_four((6, 8, 1, 1), 1).astype(np.float32)
+    values[values == 0] = 1e-9
+    weight = only(save(tmp_path / "m.onnx", [conv()], [tensor("w", values)]))
+    assert verdict(weight) == BEHIND
+    assert (weight.groups_conforming, weight.groups_conforming_fp16, weight.zeros_fp16_adds) == (0, 12, 24)
+
+
+def test_one_weight_used_along_two_axes(tmp_path: Path) -> None:
+    nodes = [node("MatMul", ["x", "w"], ["h"], name="first"), node("Gemm", ["h", "w"], ["y"], name="second", transB=1)]
+    check = check_model(save(tmp_path / "m.onnx", nodes, [tensor("w", two_four((8, 8), 0))], inputs={"x": [1, 8]}))
+    assert [weight.status for weight in check.weights] == ["eligible", "ineligible"]
+    assert check.summary.weight_bytes == 8 * 8 * 4
+    assert "shared-weight" in [warning.id for warning in check.warnings]
+
+
+def test_totals_and_alignment(tmp_path: Path) -> None:
+    nodes = [node("MatMul", ["x", "a"], ["h"], name="a"), node("MatMul", ["h", "b"], ["y"], name="b")]
+    tensors = [tensor("a", two_four((96, 64), 0)), tensor("b", dense((64, 10)))]
+    check = check_model(save(tmp_path / "m.onnx", nodes, tensors, inputs={"x": [1, 96]}))
+    summary = check.summary
+    assert (summary.layers, summary.eligible, summary.ineligible, summary.by_reason) == (2, 1, 1, {"pattern": 1})
+    assert (summary.macs, summary.macs_eligible) == (96 * 64 + 64 * 10, 96 * 64)
+    assert summary.macs_eligible_share == pytest.approx(96 * 64 / (96 * 64 + 640))
+    assert (check.weights[0].alignment_reduction, check.weights[0].alignment_output) == ((16, 32), (16, 32, 64))
+    assert (check.weights[1].alignment_reduction, check.weights[1].alignment_output) == ((16, 32, 64), ())
+
+
+def test_an_unknown_size_leaves_the_share_unknown(tmp_path: Path) -> None:
+    check = check_model(save(tmp_path / "m.onnx", [conv()], [tensor("w", two_four((6, 8, 3, 3), 1))], inputs={"x": [1, 8, "h", "w2"]}))
+    assert (check.summary.macs, check.summary.macs_eligible_share, check.summary.macs_unknown) == (None, None, 1)
+
+
+@pytest.fixture
+def joined(tmp_path: Path) -> ModelCheck:
+    broken = two_four((6, 8, 1, 1), 1)
+    broken[0, :4] = 1
+    nodes = [
+        conv("good", "a", "good"),
+        node("Relu", ["a"], ["b"], name="relu"),
+        conv("broken", "c", "broken"),
+        node("Add", ["b", "c"], ["y"], name="add"),
+    ]
+    return check_model(save(tmp_path / "m.onnx", nodes, [tensor("good", two_four((6, 8, 1, 1), 1)), tensor("broken", broken)]))
+
+
+def test_the_reason_for_an_engine_layer(joined: ModelCheck) -> None:
+    reason = reason_for_nodes(joined, ["broken", "add"])
+    assert reason is not None
+    assert (reason.status, reason.reason, reason.proof) == ("ineligible", "pattern", "proven")
+    assert reason.summary == "1 of 12 groups violate: first at [k=0, c=0..3, r=0, s=0]"
+    qualified = reason_for_nodes(joined, ["good", "relu"])
+    assert qualified is not None
+    assert (qualified.status, qualified.reason) == ("eligible", None)
+
+
+def test_a_layer_with_one_weight_that_qualifies_proves_nothing(joined: ModelCheck) -> None:
+    reason = reason_for_nodes(joined, ["good", "broken"])
+    assert reason is not None
+    assert (reason.reason, reason.proof, len(reason.weights)) == ("pattern", "suggested", 2)
+
+
+def test_layers_without_weights_and_layers_the_model_does_not_have(joined: ModelCheck) -> None:
+    reason = reason_for_nodes(joined, ["relu", "add"])
+    assert reason is not None
+    assert (reason.reason, reason.proof) == ("op-kind", "proven")
+    assert reason_for_nodes(joined, ["relu", "elsewhere"]) is None
+    assert reason_for_nodes(joined, []) is None
+    by_output = reason_for_nodes(joined, ["c"])
+    assert by_output is not None
+    assert by_output.reason == "pattern"

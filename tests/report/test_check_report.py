@@ -1,0 +1,99 @@
+"""The weight check in a terminal, as JSON and as a page."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.onnx_builder import conv, dense, save, tensor, two_four
+from trtlens.diagnose.weights import ModelCheck, check_model
+from trtlens.report import check_html, check_json, check_terminal
+from trtlens.report.check_words import percent, size, worst_first
+from trtlens.text import display_width
+
+HOSTILE = "[bold]<script>alert(1)</script>\x1b[31m\u202eevil/" + "層" * 60
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> ModelCheck:
+    almost = two_four((64, 8, 1, 1), 1)
+    almost[7, :4] = 1
+    nodes = [conv("good", "a", "good"), conv("dense", "b", HOSTILE), conv("almost", "c", "almost"), conv("group", "y", "group", group=2)]
+    tensors = [
+        tensor("good", two_four((6, 8, 1, 1), 1)),
+        tensor("dense", dense((6, 8, 3, 3))),
+        tensor("almost", almost),
+        tensor("group", dense((6, 4, 1, 1))),
+    ]
+    return check_model(save(tmp_path / "m.onnx", nodes, tensors))
+
+
+def printed(check: ModelCheck, **options: object) -> str:
+    stream = io.StringIO()
+    check_terminal.render(check, Console(file=stream, width=200), **options)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def test_the_terminal_keeps_to_80_columns_and_lets_no_control_character_through(check: ModelCheck) -> None:
+    for text in (printed(check), printed(check, layer=HOSTILE), printed(check, layer="absent\x1b[31m"), printed(check, limit=1)):
+        assert max(map(display_width, text.splitlines())) <= 80
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+
+
+def test_the_terminal_says_what_counts(check: ModelCheck) -> None:
+    text = printed(check)
+    assert text.startswith("The weights of 1 of 4 layers qualify for 2:4 sparsity.")
+    assert "only a build log proves" in " ".join(text.split())
+    assert "1 of 128 groups violate: first at [k=7, c=0..3, r=0, s=0]" in " ".join(text.split())
+    assert text.index("[bold]") < text.index("almost")  # the dense weight has more bytes in violating groups
+    assert "good" not in text.split("Worst first")[1]
+    assert printed(check, quiet=True).count("\n") == 1
+    assert "and 2 more" in " ".join(printed(check, limit=1).split())
+    deep = printed(check, layer="almost")
+    assert "worst output channel: 7 with 1 violating groups" in deep
+    assert "ineligible: pattern (proven)" in deep
+    assert "No weight belongs" in printed(check, layer="absent")
+
+
+def test_the_json_is_what_its_schema_says(check: ModelCheck) -> None:
+    document = check_json.to_dict(check)
+    check_json.validate(document)
+    assert [layer["status"] for layer in document["layers"]] == ["eligible", "ineligible", "ineligible", "ineligible"]
+    almost = document["layers"][2]
+    assert almost["first_violations"] == [{"index": [7, 0, 0, 0], "length": 4, "nonzeros": 4}]
+    assert (almost["axis"], almost["conforming_axes"], almost["reason"], almost["proof"]) == (1, [], "pattern", "proven")
+    assert document["summary"]["by_reason"] == {"grouped": 1, "pattern": 2}
+    del document["layers"][0]["groups"]
+    with pytest.raises(Exception, match="groups"):
+        check_json.validate(document)
+
+
+def test_the_page_loads_nothing_and_escapes_names(check: ModelCheck) -> None:
+    page = check_html.to_html(check)
+    assert "default-src 'none'" in page.replace("&#39;", "'")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert "only a build log proves" in page
+    assert "1 of 128 groups violate" in page
+    assert len(page) < 20_000
+
+
+def test_a_model_without_weights(tmp_path: Path) -> None:
+    from onnx import helper
+
+    empty = check_model(save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], []))
+    assert "no weights to check" in printed(empty)
+    check_json.validate(check_json.to_dict(empty))
+    assert "no weights to check" in check_html.to_html(empty)
+
+
+def test_order_and_figures(check: ModelCheck) -> None:
+    assert [weight.name for weight in worst_first(check)] == [HOSTILE, "group", "almost", "good"]
+    assert [percent(0.99999), percent(1.0), percent(None), size(999), size(1_500_000)] == ["99.9 %", "100.0 %", "", "999 B", "1.5 MB"]
