@@ -147,7 +147,7 @@ class _Counter:
             over = words >= np.uint32(3 << 24)
             found = int(np.count_nonzero(over))
             if found and note:
-                self._note(block, rows, np.flatnonzero(over), (words >> np.uint32(24))[over].astype(np.uint8))
+                self._note(block, over.reshape(outer, rows // 4, 1), found, words >> np.uint32(24))
             return found
         size = len(values)
         if len(self._sums) < size:
@@ -156,13 +156,13 @@ class _Counter:
         np.add(values[:-inner], values[inner:], out=pairs)
         usable = size - 3 * inner
         fours = np.add(pairs[:usable], pairs[2 * inner : 2 * inner + usable], out=values[:usable])
-        over = np.greater(fours, 2, out=self._over[:usable])
-        np.logical_and(over, self._rows_mask(inner)[:usable], out=over)
-        found = int(np.count_nonzero(over))
+        over = self._over[:size]
+        np.greater(fours, 2, out=over[:usable])
+        np.logical_and(over[:usable], self._rows_mask(inner)[:usable], out=over[:usable])
+        found = int(np.count_nonzero(over[:usable]))
         if found and note:
-            at = np.flatnonzero(over)
-            groups = at // (4 * inner) * inner + at % inner
-            self._note(block, rows, groups, fours[at])
+            over[usable:] = False
+            self._note(block, over.reshape(outer, rows // 4, 4 * inner), found, fours)
         return found
 
     def _rows_mask(self, inner: int) -> Array:
@@ -171,23 +171,30 @@ class _Counter:
             mask = self._first_rows[inner] = (np.arange(len(self._sums)) // inner % 4) == 0
         return mask
 
-    def _note(self, block: Block, rows: int, groups: Array, nonzeros: Array) -> None:
-        """`groups`: number of each violating group in the block, counted [outer, along / 4, inner]."""
-        result, inner_count, per_outer = self.result, block.inner_count, rows // 4
-        result.violations += len(groups)
-        outer = block.outer + groups // (per_outer * inner_count)
-        inner = block.inner + groups % inner_count
-        along = block.along + groups // inner_count % per_outer * 4
-        if self.view.length % 4:
-            result.partial_violations += int(np.count_nonzero(along + 4 > self.view.length))
+    def _note(self, block: Block, over: Array, found: int, nonzeros: Array) -> None:
+        """`over`: True at the first value of each violating group, [outer, groups along the axis, a group's values]; `nonzeros`: flat,
+        beside it."""
+        result, view, inner = self.result, self.view, block.inner_count
+        result.violations += found
+        if view.length % 4 and block.along + block.along_count == view.length:
+            result.partial_violations += int(np.count_nonzero(over[:, -1]))
         if self._output is not None and result.violations_by_output is not None:
             before, stride, size = self._output
-            result.violations_by_output += np.bincount((outer if before else inner) // stride % size, minlength=size)
-        for place in range(min(len(groups), FIRST_VIOLATIONS - len(result.first))):
-            flat = (int(outer[place]) * self.view.length + int(along[place])) * self.view.inner + int(inner[place])
+            if before:
+                # Counting one contiguous row at a time is many times faster than a sum over an axis.
+                counts = np.array([np.count_nonzero(row) for row in over]) if over[0].size > 64 else over.sum(axis=(1, 2))
+                at = (block.outer + np.arange(len(counts))) // stride % size
+            else:
+                counts = over.reshape(-1, over.shape[2])[:, :inner].sum(axis=0)
+                at = (block.inner + np.arange(inner)) // stride % size
+            np.add.at(result.violations_by_output, at, counts)
+        wanted = FIRST_VIOLATIONS - len(result.first)
+        for place in np.flatnonzero(over)[:wanted].tolist() if wanted else ():
+            group, within = divmod(place, over.shape[2])
+            outer, along = block.outer + group // over.shape[1], block.along + group % over.shape[1] * 4
+            flat = (outer * view.length + along) * view.inner + block.inner + within
             index = tuple(int(i) for i in np.unravel_index(flat, self.shape))
-            length = min(4, self.view.length - int(along[place]))
-            result.first.append(Violation(index, length, int(nonzeros[place])))
+            result.first.append(Violation(index, min(4, view.length - along), int(nonzeros[place])))
 
 
 def conforms_along(reader: TensorReader, tensor: StoredTensor, shape: tuple[int, ...], axis: int, never_zero: Array | None = None) -> bool:

@@ -81,6 +81,22 @@ WARNING_KINDS: tuple[WarningKind, ...] = (
         todo="Please report the TensorRT version and some of these lines.",
     ),
     WarningKind(
+        id="unmatched-rows",
+        title="Rows of the timing profile belong to no layer",
+        means="The timing profile holds rows whose names the engine's layers do not have.",
+        found_by="The join of profile and layers by name (equal names by their order).",
+        effect="Their time is in the total and in no layer.",
+        todo="Export layer info and timing profile in one trtexec run.",
+    ),
+    WarningKind(
+        id="damaged-input",
+        title="An input is damaged",
+        means="A part of a file could not be read as what it should be; the rest was.",
+        found_by="The parser of that file; the message says where.",
+        effect="What stood in the damaged part is missing from the report.",
+        todo="Export the file again.",
+    ),
+    WarningKind(
         id="time-sum",
         title="Layer times do not add up to the latency",
         means="The sum of the layers' times differs from the measured latency.",

@@ -18,8 +18,10 @@ import numpy as np
 
 from ...errors import InputError
 from ...text import parse_tactic, split_top_level
+from ..layer_info import parse_embedded_layer_info
 from ..records import Note
 from ..textio import TextSource
+from ..timing_profile import parse_profile_table
 from . import grammar as g
 from . import lines as k
 from .records import (
@@ -946,10 +948,6 @@ class LogReader:
             self._close_collections()
             self.table = [(line, message)]
             return
-        if message in ("Layers:", "Layer Information:") or message.startswith(('{"Layers"', "Layer(", "Layers: ")):
-            self._close_collections()
-            self.document = [(line, message)]
-            return
         match = g.FACT.match(message)
         if match:
             key = match["key"].strip().lower()
@@ -964,13 +962,12 @@ class LogReader:
 
     def _collect(self, message: str, line: int, writer: int) -> bool:
         """Lines of a profile table or of a layer-info dump inside the log. Whether the line belonged to it."""
-        if writer == k.TRT and not message.startswith(("Layer(", "{", " ", "]", "}", '"', ",")):
+        # A document's further lines have no prefix; a table's have trtexec's.
+        ends = writer != k.BARE if self.document is not None else writer == k.TRT
+        if ends or message.startswith(("&&&&", "=== ")):
             self._close_collections()
             return False
-        if message.startswith(("&&&&", "=== ")):
-            self._close_collections()
-            return False
-        target = self.table if self.table is not None else self.document
+        target = self.document if self.document is not None else self.table
         assert target is not None
         if len(target) < 2_000_000:
             target.append((line, message))
@@ -984,12 +981,10 @@ class LogReader:
             self.documents.append((number, self.document))
         self.table = self.document = None
 
-    def _json_line(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
-        if not message.startswith('{"Layers"'):
-            return False
+    def _document(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
+        """`Layers:` (trtexec --dumpLayerInfo, verbose builds of 10.x and TensorRT-RTX) or a JSON document that a script printed."""
         self._close_collections()
         self.document = [(line, message)]
-        return None
 
     def _memory_line(self, message: str, line: int, offset: int, row: int) -> None:
         if not self._skip_line(message, line, offset):
@@ -1029,6 +1024,7 @@ class LogReader:
             for number, current in enumerate(build.passes):
                 following = build.passes[number + 1].first_line - 1 if number + 1 < len(build.passes) else build.last_line
                 current.last_line = max(current.last_line, min(following, build.last_line))
+        self._read_collections()
         tactics = self._joined()
         self._settle_sections()
         self._settle_winners(tactics)
@@ -1038,6 +1034,28 @@ class LogReader:
             self.combinations, self.sections, tactics, self.unknown, self.tuning + len(tactics) + len(self.combinations) * 2 + len(self.sections),
             self.unknown_samples, self.damaged, truncated, [*self.notes, *notes], self.tensorrt_lines > 0,
         )  # fmt: skip
+
+    def _read_collections(self) -> None:
+        """Profile tables and layer-info dumps that stand in the log, given to the build before them."""
+        for number, lines in self.tables_seen:
+            profile = parse_profile_table(lines)
+            if profile is not None and profile.rows:
+                self._owner_of(number, lines[0][0]).profiles.append(profile)
+        for number, lines in self.documents:
+            for found in parse_embedded_layer_info(lines):
+                if found.engine.layers:
+                    self._owner_of(number, lines[0][0]).layer_infos.append((found.engine, found.first_line, found.last_line))
+        self.tables_seen.clear()
+        self.documents.clear()
+
+    def _owner_of(self, number: int, line: int) -> Build:
+        """The build at or before a line; a log that only runs an engine has none, then one is made for it."""
+        before = [b for b in self.builds if b.first_line <= line]
+        if before:
+            return before[-1]
+        build = Build(len(self.builds), line, line, facts=dict(self.run_facts), command=self.run_command, version=self.run_version)
+        self.builds.append(build)
+        return build
 
     def _joined(self) -> TacticRows:
         def join(parts: list[np.ndarray], dtype: type) -> np.ndarray:
@@ -1143,7 +1161,9 @@ def _dispatch_table(reader: LogReader) -> dict[bytes, list[tuple[str, _Handler]]
         ("Set number of tactics", reader._topic("opt_level")),
         ("Compiler backend", reader._topic("rtx")),
         ("Using legacy CPU-only", reader._topic("rtx")),
-        ('{"Layers"', reader._json_line),
+        ('{"Layers"', reader._document),
+        ("Layers:", reader._document),
+        ("Layer Information:", reader._document),
         *((" " * n, reader._op_row) for n in (3,)),
         *((str(d), reader._op_row) for d in range(10)),
     ]  # fmt: skip

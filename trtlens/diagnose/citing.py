@@ -1,0 +1,51 @@
+"""Evidence by line: rules cite (line, offset), the text is read back from the file in one go at the end.
+
+In: places in the log. Out: `LineEvidence` with the very line as the user has it. Next: explain.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..parse.build_log.records import Line
+from ..parse.textio import TextSource
+from .model import Evidence, LineEvidence
+
+
+class Citer:
+    """Collects cited lines of one log; `texts()` reads them back."""
+
+    def __init__(self, source: TextSource | None, log_input: int) -> None:
+        self.source, self.log_input = source, log_input
+        self._offsets: dict[int, int] = {}
+        self._known: dict[int, str] = {}
+
+    def line(self, line: Line) -> LineEvidence:
+        """Cite a line whose message is known."""
+        self._offsets[line.line] = line.offset
+        self._known.setdefault(line.line, line.text)
+        return LineEvidence(self.log_input, line.line, line.text)
+
+    def place(self, number: int, offset: int) -> LineEvidence:
+        """Cite a line by its number and offset."""
+        if offset >= 0:
+            self._offsets[number] = offset
+        return LineEvidence(self.log_input, number, self._known.get(number, ""))
+
+    def read(self) -> dict[int, str]:
+        """Line number → the whole line, prefix and all, of everything cited."""
+        if self.source is None:
+            return dict(self._known)
+        texts = self.source.lines_at(list(self._offsets.values()))
+        found = {number: texts[offset] for number, offset in self._offsets.items() if offset in texts}
+        return {**self._known, **found}
+
+    def with_texts(self, evidence: Iterable[Evidence], texts: dict[int, str]) -> tuple[Evidence, ...]:
+        """The evidence with the lines' texts filled in, each line once."""
+        out: dict[object, Evidence] = {}
+        for item in evidence:
+            if isinstance(item, LineEvidence) and item.input == self.log_input:
+                out.setdefault(("line", item.line), LineEvidence(item.input, item.line, texts.get(item.line, item.text)))
+            else:
+                out.setdefault(item, item)
+        return tuple(out.values())

@@ -1,0 +1,120 @@
+"""What a build ran on and with which options, from the log's option and device blocks, trex metadata or the manifest.
+
+In: a `Build`, a manifest. Out: `Environment`, the GPU, the lines that say it. Next: explain.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..parse.build_log.records import Build, Line
+from .gpus import Gpu, find_gpu
+from .model import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """`environment` as the JSON has it, and what the rules need beyond it."""
+
+    environment: Environment
+    gpu: Gpu | None = None
+    sm_count: int | None = None
+    flag_off: Line | None = None
+    sparsity_on: bool | None = None
+    capability_line: Line | None = None
+    model: str | None = None
+    jit: bool = False
+    hardware_compatibility: str | None = None
+    strict_nans: bool = False
+
+
+def surroundings(build: Build | None, manifest: dict[str, Any] | None) -> Surroundings:
+    """Read the environment; what no input says stays None."""
+    facts = build.facts if build is not None else {}
+    said = manifest or {}
+
+    def fact(key: str) -> str | None:
+        return facts[key][0] or None if key in facts else None
+
+    command = build.command.text if build is not None and build.command is not None else ""
+    version = (build.version if build is not None else None) or _text(said.get("tensorrt"))
+    gpu_name = fact("selected device") or _text(said.get("gpu"))
+    capability = fact("compute capability") or _text(said.get("compute_capability"))
+    sparsity = _sparsity(fact("sparsity"), command, said)
+    sm_count = _int(fact("sms"))
+    gpu = find_gpu(gpu_name, sm_count=sm_count, memory_mib=_int(fact("device global memory")), clock_ghz=_float(fact("application compute clock rate") or fact("compute clock rate")))
+    off = facts.get("sparsity")
+    environment = Environment(
+        tensorrt=version, gpu=gpu_name, compute_capability=capability or (f"{gpu.sm // 10}.{gpu.sm % 10}" if gpu is not None else None),
+        precision=_precision(fact("precision")), sparsity=sparsity, opt_level=_level(build, fact("builderoptimizationlevel") or fact("builder optimization level"), said),
+    )  # fmt: skip
+    return Surroundings(
+        environment, gpu, sm_count, off[1] if off is not None and sparsity == "disable" else None, None if sparsity is None else sparsity != "disable",
+        facts["compute capability"][1] if "compute capability" in facts else None, _model(command, fact("model"), said), _jit(build, said),
+        fact("hardwarecompatibilitylevel") or fact("hardware compatibility level"), _strict_nans(said),
+    )  # fmt: skip
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, (str, int, float)) and value != "" else None
+
+
+def _int(text: str | None) -> int | None:
+    match = re.match(r"\d{1,9}", text or "")
+    return int(match.group()) if match else None
+
+
+def _float(text: str | None) -> float | None:
+    match = re.match(r"\d{1,4}(?:\.\d{1,6})?", text or "")
+    return float(match.group()) if match else None
+
+
+def _sparsity(option: str | None, command: str, said: dict[str, Any]) -> str | None:
+    words = {"disabled": "disable", "enabled": "enable", "forced": "force", "force": "force", "enable": "enable", "disable": "disable"}
+    if option is not None:
+        return words.get(option.split()[0].lower(), option) if option.split() else None
+    match = re.search(r"--sparsity=(\w+)", command)
+    if match:
+        return words.get(match[1].lower(), match[1])
+    options = said.get("options")
+    value = options.get("sparsity") if isinstance(options, dict) else said.get("sparsity")
+    return value if isinstance(value, str) else None
+
+
+def _precision(text: str | None) -> tuple[str, ...] | None:
+    if not text:
+        return None
+    found = re.findall(r"FP32|FP16|BF16|INT8|FP8|INT4|FP4|TF32", text.upper())
+    return tuple(dict.fromkeys(word.lower() for word in found)) or None
+
+
+def _level(build: Build | None, option: str | None, said: dict[str, Any]) -> int | None:
+    if option is not None and re.fullmatch(r"-?\d{1,2}", option):
+        return int(option)
+    for line in build.notable.get("opt_level", ()) if build is not None else ():
+        match = re.search(r"at optimization level (\d{1,2})", line.text)
+        if match:
+            return int(match[1])
+    options = said.get("options")
+    level = options.get("opt_level") if isinstance(options, dict) else None
+    return level if isinstance(level, int) else None
+
+
+def _model(command: str, fact: str | None, said: dict[str, Any]) -> str | None:
+    match = re.search(r"--onnx=(\S+)", command)
+    model = said.get("model")
+    return match[1] if match else fact or (_text(model.get("path")) if isinstance(model, dict) else _text(model))
+
+
+def _jit(build: Build | None, said: dict[str, Any]) -> bool:
+    """Whether TensorRT-RTX built it: kernels are chosen on the user's GPU."""
+    if said.get("backend") == "tensorrt-rtx":
+        return True
+    return build is not None and any("convergence mode" in line.text or "CPU-only" in line.text for line in build.notable.get("rtx", ()))
+
+
+def _strict_nans(said: dict[str, Any]) -> bool:
+    options = said.get("options")
+    return isinstance(options, dict) and options.get("strict_nans") is True

@@ -1,0 +1,607 @@
+"""From artefacts to verdicts: join what the inputs say about each engine layer and give it a status, a reason and its proof.
+
+In: `Capture`s (load.py). Out: `Diagnosis`. Next: report/. The order of trust: the kernel's own name, the log's list of chosen layers, the winner of
+the race; eligibility comes from eligibility.py, reasons from rules.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import UsageError
+from ..parse.build_log.records import Build, BuildLog, Line
+from ..parse.kernel_names import is_sparse
+from ..parse.layer_names import split_profile_suffix
+from ..parse.records import TensorInfo
+from ..text import tactic_hex
+from .citing import Citer
+from .eligibility import Judge, Judgement
+from .environment import Surroundings, surroundings
+from .findings import find_mismatch, info_warnings, log_warnings, mismatch_warning, unmatched_rows
+from .layers import EngineLayer, LayerTime, attach_log_lines, concern, join_times, layers_from_info, layers_from_log, profile_total_ms
+from .load import Capture, Progress, load_captures
+from .model import (
+    BuildDiagnosis,
+    CaptureDiagnosis,
+    Diagnosis,
+    Eligibility,
+    Environment,
+    Evidence,
+    LayerVerdict,
+    PointerEvidence,
+    Proof,
+    Remedy,
+    RunningTactic,
+    Status,
+    Summary,
+    Suspect,
+    Warning,
+    weaker,
+)
+from .physics import gains
+from .races import Combination, LayerRace, Races
+from .reasons import REASONS
+from .reformats import Arithmetic
+from .rules import Circumstances, Noise, Ruling, decide, fp32_only
+from .shapes import kernel_suspects, physical_suspects
+from .sparsity import Listing, Matches, match_names, read_listing
+from .twins import TwinFinder
+
+_STUB = "__myelin_CASK_STUB"
+_NO_WEIGHTS = Judgement(Eligibility(None, "unknown"))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller may choose: which build of a log, and the noise band."""
+
+    build: int | None = None
+    noise: Noise = Noise()
+
+
+def explain(paths: Sequence[str], options: Options | None = None, progress: Progress | None = None) -> Diagnosis:
+    """Diagnose files and capture folders. Raises TrtlensError for input that cannot be used."""
+    return Diagnosis(tuple(diagnose(capture, options or Options()) for capture in load_captures(paths, progress)))
+
+
+def diagnose(capture: Capture, options: Options) -> CaptureDiagnosis:
+    """Diagnose one capture: all builds of its log, the one that the layer info matches in full."""
+    log = capture.log
+    builds = [b for b in log.builds if b.tuned or b.engine_layers or b.sparsity or b.complete] if log is not None else []
+    if options.build is not None and options.build not in [b.index for b in builds] and not (options.build == 0 and not builds):
+        known = ", ".join(str(b.index) for b in builds) or "none"
+        raise UsageError(f"--build {options.build}: the log holds no such build (it has {known})")
+    if not builds:
+        lone = log.builds[-1] if log is not None and log.builds else None
+        diagnosis = _Diagnosing(capture, lone, options, index=0).run()
+        return CaptureDiagnosis(tuple(capture.inputs), 0, (diagnosis,))
+    main = options.build if options.build is not None else _main_build(capture, builds)
+    done = tuple(_Diagnosing(capture if b.index == main else _log_only(capture), b, options, b.index).run() for b in builds)
+    return CaptureDiagnosis(tuple(capture.inputs), main, done)
+
+
+def _log_only(capture: Capture) -> Capture:
+    """The capture as the other builds of a log see it: layer info, profile and trace belong to the main one."""
+    return replace(capture, engine=None, profiles=[], traces=[])
+
+
+def _main_build(capture: Capture, builds: list[Build]) -> int:
+    """The build that the layer info matches, else the last complete one, else the last."""
+    if capture.engine is not None and len(builds) > 1:
+        names = {layer.name: layer.tactic_value for layer in capture.engine.layers}
+        scores = []
+        for build in builds:
+            logged = layers_from_log(build)
+            scores.append(sum((layer.name in names) + (names.get(layer.name) == layer.tactic_id) for layer in logged) / (len(logged) or 1))
+        if max(scores) > 0:
+            return max(zip(scores, (b.index for b in builds), strict=True))[1]
+    complete = [b for b in builds if b.complete]
+    return (complete or builds)[-1].index
+
+
+@dataclass
+class _Diagnosing:
+    """The diagnosis of one build; its steps share what is joined once."""
+
+    capture: Capture
+    build: Build | None
+    options: Options
+    index: int
+    warnings: list[Warning] = field(default_factory=list)
+
+    def run(self) -> BuildDiagnosis:
+        capture, build, log = self.capture, self.build, self.capture.log
+        self.citer = Citer(capture.log_source, capture.log_input)
+        self.around: Surroundings = surroundings(build, capture.manifest)
+        logged = layers_from_log(build) if build is not None else []
+        self.layers = layers_from_info(capture.engine) if capture.engine is not None else list(logged)
+        if not self.layers and build is not None and build.layer_infos:
+            self.layers = layers_from_info(build.layer_infos[-1][0])
+            for layer in self.layers:
+                layer.pointer = None
+        mismatch = find_mismatch(self.layers, logged) if capture.engine is not None else None
+        self.distrusted = mismatch is not None
+        if not self.distrusted:
+            attach_log_lines(self.layers, logged)
+        self.listing: Listing | None = read_listing(build, log, self.layers) if build is not None and log is not None else None
+        self.races: Races | None = Races(log, build, self.listing.chosen.index if self.listing else None) if log is not None and build is not None else None
+        self._operators()
+        self._add_operations()
+        matches = self._match()
+        self._name_tactics()
+        self._use_trace()
+        times, total_ms = self._times()
+        if mismatch is not None:
+            costs = {layer.name: t.time_ms or 0.0 for layer, t in zip(self.layers, times, strict=True) if t is not None}
+            self.warnings.append(mismatch_warning(mismatch, capture.engine_input, capture.log_input, self.citer, costs))
+        if log is not None:
+            self.warnings += log_warnings(log, build, self.citer, self._unjoined_cache())
+        if capture.engine is not None:
+            self.warnings += info_warnings(capture.engine, capture.engine_input)
+            self._note_warnings(capture)
+        self.judge = self._judge(matches)
+        self.circumstances = self._circumstances()
+        self.arithmetic = Arithmetic(self.races, self.layers, build, self.options.noise) if self.races is not None and build is not None else None
+        self.twins = TwinFinder(self.races, self.layers, build) if self.races is not None and build is not None else None
+        verdicts = [self._verdict(layer, matches, number, times[number]) for number, layer in enumerate(self.layers)]
+        texts = self.citer.read()
+        verdicts = [self._with_texts(v, texts) for v in verdicts]
+        warnings = tuple(replace(w, evidence=self.citer.with_texts(w.evidence, texts)) for w in self.warnings)
+        lines = (build.first_line, build.last_line) if build is not None else None
+        strategy = self.listing.chosen.strategy if self.listing is not None else None
+        return BuildDiagnosis(self.index, lines, strategy, self.around.environment, self._summary(verdicts, matches, total_ms), tuple(verdicts), warnings)
+
+    # ---- joining
+
+    def _operators(self) -> None:
+        """ONNX operators of each layer, from the log's network or the model."""
+        operator: dict[str, str] = {}
+        if self.build is not None:
+            operator.update((node.name, node.operator) for node in self.build.network)
+        if self.capture.check is not None:
+            operator.update((w.name, w.operator) for w in self.capture.check.weights)
+        if operator:
+            for layer in self.layers:
+                layer.operators = frozenset(operator[node] for node in layer.onnx_nodes if node in operator)
+
+    def _add_operations(self) -> None:
+        """Operations that a Myelin sub-build lists as eligible and no input prints as a layer of its own."""
+        if self.listing is None or self.races is None or not self.listing.foreign:
+            return
+        nodes = {node for layer in self.layers if concern(layer) == "weights" for node in layer.onnx_nodes}
+        names = {layer.name for layer in self.layers}
+        for op in self.listing.foreign:
+            if op in nodes or op in names:
+                continue
+            region = self.races.region_of(op)
+            base, number = split_profile_suffix(op)
+            added = EngineLayer(name=op, base_name=base, type="Myelin", onnx_nodes=(base,), optimization_profile=number, region=region or "")
+            place = next((i for i, layer in enumerate(self.layers) if layer.name == region), len(self.layers) - 1)
+            self.layers.insert(place + 1, added)
+
+    def _match(self) -> Matches:
+        """Join the list of eligible names; names without a layer become rows of their own, as the log alone speaks of them."""
+        names = list(self.listing.eligible) if self.listing is not None and self.listing.eligible else []
+        matches = match_names(self.layers, names)
+        taken = {node for layer in self.layers if not layer.is_reformat for node in layer.onnx_nodes}
+        for name in matches.unmatched:
+            base, number = split_profile_suffix(name)
+            nodes = _nodes_of(base)
+            if taken.intersection(nodes) and self.layers:
+                continue  # it is in the engine under another name; the summary counts it as unmatched
+            self.layers.append(EngineLayer(name=name, base_name=base, type=None, onnx_nodes=nodes, optimization_profile=number, listed_only=True))
+            matches.of.append(name)
+            matches.exact.append(True)
+        return matches
+
+    def _name_tactics(self) -> None:
+        """Kernel names for engine layers that have a tactic id alone, from the lines of the log that name the id."""
+        if self.races is None or self.distrusted:
+            return
+        for layer in self.layers:
+            if layer.tactic_name or layer.tactic_id is None or layer.is_reformat or concern(layer) != "weights":
+                continue
+            race = self.races.of(layer.name)
+            kernels = {
+                e.kernel for c in (race.combinations if race else ()) for e in (c.winner,) if e is not None and e.tactic == layer.tactic_id and e.kernel
+                and (layer.type is None or e.runner == layer.type)
+            }  # fmt: skip
+            name = kernels.pop() if len(kernels) == 1 else self.races.name_of(layer.tactic_id) if not kernels else None
+            if name is not None:
+                layer.tactic_name, layer.named_by = name, "log"
+
+    def _use_trace(self) -> None:
+        """A kernel trace names what ran; it decides for layers whose tactic no other input names only where the name is unambiguous."""
+        # The trace holds kernels, not layers: it can confirm a known name, not assign one. Confirmation is cited in the verdict.
+        self.traced: dict[str, tuple[int, Any]] = {}
+        for number, trace in self.capture.traces:
+            for kernel in trace.kernels:
+                from ..parse.kernel_trace import tactic_name
+
+                self.traced.setdefault(tactic_name(kernel.name), (number, kernel))
+
+    def _times(self) -> tuple[list[LayerTime | None], float | None]:
+        capture = self.capture
+        profiles = list(capture.profiles)
+        if not profiles and self.build is not None:
+            profiles = [(capture.log_input, p) for p in self.build.profiles]
+        if not profiles or not self.layers:
+            return [None] * len(self.layers), profile_total_ms(profiles[-1][1]) if profiles else None
+        # Several arrays in one file are several runs: the one that knows most of the layers, the last of equals.
+        best = max(range(len(profiles)), key=lambda i: (len(profiles[i][1].rows) - len(join_times(self.layers, profiles[i][1])[1]), i))
+        number, profile = profiles[best]
+        times, lost = join_times(self.layers, profile)
+        matched = len(profile.rows) - len(lost)
+        warning = unmatched_rows(profile, lost, number)
+        if warning is not None and capture.engine is not None:
+            self.warnings.append(warning)
+        if self.distrusted and matched < 0.95 * len([layer for layer in self.layers if not layer.listed_only]):
+            return [None] * len(self.layers), None
+        return times, profile_total_ms(profile)
+
+    def _unjoined_cache(self) -> int:
+        if self.races is None or self.build is None or self.capture.log is None:
+            return 0
+        c = self.capture.log.combinations.arrays
+        lost = 0
+        for numbers in self.races.by_layer.values():
+            for number in numbers:
+                if c["cached"][number] and self.races.combination(number).inherited_from is None:
+                    lost += 1
+        return lost
+
+    def _note_warnings(self, capture: Capture) -> None:
+        assert capture.engine is not None
+        for note in capture.engine.notes[:5]:
+            self.warnings.append(Warning("damaged-input", f"layer info, {note.where}: {note.message}"))
+
+    # ---- what holds for the whole build
+
+    def _judge(self, matches: Matches) -> Judge:
+        listing, build = self.listing, self.build
+        off_suggested = (
+            build is not None and self.around.sparsity_on is None and build.complete and build.tuned and not build.sparsity and not self.around.jit
+            and (self.around.environment.tensorrt or "8").split(".")[0] not in ("5", "6", "7")
+        )  # fmt: skip
+        loose = frozenset(node for name in matches.unmatched for node in _nodes_of(split_profile_suffix(name)[0]))
+        return Judge(
+            listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
+            self.distrusted, self.around.flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose,
+        )  # fmt: skip
+
+    def _circumstances(self) -> Circumstances:
+        build, log, listing = self.build, self.capture.log, self.listing
+        has_timings = self.races is not None and bool(self.races.by_layer)
+        formats = self.races.pass_formats() if self.races is not None else []
+        all_fp32 = bool(formats) and all(fp32_only(text) or not _typed(text) for _, text in formats) and any(fp32_only(text) for _, text in formats)
+        floats = [(line, -1) for line, text in formats if fp32_only(text)][:3]
+        cites = [self._line_offset(line) for line, _ in floats]
+        capability = self.around.environment.compute_capability
+        oom = next((w for w in build.warnings if "out of memory" in w.text.lower() or "could not be allocated" in w.text), None) if build is not None else None
+        complete = build is not None and (build.complete or not (log is not None and log.truncated))
+        trusted = build is not None and not self.distrusted and listing is not None and listing.chosen.certain
+        return Circumstances(
+            noise=self.options.noise, trusted=trusted, compute_capability=_number(capability), all_fp32=all_fp32 and complete, fp32_cites=tuple(cites),
+            has_log=log is not None, has_timings=has_timings, truncated=log is not None and log.truncated and not (build is not None and build.complete),
+            cache_loaded=build is not None and (build.loaded_cache_entries or 0) > 0, out_of_memory=(oom.line, oom.offset) if oom is not None else None,
+            capability_cite=(self.around.capability_line.line, self.around.capability_line.offset) if self.around.capability_line is not None else None,
+            engine_printed=bool(build is not None and build.engine_layers), no_reformats=self._no_reformats,
+        )  # fmt: skip
+
+    def _line_offset(self, line: int) -> tuple[int, int]:
+        c = self.capture.log.combinations.arrays if self.capture.log is not None else {}
+        import bisect
+
+        lines = c["line"]
+        at = bisect.bisect_left(lines, line)
+        return line, c["offset"][at] if at < len(lines) and lines[at] == line else -1
+
+    def _no_reformats(self, layer: EngineLayer) -> bool:
+        """Whether no reformat stands next to the layer in the plan."""
+        names = {t.name for t in (*layer.inputs, *layer.outputs)}
+        if not names:
+            return False
+        for other in self.layers:
+            if other.is_reformat and names.intersection(t.name for t in (*other.inputs, *other.outputs)):
+                return False
+        return True
+
+    # ---- one layer
+
+    def _verdict(self, layer: EngineLayer, matches: Matches, number: int, time: LayerTime | None) -> LayerVerdict:
+        about = concern(layer)
+        listed = matches.of[number]
+        if listed is not None and about in ("other", "opaque", "unknown"):
+            about = "weights"
+        if about == "other":
+            return self._plain(layer, time)
+        judgement = self.judge.eligible(layer, listed, matches.exact[number])
+        if judgement.disagrees:
+            self.warnings.append(Warning("eligibility-disagrees", judgement.disagrees))
+        if about == "opaque":
+            return self._opaque(layer, judgement, time)
+        sparse, how = self._runs_sparse(layer, listed)
+        value = judgement.eligibility.value
+        if sparse:
+            return self._picked(layer, judgement, time, how)
+        if value is False:
+            return self._make(layer, "ineligible", judgement.reason, judgement.proof, judgement.summary, judgement, time, evidence=judgement.evidence)
+        if sparse is None:
+            return self._undetermined(layer, judgement, time)
+        if value is None:
+            summary = "a dense tactic runs; the inputs do not say whether the weights qualify"
+            return self._make(layer, "dense-unknown", "eligibility-unknown", "unknown", summary, judgement, time, evidence=self._tactic_evidence(layer), suspects=judgement.suspects)
+        return self._fallback(layer, judgement, time, listed, how)
+
+    def _runs_sparse(self, layer: EngineLayer, listed: str | None) -> tuple[bool | None, str]:
+        """Whether a sparse tactic runs, and who says so: the kernel's name, the log's list, or the table of a Myelin operation."""
+        if layer.sparse is not None:
+            return layer.sparse, "name"
+        listing = self.listing
+        if layer.region is not None and listing is not None:
+            if layer.name in listing.foreign_picked:
+                return True, "list"
+            return False, "list"
+        if layer.tactic_name == _STUB or self.around.jit:
+            return None, "none"
+        # A row that only the list names is about the log's own build, whatever the layer info is of.
+        if listing is not None and listing.picked is not None and listed is not None and (not self.distrusted or layer.listed_only):
+            if listed in listing.picked or layer.name in listing.picked:
+                return True, "list"
+            if listing.chosen.certain and not listing.count_mismatch:
+                return False, "list"
+        return None, "none"
+
+    def _plain(self, layer: EngineLayer, time: LayerTime | None) -> LayerVerdict:
+        summary = "sparsity does not concern this layer"
+        if layer.is_reformat:
+            free = layer.type == "NoOp" or (time is not None and time.time_ms == 0)
+            summary = "a reformat that copies nothing (NoOp): it is free" if free else "a reformat: it copies a tensor between layouts or types"
+        return self._make(layer, "other", None, "unknown", summary, _NO_WEIGHTS, time)
+
+    def _opaque(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None) -> LayerVerdict:
+        ops = [other for other in self.layers if other.region == layer.name]
+        if ops:
+            return self._make(layer, "other", None, "unknown", f"a Myelin region; the {len(ops)} of its operations that are listed as eligible have rows of their own", _NO_WEIGHTS, time)
+        if self.around.jit:
+            return self._jit(layer, judgement, time)
+        if judgement.eligibility.value is False:
+            return self._make(layer, "ineligible", judgement.reason, judgement.proof, judgement.summary, judgement, time, evidence=judgement.evidence)
+        summary = "a Myelin region: its operations and their tactics are not in these inputs"
+        return self._make(layer, "undetermined", "myelin-opaque", "unknown", summary, judgement, time, evidence=self._tactic_evidence(layer))
+
+    def _jit(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None) -> LayerVerdict:
+        said = {True: "its weights qualify", False: "its weights do not qualify", None: "the inputs do not say whether its weights qualify"}[judgement.eligibility.value]
+        return self._make(layer, "undetermined", "jit-deferred", "unknown", f"TensorRT-RTX chooses the kernel on the user's GPU; {said}", judgement, time, evidence=self._tactic_evidence(layer))
+
+    def _undetermined(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None) -> LayerVerdict:
+        if layer.tactic_name == _STUB or self.around.jit:
+            return self._jit(layer, judgement, time)
+        if self.capture.engine is not None and not self.capture.engine.detailed and layer.pointer is not None:
+            reason, summary = "names-only", "the layer info holds names only: neither tactic nor format is known"
+        elif layer.tactic_id is not None:
+            reason, summary = "unnamed-tactic", f"tactic {tactic_hex(layer.tactic_id)} runs, and no input names its kernel"
+        elif layer.tactic_name:
+            reason, summary = "unnamed-tactic", "the kernel's name does not say whether it is sparse"
+        elif self.capture.log is not None and self.capture.log.truncated:
+            reason, summary = "log-truncated", "the log ends before the engine was printed"
+        elif (layer.type or "").lower() in ("gemm", "fc", "correlation", "fusion", "deconv", "conv_act_pool", "myelin"):
+            reason, summary = "myelin-opaque", "inside a Myelin region, and its kernel has no name here"
+        else:
+            reason, summary = "not-captured", "no input names the tactic that runs"
+        return self._make(layer, "undetermined", reason, "unknown", summary, judgement, time, evidence=self._tactic_evidence(layer), suspects=judgement.suspects)
+
+    def _picked(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None, how: str) -> LayerVerdict:
+        evidence = self._tactic_evidence(layer)
+        if how == "list":
+            assert self.listing is not None and self.listing.picked is not None
+            line = self.listing.picked.get(layer.name) or self.listing.foreign_picked.get(layer.name) or next(iter(self.listing.picked.values()))
+            evidence = (*evidence, self.citer.line(line))
+            summary = "the log's list of chosen layers names it; no input holds the kernel's name"
+            return self._make(layer, "sparse", "picked", "suggested", summary, judgement, time, evidence=evidence)
+        proof: Proof = "proven"
+        if layer.named_by == "log" and (self.listing is None or not self.listing.chosen.certain):
+            proof = "suggested"
+        race = self._race(layer)
+        if race is not None:
+            for item in race.combinations:
+                won = item.winner is not None and item.winner.tactic == layer.tactic_id
+                if won and item.sparse is not None and item.dense is not None and item.winner is not None:
+                    margin = item.winner.time_ms / item.dense.time_ms - 1.0
+                    if margin > self.options.noise.band(item.dense.time_ms, race.repeat_spread):
+                        cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
+                        return self._make(
+                            layer, "sparse", "picked-but-slower", weaker(proof, "proven" if not self.distrusted else "suggested"),
+                            f"a sparse tactic runs ({item.winner.time_ms:.4g} ms), though a dense one was timed at {item.dense.time_ms:.4g} ms in the same combination",
+                            judgement, time, evidence=(*evidence, *cites), best=(item.dense.time_ms, item.winner.time_ms, margin, item.dense.kernel, item.winner.kernel),
+                        )  # fmt: skip
+        best = self._best_times(race)
+        return self._make(layer, "sparse", "picked", proof, f"a sparse tactic runs: {layer.tactic_name}", judgement, time, evidence=evidence, best=best)
+
+    def _best_times(self, race: LayerRace | None) -> tuple[float | None, float | None, float | None, str | None, str | None] | None:
+        if race is None:
+            return None
+        dense = min((c.dense for c in race.combinations if c.dense), key=lambda e: e.time_ms, default=None)
+        sparse = min((c.sparse for c in race.combinations if c.sparse), key=lambda e: e.time_ms, default=None)
+        margin = sparse.time_ms / dense.time_ms - 1.0 if dense and sparse and dense.time_ms > 0 else None
+        return (dense.time_ms if dense else None, sparse.time_ms if sparse else None, margin, dense.kernel if dense else None, sparse.kernel if sparse else None)
+
+    def _race(self, layer: EngineLayer) -> LayerRace | None:
+        if self.races is None:
+            return None
+        if layer.region is not None or (layer.type or "").lower() in ("gemm", "fc", "correlation", "fusion", "deconv", "conv_act_pool"):
+            for name in (layer.name, *layer.onnx_nodes):
+                found = self.races.of_operation(name)
+                if found is not None:
+                    return found
+        return self.races.of(layer.name)
+
+    def _fallback(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None, listed: str | None, how: str) -> LayerVerdict:
+        """An eligible layer that runs dense: why."""
+        race = self._race(layer)
+        ruling = decide(layer, race, self.circumstances, self.arithmetic.decide_for(layer) if self.arithmetic is not None else None)
+        if ruling.reason in ("twin-layer", "not-captured") and self.twins is not None and self.circumstances.has_timings:
+            inherited = self.twins.inherit(layer, self.circumstances, self.arithmetic)
+            ruling = inherited if inherited is not None else ruling
+        strategy = self._other_strategy(layer, ruling)
+        ruling = strategy if strategy is not None else ruling
+        proof = weaker(ruling.proof, judgement.eligibility.proof)
+        if how == "list" and layer.region is None:
+            proof = weaker(proof, "suggested")
+        if self.distrusted and not layer.listed_only and ruling.proof != "unknown" and ruling.reason != "not-captured":
+            ruling.summary = f"in another build of this model: {ruling.summary}"
+            proof = weaker(proof, "suggested")
+        evidence = [*self._tactic_evidence(layer), *(self.citer.place(line, offset) for line, offset in ruling.cites), *judgement.eligibility.evidence[:1]]
+        if layer.region is not None and layer.tactic_name is None and race is not None and race.combinations[-1].winner is not None:
+            winner = race.combinations[-1].winner
+            layer.tactic_name, layer.tactic_id, layer.named_by = winner.kernel, winner.tactic, "log"
+        kernel = ruling.best_sparse.kernel if ruling.best_sparse is not None else layer.tactic_name
+        suspects = self._suspects(layer, ruling, race, kernel)
+        remedies = self._remedies(layer, ruling, time)
+        best = (ruling.dense_ms, ruling.sparse_ms, ruling.margin, ruling.best_dense.kernel if ruling.best_dense else None, ruling.best_sparse.kernel if ruling.best_sparse else None)
+        return self._make(
+            layer, "dense", ruling.reason, proof, ruling.summary, judgement, time, evidence=tuple(evidence), best=best, stability=ruling.stability,
+            suspects=tuple(suspects), remedies=tuple(remedies), inherited=ruling.inherited_from,
+        )  # fmt: skip
+
+    def _other_strategy(self, layer: EngineLayer, ruling: Ruling) -> Ruling | None:
+        """A sparse tactic won in the graph of a backend strategy that was dropped: that graph lost as a whole."""
+        build, log, listing = self.build, self.capture.log, self.listing
+        if build is None or log is None or listing is None or len(build.passes) < 2 or self.distrusted or listing.chosen.index is None:
+            return None
+        if ruling.reason not in ("no-kernel", "no-kernel-precision", "slower", "not-captured", "twin-layer", "myelin-opaque", "unexplained"):
+            return None
+        if ruling.proof == "proven" and ruling.reason != "not-captured":
+            return None
+        for other in build.passes:
+            if other.index == listing.chosen.index or other.fate != "skipped" or other.fate_line is None:
+                continue
+            race = Races(log, build, other.index).of(layer.name)
+            won = [c for c in race.combinations if c.winner is not None and c.winner.sparse] if race is not None else []
+            if won and won[0].winner is not None:
+                used = next((p for p in build.passes if p.index == listing.chosen.index), None)
+                cites = [(won[0].winner.line, won[0].winner.offset), (other.fate_line.line, other.fate_line.offset)]
+                if used is not None and used.fate_line is not None:
+                    cites.append((used.fate_line.line, used.fate_line.offset))
+                sure = listing.chosen.certain and used is not None and used.fate == "used"
+                return Ruling(
+                    "backend-strategy", "proven" if sure else "suggested",
+                    f"a sparse tactic won in the graph of backend strategy {other.strategy}, and that engine was estimated slower as a whole",
+                    best_sparse=won[0].winner, sparse_ms=won[0].winner.time_ms, cites=cites,
+                )  # fmt: skip
+        return None
+
+    def _suspects(self, layer: EngineLayer, ruling: Ruling, race: LayerRace | None, kernel: str | None) -> list[Suspect]:
+        found = physical_suspects(layer, self.around.gpu, self.around.sm_count, kernel)
+        capability = _number(self.around.environment.compute_capability)
+        sm = round(capability * 10) if capability else None
+        if ruling.reason in ("no-kernel", "heuristic-pruned", "workspace", "out-of-memory"):
+            found = [*kernel_suspects(layer, sm, self._layouts(race)), *found]
+        if ruling.reason == "no-kernel" and self.around.hardware_compatibility and "none" not in self.around.hardware_compatibility.lower():
+            found.append(Suspect("hardware-compat", "suggested", f"hardware compatibility ({self.around.hardware_compatibility}) narrows the choice of kernels"))
+        if race is not None and ruling.reason == "no-kernel-precision" and "fp16" not in (self.around.environment.precision or ("fp16",)):
+            found.append(Suspect("precision-choice", "suggested", "the build allowed FP32 only: FP16, BF16 or INT8 would bring sparse kernels in"))
+        return [s for s in found if s.reason != ruling.reason][:6]
+
+    def _layouts(self, race: LayerRace | None) -> set[str]:
+        if race is None or self.races is None:
+            return set()
+        found: set[str] = set()
+        for item in race.combinations:
+            formats = self.races.formats(item)
+            for tensor in formats.inputs if formats is not None else ():
+                found.update(tensor.layouts[:1])
+        return found
+
+    def _remedies(self, layer: EngineLayer, ruling: Ruling, time: LayerTime | None) -> list[Remedy]:
+        """What the user can do, with a gain only where the log measured one or the roofline bounds it."""
+        return gains(layer, ruling, time.time_ms if time is not None else None, self.around.gpu, REASONS)
+
+    def _tactic_evidence(self, layer: EngineLayer) -> tuple[Evidence, ...]:
+        found: list[Evidence] = []
+        if layer.pointer is not None and self.capture.engine_input >= 0:
+            if layer.tactic_name and layer.named_by == "layer_info":
+                found.append(PointerEvidence(self.capture.engine_input, f"{layer.pointer}/TacticName", layer.tactic_name))
+            elif layer.tactic_id is not None:
+                found.append(PointerEvidence(self.capture.engine_input, f"{layer.pointer}/TacticValue", tactic_hex(layer.tactic_id)))
+        if layer.line is not None:
+            found.append(self.citer.line(layer.line))
+        if layer.tactic_name in self.traced:
+            number, kernel = self.traced[layer.tactic_name]
+            line = getattr(kernel.first, "line", None) or 0
+            found.append(PointerEvidence(number, f"/{line}", f"{kernel.name} ran {kernel.count:,} times"))
+        return tuple(found)
+
+    def _make(
+        self, layer: EngineLayer, status: Status, reason: str | None, proof: Proof, summary: str, judgement: Judgement, time: LayerTime | None, *,
+        evidence: Iterable[Evidence] = (), suspects: tuple[Suspect, ...] = (), remedies: tuple[Remedy, ...] = (), stability: Any = None,
+        best: tuple[float | None, float | None, float | None, str | None, str | None] | None = None, inherited: str | None = None,
+    ) -> LayerVerdict:  # fmt: skip
+        dense_ms, sparse_ms, margin, dense_name, sparse_name = best or (None, None, None, None, None)
+        sparse = layer.sparse if status not in ("sparse",) else True
+        if status == "dense" and sparse is None:
+            sparse = False
+        return LayerVerdict(
+            name=layer.name, type=layer.type, onnx_nodes=layer.onnx_nodes, optimization_profile=layer.optimization_profile, status=status, reason=reason,
+            proof=proof, stability=stability, summary=summary, eligibility=judgement.eligibility,
+            tactic=RunningTactic(layer.tactic_name, layer.tactic_id, sparse, layer.type if not layer.listed_only else None),
+            input_formats=tuple(map(_format_text, layer.inputs)), output_formats=tuple(map(_format_text, layer.outputs)),
+            best_dense_ms=dense_ms, best_sparse_ms=sparse_ms, margin=margin, compared_dense=dense_name, compared_sparse=sparse_name, inherited_from=inherited,
+            time_ms=time.time_ms if time else None, time_stat=time.stat if time and time.time_ms is not None else None, time_percent=time.percent if time else None,
+            suspects=suspects, evidence=tuple(evidence), remedies=remedies,
+        )  # fmt: skip
+
+    def _with_texts(self, verdict: LayerVerdict, texts: dict[int, str]) -> LayerVerdict:
+        if not verdict.evidence and not verdict.eligibility.evidence:
+            return verdict
+        eligibility = replace(verdict.eligibility, evidence=self.citer.with_texts(verdict.eligibility.evidence, texts))
+        return replace(verdict, evidence=self.citer.with_texts(verdict.evidence, texts), eligibility=eligibility)
+
+    # ---- totals
+
+    def _summary(self, verdicts: list[LayerVerdict], matches: Matches, total_ms: float | None) -> Summary:
+        fallback = [v for v in verdicts if v.status == "dense"]
+        known = [v.eligibility.value for v in verdicts if v.eligibility.value is not None]
+        names = self.listing.names if self.listing is not None else None
+        engine = {layer.name for layer in self.layers if not layer.listed_only}
+        unmatched = len([n for n in matches.unmatched if n not in engine]) if names is not None else None
+        spent = [v.time_ms for v in fallback if v.time_ms is not None]
+        gain = [v.best_dense_ms - v.best_sparse_ms for v in fallback if v.best_dense_ms is not None and v.best_sparse_ms is not None and v.best_sparse_ms < v.best_dense_ms and v.reason not in ("slower", "tie")]
+        raced = any(v.best_dense_ms is not None for v in fallback)
+        bounds = [r.gain_ms for v in fallback for r in v.remedies if r.gain_kind == "bound" and r.gain_ms is not None]
+        return Summary(
+            layers=len(verdicts), eligible=sum(known) if known else None, eligible_listed=names, eligible_unmatched=unmatched,
+            picked=sum(v.status == "sparse" for v in verdicts), fallback=len(fallback), dense_unknown=sum(v.status == "dense-unknown" for v in verdicts),
+            undetermined=sum(v.status == "undetermined" for v in verdicts), total_time_ms=total_ms, fallback_time_ms=sum(spent) if spent else (0.0 if total_ms is not None and not fallback else None),
+            recoverable_ms=sum(gain) if gain or raced else None, bound_ms=sum(bounds) if bounds else None,
+            by_reason=dict(sorted(Counter(v.reason for v in fallback if v.reason is not None).items(), key=lambda item: (-item[1], item[0]))),
+        )  # fmt: skip
+
+
+def _nodes_of(name: str) -> tuple[str, ...]:
+    from ..parse.layer_names import onnx_nodes_from_name
+
+    return onnx_nodes_from_name(name)
+
+
+def _format_text(tensor: TensorInfo) -> str:
+    dimensions = "x".join(map(str, tensor.dimensions)) if tensor.dimensions else ""
+    parts = [tensor.datatype or tensor.text, tensor.layout or "", dimensions]
+    return " ".join(part for part in parts if part)
+
+
+def _typed(text: str) -> bool:
+    return any(t + "(" in text for t in ("Float", "Half", "BFloat16", "Int8", "FP8", "Int4", "FP4", "UInt8"))
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+__all__ = ["BuildLog", "Combination", "Environment", "Line", "Options", "diagnose", "explain", "is_sparse"]

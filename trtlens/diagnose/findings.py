@@ -1,0 +1,113 @@
+"""The warnings that undermine trust in a diagnosis, each with its evidence.
+
+In: the capture's inputs as parsed and joined. Out: `Warning`s. Next: explain.py. Their ids and texts: catalogue/warnings.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..parse.build_log.records import Build, BuildLog
+from ..parse.layer_names import split_profile_suffix
+from ..parse.records import EngineInfo, TimingProfile
+from ..text import tactic_hex
+from .citing import Citer
+from .layers import EngineLayer, numbered
+from .model import Evidence, PointerEvidence, Warning
+from .races import stderr_missing
+
+_UNKNOWN_SHARE = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Layer info and log are of different builds. `pairs`: (layer of the info, layer of the log) whose tactic ids differ."""
+
+    pairs: tuple[tuple[EngineLayer, EngineLayer], ...]
+    absent: tuple[str, ...]
+
+
+def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) -> Mismatch | None:
+    """Compare the engine of the layer info with the engine that the log prints (contract: capture-mismatch)."""
+    if not info or not logged:
+        return None
+    by_key = dict(zip(numbered(layer.name for layer in logged), logged, strict=True))
+    pairs = []
+    for key, layer in zip(numbered(layer.name for layer in info), info, strict=True):
+        other = by_key.get(key)
+        if other is not None and layer.tactic_id and other.tactic_id and layer.tactic_id != other.tactic_id and (other.type or "").startswith("Cask"):
+            pairs.append((layer, other))
+    absent = absent_names((layer.name for layer in info if not layer.is_reformat), (layer.name for layer in logged if not layer.is_reformat))
+    return Mismatch(tuple(pairs), absent) if pairs or absent else None
+
+
+def absent_names(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
+    """Names of one input that the other lacks, if they are more than 5 % of either; suffixes ` [profile N]` do not count."""
+    one, two = ({split_profile_suffix(name)[0] for name in names} for names in (first, second))
+    if not one or not two:
+        return ()
+    lost_one, lost_two = sorted(one - two), sorted(two - one)
+    if len(lost_one) > 0.05 * len(one) or len(lost_two) > 0.05 * len(two):
+        return tuple(lost_one or lost_two)
+    return ()
+
+
+def mismatch_warning(found: Mismatch, info_input: int, log_input: int, cite: Citer, costs: dict[str, float]) -> Warning:
+    """Cites both ids of the costliest layers that differ."""
+    pairs = sorted(found.pairs, key=lambda pair: -costs.get(pair[0].name, 0.0))
+    evidence: list[Evidence] = []
+    for layer, other in pairs[:5]:
+        assert layer.tactic_id is not None and other.tactic_id is not None
+        if other.line is not None:
+            evidence.append(cite.line(other.line))
+        evidence.append(PointerEvidence(info_input, f"{layer.pointer}/TacticValue", f'"TacticValue": "{tactic_hex(layer.tactic_id)}"'))
+    if pairs:
+        layer, other = pairs[0]
+        assert layer.tactic_id is not None and other.tactic_id is not None
+        more = f" (and {len(pairs) - 1} more layers)" if len(pairs) > 1 else ""
+        what = f"the log runs {layer.name} with tactic {tactic_hex(other.tactic_id)}, the layer info with {tactic_hex(layer.tactic_id)}{more}"
+    else:
+        what = f"{len(found.absent)} layer names of one are absent from the other, {found.absent[0]!r} among them"
+    return Warning("capture-mismatch", f"log and layer info come from different builds: {what}; what runs is taken from the layer info, and causes from the log hold for another build of this model", tuple(evidence))
+
+
+def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache: int) -> list[Warning]:
+    """Warnings that the log alone gives."""
+    found: list[Warning] = []
+    if build is not None and stderr_missing(build):
+        found.append(Warning("stderr-missing", "no [W] or [E] line: trtexec writes those to standard error, so tactics skipped for memory may not show; capture with 2>&1"))
+    if build is not None:
+        loaded = build.loaded_cache_entries or 0
+        if loaded > 0 or unjoined_cache:
+            lines = [line for line in build.notable.get("cache", ()) if line.text.startswith("Loaded")][:2]
+            what = f"{loaded:,} timing cache entries were loaded" if loaded else f"{unjoined_cache:,} cached results match no race of this log"
+            found.append(Warning("timing-cache-used", f"{what}: their races are not in this log", tuple(cite.line(line) for line in lines)))
+        failures = [line for line in build.warnings if any(w in line.text for w in ("out of memory", "Out of memory", "could not be allocated", "NvMapMem", "nsufficient"))]
+        if failures:
+            found.append(Warning("out-of-memory", f"{len(failures):,} lines speak of memory that was not there: tactics may have been left out", tuple(cite.line(line) for line in failures[:3])))
+    if len([b for b in log.builds if b.tuned or b.engine_layers or b.sparsity]) > 1:
+        found.append(Warning("several-builds", f"the log holds {len(log.builds)} builds; the report is about one of them (--build N selects)"))
+    if log.truncated:
+        found.append(Warning("log-truncated", "the log ends before the engine was made" + (f": {log.notes[0].message}" if log.notes else "")))
+    if log.tuning_lines and log.unknown_lines / log.tuning_lines > _UNKNOWN_SHARE:
+        share = log.unknown_lines / log.tuning_lines
+        found.append(Warning("unknown-lines", f"{log.unknown_lines:,} of {log.tuning_lines:,} tuning lines ({share:.1%}) are of no known form", tuple(cite.line(line) for line in log.unknown_samples[:5])))
+    return found
+
+
+def info_warnings(engine: EngineInfo, info_input: int) -> list[Warning]:
+    """Warnings that the layer info alone gives."""
+    if not engine.detailed and engine.layers:
+        return [Warning("names-only", "the layer info holds names only: build with --profilingVerbosity=detailed and export it again", (PointerEvidence(info_input, "/Layers/0", engine.layers[0].name),))]
+    return []
+
+
+def unmatched_rows(profile: TimingProfile, rows: Sequence[int], profile_input: int) -> Warning | None:
+    """Rows of the timing profile that no layer of the engine has."""
+    if not rows:
+        return None
+    lost = [profile.rows[number] for number in rows]
+    time_ms = sum((row.median_ms if row.median_ms is not None else row.average_ms) or 0.0 for row in lost)
+    evidence = tuple(PointerEvidence(profile_input, row.pointer or "", row.name) for row in lost[:3])
+    return Warning("unmatched-rows", f"{len(lost):,} of {len(profile.rows):,} rows of the timing profile ({time_ms:.4g} ms) have no layer of that name, {lost[0].name!r} among them", evidence)

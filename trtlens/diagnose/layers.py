@@ -1,0 +1,202 @@
+"""What runs in the engine: its layers, from layer info and from the log's `Engine Layer Information`, joined by name.
+
+In: `EngineInfo`, the log's engine lines. Out: `EngineLayer`s in the engine's order. Next: explain.py, which gives each a verdict.
+Which kind of tactic runs is read from the kernel's own name alone; cuDNN, cuBLAS and hand-written runners have no 2:4 kernels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..parse.build_log.records import Build, Line
+from ..parse.engine_lines import EngineLine, EngineTensor, parse_engine_line
+from ..parse.kernel_names import classify, is_sparse
+from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
+from ..parse.records import EngineInfo, TensorInfo, TimingProfile
+
+Concern = Literal["weights", "opaque", "other", "unknown"]
+
+_WEIGHTED = re.compile(r"conv|gemm|matrix_?multiply|matmul|fully_?connected|^fc$|^correlation$|mlp", re.IGNORECASE)
+_MYELIN_REGION = re.compile(r"\{ForeignNode\[")
+_REFORMAT = re.compile(r"^Reformatting CopyNode for |^Reformatted (?:In|Out)put Tensor ")
+# Runners with dense kernels only (cuDNN, cuBLAS and hand-written ones hold no 2:4 kernels); Cask, Myelin, plugins, DLA and unknown ones may.
+_DENSE_RUNNER = re.compile(r"^(?:Cudnn|Cublas|Cuda|Fused|LegacySASS|Gemm|Pooling|PointWise|Shuffle|Reformat|Scale|Slice|Cast|NoOp|TopK|Reduce|SoftMax|Gather|Resize|Fill)")
+
+
+def runner_may_be_sparse(runner: str | None) -> bool:
+    """Whether tactics of this runner or layer type can be sparse as far as we know; an unknown runner can."""
+    return runner is None or not _DENSE_RUNNER.search(runner)
+
+
+@dataclass(slots=True)
+class EngineLayer:
+    """One layer of the engine. `pointer`: of the layer in the layer-info input; `line`: of its `Layer(` line in the log."""
+
+    name: str
+    base_name: str
+    type: str | None
+    onnx_nodes: tuple[str, ...]
+    optimization_profile: int | None = None
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+    tactic_id: int | None = None
+    tactic_name: str | None = None
+    has_sparse_weights: bool | None = None
+    sparse_key: str | None = None
+    groups: int | None = None
+    out_maps: int | None = None
+    kernel: tuple[int, ...] | None = None
+    stride: tuple[int, ...] | None = None
+    has_dynamic_filter: bool | None = None
+    weights_type: str | None = None
+    weights_count: int | None = None
+    parameter_type: str | None = None
+    origin: str | None = None
+    pointer: str | None = None
+    line: Line | None = None
+    engine_line: EngineLine | None = None
+    named_by: Literal["layer_info", "log", "none"] = "none"
+    region: str | None = None
+    """The Myelin region of an operation that the engine does not print by itself."""
+    listed_only: bool = False
+    """Named by the `(Sparsity)` list alone: no input prints the engine's layer."""
+    operators: frozenset[str] = frozenset()
+    extra_lines: list[Line] = field(default_factory=list)
+
+    @property
+    def sparse(self) -> bool | None:
+        """Whether the kernel that runs is sparse, by its name; False for runners without sparse kernels; None where unknown."""
+        if self.tactic_name:
+            return is_sparse(self.tactic_name)
+        if self.type is not None and not runner_may_be_sparse(self.type) and not self.listed_only:
+            return False
+        return None
+
+    @property
+    def is_reformat(self) -> bool:
+        return self.type in ("Reformat", "NoOp", "MyelinReformat") or self.origin == "REFORMAT" or bool(_REFORMAT.match(self.name))
+
+
+def concern(layer: EngineLayer) -> Concern:
+    """Whether sparsity concerns the layer: it has weights that could be 2:4, is an opaque region, or neither."""
+    if layer.listed_only or layer.region is not None:
+        return "weights"
+    if layer.is_reformat:
+        return "other"
+    if layer.has_sparse_weights is not None or layer.parameter_type in ("Convolution", "Deconvolution", "MatrixMultiply", "FullyConnected"):
+        return "weights"
+    kind = layer.type
+    if kind is None:
+        if layer.operators:
+            return "weights" if layer.operators & _WEIGHT_OPERATORS else "other"
+        return "opaque" if _MYELIN_REGION.search(layer.name) else "unknown"
+    if kind.upper() == "DLA" or "dla" in kind.lower():
+        return "weights"
+    if kind == "Myelin" or (_MYELIN_REGION.search(layer.name) and kind not in ("kgen",)):
+        return "opaque"
+    if kind.startswith("Plugin"):
+        return "other"
+    if _WEIGHTED.search(kind) and "pool" not in kind.lower().replace("convactpool", "").replace("conv_act_pool", ""):
+        return "weights"
+    if layer.tactic_name and classify(layer.tactic_name).operation in ("conv", "gemm", "deconv"):
+        return "weights"
+    return "other"
+
+
+_WEIGHT_OPERATORS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger", "ConvInteger", "FC", "Linear"})
+
+
+def layers_from_info(engine: EngineInfo) -> list[EngineLayer]:
+    """The layers of a layer-info artefact."""
+    return [
+        EngineLayer(
+            name=layer.name, base_name=layer.base_name, type=layer.layer_type, onnx_nodes=layer.onnx_nodes,
+            optimization_profile=layer.optimization_profile, inputs=layer.inputs, outputs=layer.outputs, tactic_id=layer.tactic_value,
+            tactic_name=layer.tactic_name, has_sparse_weights=layer.has_sparse_weights, sparse_key=layer.sparse_key, groups=layer.groups,
+            out_maps=layer.out_maps, kernel=layer.kernel, stride=layer.stride, has_dynamic_filter=layer.has_dynamic_filter,
+            weights_type=layer.weights_type, weights_count=layer.weights_count, parameter_type=layer.parameter_type, origin=layer.origin,
+            pointer=layer.pointer, named_by="layer_info" if layer.tactic_name else "none",
+        )
+        for layer in engine.layers
+    ]  # fmt: skip
+
+
+def layers_from_log(build: Build) -> list[EngineLayer]:
+    """The layers of the log's `Engine Layer Information` (TensorRT 7 to 10)."""
+    layers: list[EngineLayer] = []
+    for line in build.engine_layers:
+        parsed = parse_engine_line(line.text)
+        if parsed is None:
+            continue
+        base, number = split_profile_suffix(parsed.name)
+        layers.append(
+            EngineLayer(
+                name=parsed.name, base_name=base, type=parsed.runner, onnx_nodes=onnx_nodes_from_name(parsed.name), optimization_profile=number,
+                inputs=tuple(map(_tensor, parsed.inputs)), outputs=tuple(map(_tensor, parsed.outputs)), tactic_id=parsed.tactic, line=line, engine_line=parsed,
+            )
+        )  # fmt: skip
+    return layers
+
+
+def _tensor(tensor: EngineTensor) -> TensorInfo:
+    lanes = f":{tensor.lanes}" if tensor.lanes else ""
+    return TensorInfo(tensor.name, tensor.dimensions, tensor.datatype, None, f"{tensor.datatype}{lanes}" if lanes else tensor.datatype)
+
+
+def numbered(names: Iterable[str]) -> list[tuple[str, int]]:
+    """Each name with its order among equal names: the key by which inputs are joined, never position."""
+    seen: Counter[str] = Counter()
+    keys: list[tuple[str, int]] = []
+    for name in names:
+        keys.append((name, seen[name]))
+        seen[name] += 1
+    return keys
+
+
+def attach_log_lines(layers: Sequence[EngineLayer], logged: Sequence[EngineLayer]) -> None:
+    """Give layers from layer info their `Layer(` line of the log, by name."""
+    by_key = dict(zip(numbered(layer.name for layer in logged), logged, strict=True))
+    for key, layer in zip(numbered(layer.name for layer in layers), layers, strict=True):
+        other = by_key.get(key)
+        if other is not None:
+            layer.line, layer.engine_line = other.line, other.engine_line
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTime:
+    """A layer's row of the timing profile. `time_ms`: the median where the profile has one, else the average."""
+
+    time_ms: float | None
+    stat: Literal["median", "average"] | None
+    percent: float | None
+    row: int
+
+
+def join_times(layers: Sequence[EngineLayer], profile: TimingProfile) -> tuple[list[LayerTime | None], list[int]]:
+    """Rows of a timing profile joined to the layers by name (equal names by their order), and the rows that belong to none."""
+    rows = {key: number for number, key in enumerate(numbered(row.name for row in profile.rows))}
+    total = sum(row.average_ms or 0.0 for row in profile.rows) or None
+    times: list[LayerTime | None] = []
+    used: set[int] = set()
+    for key in numbered(layer.name for layer in layers):
+        number = rows.get(key)
+        if number is None:
+            times.append(None)
+            continue
+        used.add(number)
+        row = profile.rows[number]
+        stat: Literal["median", "average"] | None = "median" if row.median_ms is not None else "average" if row.average_ms is not None else None
+        percent = row.percent if row.percent is not None else (100.0 * row.average_ms / total if total and row.average_ms is not None else None)
+        times.append(LayerTime(row.median_ms if row.median_ms is not None else row.average_ms, stat, percent, number))
+    return times, [number for number in range(len(profile.rows)) if number not in used]
+
+
+def profile_total_ms(profile: TimingProfile) -> float | None:
+    """The sum over all rows, medians where the profile has them; None where no row holds a time."""
+    values = [row.median_ms if row.median_ms is not None else row.average_ms for row in profile.rows]
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

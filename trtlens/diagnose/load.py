@@ -1,0 +1,168 @@
+"""The files of one capture, recognised and parsed.
+
+In: paths as the user named them (files, folders, `-`). Out: `Capture`s. Next: explain.py diagnoses each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, UsageError
+from ..parse.build_log import BuildLog, parse_build_log
+from ..parse.detect import Kind, detect
+from ..parse.layer_info import parse_layer_info
+from ..parse.records import EngineInfo, TimingProfile
+from ..parse.textio import TextSource
+from ..parse.timing_profile import parse_timing_profile
+from .model import Input
+
+if TYPE_CHECKING:
+    from .weights import ModelCheck
+
+Progress = Callable[[str, int, int | None], None]
+"""`progress(path, bytes done, bytes in all)`."""
+
+# A capture folder's own names (docs/capture-folder); in other folders every file that trtlens recognises is read.
+FOLDER_NAMES = ("manifest.json", "layer_info.json", "profile.json", "build.log", "build.log.gz", "build.log.zst")
+
+
+@dataclass(slots=True)
+class Capture:
+    """All artefacts of one capture. `*_input` index `inputs`."""
+
+    name: str
+    inputs: list[Input] = field(default_factory=list)
+    engine: EngineInfo | None = None
+    engine_input: int = -1
+    profiles: list[tuple[int, TimingProfile]] = field(default_factory=list)
+    log: BuildLog | None = None
+    log_input: int = -1
+    log_source: TextSource | None = None
+    check: ModelCheck | None = None
+    check_input: int = -1
+    traces: list[tuple[int, Any]] = field(default_factory=list)
+    manifest: dict[str, Any] | None = None
+    manifest_input: int = -1
+
+
+def load_captures(paths: Sequence[str], progress: Progress | None = None) -> list[Capture]:
+    """Group the paths into captures (loose files make one, each folder makes its own) and parse them.
+
+    Raises UsageError for a mix that makes no sense and InputError for a file that cannot be read.
+    """
+    if not paths:
+        raise UsageError("no input: name a layer-info file, a timing profile, a build log or a capture folder")
+    loose = [p for p in paths if p == "-" or not Path(p).is_dir()]
+    folders = [p for p in paths if p not in loose]
+    captures = [_load_files("", loose, progress)] if loose else []
+    return [*captures, *(_load_files(folder, _folder_files(folder), progress, folder=True) for folder in folders)]
+
+
+def _folder_files(folder: str) -> list[str]:
+    root = Path(folder)
+    try:
+        known = [root / name for name in FOLDER_NAMES if (root / name).is_file()]
+        found = known if (root / "manifest.json").is_file() or len(known) > 1 else sorted(p for p in root.iterdir() if p.is_file() and not p.name.startswith("."))
+    except OSError as error:
+        raise InputError(folder, f"cannot be read ({error.strerror})", todo="check its permissions") from None
+    if not found:
+        raise InputError(folder, "holds no file", todo="name a capture folder that trtlens wrote, or the files themselves")
+    return [str(path) for path in found]
+
+
+def _load_files(name: str, files: list[str], progress: Progress | None, folder: bool = False) -> Capture:
+    capture = Capture(name)
+    seen: set[str] = set()
+    for path in files:
+        if path in seen:
+            continue
+        seen.add(path)
+        try:
+            source = TextSource(path)
+            kind = detect(source)
+        except InputError:
+            if folder and not path.endswith(FOLDER_NAMES):
+                continue  # a folder may hold a README, an engine, a script: what is not an artefact is not ours
+            raise
+        _ADDERS[kind](capture, source, progress)
+    if not capture.inputs:
+        raise InputError(name, "holds nothing that trtlens reads", todo="name the layer info, timing profile or build log themselves")
+    return capture
+
+
+def _input(capture: Capture, source: TextSource, kind: str, dialect: str | None, lines: int | None) -> int:
+    capture.inputs.append(Input(source.path, kind, dialect, source.size, lines, source.sha256))
+    return len(capture.inputs) - 1
+
+
+def _add_layer_info(capture: Capture, source: TextSource, progress: Progress | None) -> None:
+    if capture.engine is not None:
+        raise UsageError(f"{source.path} is a second layer info beside {capture.inputs[capture.engine_input].path}: use `trtlens diff`, or one folder each")
+    text = source.read_text()
+    capture.engine = parse_layer_info(text, source.path)
+    capture.engine_input = _input(capture, source, "layer_info", capture.engine.dialect, text.count("\n"))
+
+
+def _add_profile(capture: Capture, source: TextSource, progress: Progress | None) -> None:
+    text = source.read_text()
+    profiles = parse_timing_profile(text, source.path)
+    number = _input(capture, source, "timing_profile", profiles[0].dialect if profiles else None, text.count("\n"))
+    capture.profiles.extend((number, profile) for profile in profiles)
+
+
+def _add_log(capture: Capture, source: TextSource, progress: Progress | None) -> None:
+    if capture.log is not None:
+        raise UsageError(f"{source.path} is a second build log beside {capture.inputs[capture.log_input].path}: use `trtlens diff`, or one folder each")
+    report = (lambda done: progress(source.path, done, source.size)) if progress is not None else None
+    capture.log = parse_build_log(source, report)
+    capture.log_source = source
+    capture.log_input = _input(capture, source, "build_log", capture.log.dialect, capture.log.lines)
+
+
+def _add_onnx(capture: Capture, source: TextSource, progress: Progress | None) -> None:
+    from .weights import check_model
+
+    if capture.check is not None:
+        raise UsageError(f"{source.path} is a second ONNX model beside {capture.inputs[capture.check_input].path}: name the one that was built")
+    capture.check = check_model(source.path)
+    capture.check_input = _input(capture, source, "onnx", None, None)
+
+
+def _add_trace(capture: Capture, source: TextSource, progress: Progress | None) -> None:
+    from ..parse.kernel_trace import parse_kernel_trace
+
+    trace = parse_kernel_trace(source)
+    capture.traces.append((_input(capture, source, "kernel_trace", None, None), trace))
+
+
+def _add_metadata(capture: Capture, source: TextSource, progress: Progress | None) -> None:
+    from ..parse.trex_meta import parse_trex_metadata
+
+    text = source.read_text()
+    parse_trex_metadata(text, source.path)
+    _input(capture, source, "metadata", "trex", text.count("\n"))
+
+
+def _add_manifest(capture: Capture, source: TextSource, progress: Progress | None) -> None:
+    text = source.read_text()
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(source.path, f"is a damaged manifest ({error})", todo="name the capture's files themselves") from None
+    capture.manifest = manifest if isinstance(manifest, dict) else None
+    capture.manifest_input = _input(capture, source, "manifest", None, text.count("\n"))
+
+
+_ADDERS: dict[Kind, Callable[[Capture, TextSource, Progress | None], None]] = {
+    "layer_info": _add_layer_info,
+    "timing_profile": _add_profile,
+    "build_log": _add_log,
+    "onnx": _add_onnx,
+    "kernel_trace": _add_trace,
+    "metadata": _add_metadata,
+    "manifest": _add_manifest,
+}

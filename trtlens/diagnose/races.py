@@ -1,0 +1,424 @@
+"""The races of a build: for each layer and format combination the fastest dense, sparse and unnamed tactic, who won, and what is missing.
+
+In: `BuildLog`. Out: `Races`, whose `of(layer)` gives a `LayerRace`. Next: rules.py decides on it.
+Everything is computed for all rows at once; Python objects are made only for the layers that someone asks about.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog, Line
+from ..parse.formats import FormatCombination, innermost_first, parse_combination
+from ..parse.kernel_names import is_sparse
+from .layers import runner_may_be_sparse
+
+DENSE, SPARSE, UNKNOWN = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tactic of a race, with the place of its line."""
+
+    tactic: int
+    kernel: str | None
+    time_ms: float
+    sparse: bool | None
+    runner: str | None
+    line: int
+    offset: int
+
+
+@dataclass(slots=True)
+class Combination:
+    """One format combination of one layer (or one table of a Myelin operation, `table` True).
+
+    `dense`, `sparse`, `unnamed`: the fastest tactic of each kind. `winner`: what TensorRT chose for this combination. `raced`: something was timed
+    here. `inherited_from`: the layer whose race a cached result repeats, `inherited_proven` whether the join is unique.
+    """
+
+    index: int
+    text: str
+    line: int
+    offset: int
+    dense: Entry | None = None
+    sparse: Entry | None = None
+    unnamed: Entry | None = None
+    unnamed_count: int = 0
+    winner: Entry | None = None
+    cached: bool = False
+    inherited_from: str | None = None
+    no_valid: bool = False
+    silent: bool = False
+    table: bool = False
+    skipped: tuple[tuple[str, str | None, int, int], ...] = ()
+    """(why, kernel or None, tactic id, line) of each tactic that was not timed."""
+    times: int = 0
+    runners: frozenset[str] = frozenset()
+    """Runners tried in this combination whose tactics can be sparse."""
+
+    @property
+    def decided(self) -> bool:
+        return self.winner is not None or self.no_valid
+
+    @property
+    def raced(self) -> bool:
+        return self.times > 0
+
+
+@dataclass(slots=True)
+class LayerRace:
+    """All combinations of one layer in one pass. `missing`: what keeps it from being complete (contract, "Words"), in plain words."""
+
+    layer: str
+    combinations: list[Combination]
+    missing: list[str] = field(default_factory=list)
+    repeat_spread: float = 0.0
+    """The largest relative difference between two timings of one tactic in one combination of this layer: the noise the log itself shows."""
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing
+
+
+class Races:
+    """The races of one build and pass."""
+
+    def __init__(self, log: BuildLog, build: Build, pass_index: int | None) -> None:
+        self.log, self.build, self.pass_index = log, build, pass_index
+        self._global_missing = _build_gaps(log, build)
+        rows = log.tactics
+        self._owner = log.sections["combination"][rows.section] if len(rows) else np.empty(0, dtype=np.int32)
+        order = np.argsort(self._owner, kind="stable")
+        self._order: npt.NDArray[np.int64] = order
+        self._starts = np.searchsorted(self._owner[order], np.arange(len(log.combinations) + 1))
+        self._kind = self._kinds()
+        self._sections = self._by_combination()
+        self._format_cache: dict[tuple[str, bool], FormatCombination | None] = {}
+        self._innermost = _innermost_first(log)
+        self.by_layer: dict[str, list[int]] = defaultdict(list)
+        self.by_op: dict[str, list[int]] = defaultdict(list)
+        self._index_layers()
+        self._pruned = self._pruned_layers()
+        self._earlier: dict[tuple[int, int, int, str], list[int]] | None = None
+
+    # ---- columns
+
+    def _kinds(self) -> npt.NDArray[np.int8]:
+        """DENSE, SPARSE or UNKNOWN for each row: by the kernel's name, else by whether the runner has sparse kernels at all."""
+        log, rows = self.log, self.log.tactics
+        by_kernel = np.array([{True: SPARSE, False: DENSE, None: UNKNOWN}[is_sparse(name)] for name in log.kernels.texts] + [UNKNOWN], dtype=np.int8)
+        by_runner = np.array([UNKNOWN if runner_may_be_sparse(name) else DENSE for name in log.runners.texts] + [UNKNOWN], dtype=np.int8)
+        if not len(rows):
+            return np.empty(0, dtype=np.int8)
+        runner = log.sections["runner"][rows.section]
+        return np.where(rows.kernel >= 0, by_kernel[rows.kernel], by_runner[runner]).astype(np.int8)
+
+    def _by_combination(self) -> dict[int, list[int]]:
+        owner = self.log.sections.arrays["combination"]
+        found: dict[int, list[int]] = defaultdict(list)
+        for number, combination in enumerate(owner):
+            found[combination].append(number)
+        return found
+
+    def _index_layers(self) -> None:
+        c, log = self.log.combinations.arrays, self.log
+        for number in range(len(log.combinations)):
+            if c["build"][number] != self.build.index or c["is_reformat"][number]:
+                continue
+            if self.pass_index is not None and c["pass_index"][number] != self.pass_index:
+                continue
+            name = log.layers.get(c["layer"][number])
+            if name is not None:
+                self.by_layer[name].append(number)
+            for section in self._sections.get(number, ()):
+                op = log.sections.arrays["op"][section]
+                if op >= 0:
+                    self.by_op[log.layers.texts[op]].append(section)
+
+    def _pruned_layers(self) -> dict[str, Line]:
+        from ..parse.build_log.grammar import PRUNED
+
+        found: dict[str, Line] = {}
+        for line in self.build.notable.get("pruned", ()):
+            match = PRUNED.match(line.text)
+            if match and int(match["pruned"]) > 0:
+                found[match["layer"]] = line
+        return found
+
+    def pruned_line(self, layer: str) -> Line | None:
+        """The line that says tactics of this layer were pruned before timing."""
+        return self._pruned.get(layer)
+
+    def rows_of(self, combination: int) -> npt.NDArray[np.int64]:
+        """Row numbers of the tactics table that belong to a combination, in the log's order."""
+        return self._order[self._starts[combination] : self._starts[combination + 1]]
+
+    def formats(self, combination: Combination) -> FormatCombination | None:
+        """The parsed formats of a combination (outermost stride first whatever the dialect)."""
+        key = combination.text, self._innermost
+        if key not in self._format_cache:
+            self._format_cache[key] = parse_combination(*key) if combination.text else None
+        return self._format_cache[key]
+
+    def pass_formats(self) -> list[tuple[int, str]]:
+        """(line, text) of every distinct combination of the pass, all layers together."""
+        c = self.log.combinations.arrays
+        found: dict[str, int] = {}
+        for number in range(len(self.log.combinations)):
+            if c["build"][number] == self.build.index and (self.pass_index is None or c["pass_index"][number] == self.pass_index) and not c["is_reformat"][number]:
+                text = self.log.formats.get(c["text"][number])
+                if text:
+                    found.setdefault(text, c["line"][number])
+        return [(line, text) for text, line in found.items()]
+
+    # ---- races
+
+    def of(self, layer: str) -> LayerRace | None:
+        """The race of a layer, or None if the pass holds no combination under that name."""
+        numbers = self.by_layer.get(layer)
+        if not numbers:
+            return None
+        race = LayerRace(layer, [self.combination(number) for number in numbers])
+        _distrust_partial(race)
+        self._find_gaps(race)
+        race.repeat_spread = self._spread(numbers)
+        return race
+
+    def of_operation(self, op: str) -> LayerRace | None:
+        """The race of an operation inside a Myelin region, from the tables that the log prints (10.14+)."""
+        sections = self.by_op.get(op)
+        if not sections:
+            return None
+        race = LayerRace(op, [self._table(section) for section in sections])
+        race.missing.extend(self._global_missing)
+        for item in race.combinations:
+            if not item.raced:
+                race.missing.append(f"the table of {op} at line {item.line} is empty")
+            if item.unnamed_count:
+                race.missing.append(f"{item.unnamed_count} tactics of the table at line {item.line} have names that do not say whether they are sparse")
+        return race
+
+    def region_of(self, op: str) -> str | None:
+        """The engine layer (Myelin region) whose tables name the operation."""
+        sections = self.by_op.get(op)
+        return self.log.layers.get(self.log.sections.arrays["layer"][sections[0]]) if sections else None
+
+    def combination(self, number: int) -> Combination:
+        """One combination with its fastest tactics."""
+        c, log = self.log.combinations.arrays, self.log
+        item = Combination(number, log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=bool(c["cached"][number]))
+        rows = self.rows_of(number)
+        source = log.tactics.source[rows]
+        timed = rows[(source == TIMED) & ~np.isnan(log.tactics.time_ms[rows]) & (log.tactics.tactic[rows] != NO_TACTIC)]
+        item.times = len(timed)
+        item.dense, item.sparse, item.unnamed = (self._fastest(timed, kind) for kind in (DENSE, SPARSE, UNKNOWN))
+        item.unnamed_count = int((self._kind[timed] == UNKNOWN).sum())
+        item.skipped = self._skipped(rows[source == SKIPPED], timed)
+        sections = self._sections.get(number, [])
+        ops = log.sections.arrays["op"]
+        runners = [s for s in sections if ops[s] < 0]
+        item.silent = not runners and not item.cached and not len(rows)
+        item.no_valid = bool(runners) and not item.times and all(self._empty_runner(s, timed) for s in runners)
+        names = (log.runners.get(log.sections.arrays["runner"][s]) for s in runners)
+        item.runners = frozenset(name for name in names if name is not None and runner_may_be_sparse(name))
+        if c["winner_line"][number]:
+            item.winner = self._winner(number, timed)
+        if item.cached:
+            self._inherit(item, number)
+        return item
+
+    def _empty_runner(self, section: int, timed: npt.NDArray[np.int64]) -> bool:
+        s = self.log.sections.arrays
+        return bool(s["no_valid"][section]) or s["fastest"][section] == NO_TACTIC
+
+    def _table(self, section: int) -> Combination:
+        log, s = self.log, self.log.sections.arrays
+        number = s["combination"][section]
+        item = Combination(number, log.formats.get(log.combinations.arrays["text"][number]) or "", s["line"][section], s["offset"][section], table=True)
+        rows = self.rows_of(number)
+        rows = rows[(log.tactics.section[rows] == section) & (log.tactics.source[rows] == MYELIN) & ~np.isnan(log.tactics.time_ms[rows])]
+        item.times = len(rows)
+        item.dense, item.sparse, item.unnamed = (self._fastest(rows, kind) for kind in (DENSE, SPARSE, UNKNOWN))
+        item.unnamed_count = int((self._kind[rows] == UNKNOWN).sum())
+        selected = s["fastest"][section]
+        chosen = rows[log.tactics.tactic[rows] == selected] if selected else rows
+        if len(chosen):
+            item.winner = self._entry(int(chosen[np.argmin(log.tactics.time_ms[chosen])]))
+        return item
+
+    def _fastest(self, rows: npt.NDArray[np.int64], kind: int) -> Entry | None:
+        rows = rows[self._kind[rows] == kind]
+        return self._entry(int(rows[np.argmin(self.log.tactics.time_ms[rows])])) if len(rows) else None
+
+    def _entry(self, row: int) -> Entry:
+        rows, log = self.log.tactics, self.log
+        kind = int(self._kind[row])
+        runner = log.runners.get(log.sections.arrays["runner"][int(rows.section[row])])
+        return Entry(
+            int(rows.tactic[row]), log.kernels.get(int(rows.kernel[row])), float(rows.time_ms[row]),
+            None if kind == UNKNOWN else kind == SPARSE, runner, int(rows.line[row]), int(rows.offset[row]),
+        )  # fmt: skip
+
+    def _winner(self, number: int, timed: npt.NDArray[np.int64]) -> Entry:
+        """What `Chose Runner Type` (or a cached result) names. Its time is the fastest printed for it; nan when it was not timed here."""
+        c, log = self.log.combinations.arrays, self.log
+        tactic, runner = c["winner_tactic"][number], c["winner_runner"][number]
+        same = timed[(log.tactics.tactic[timed] == tactic) & (log.sections["runner"][log.tactics.section[timed]] == runner)]
+        if len(same):
+            return self._entry(int(same[np.argmin(log.tactics.time_ms[same])]))
+        name = log.runners.get(runner)
+        kernel = self.name_of(tactic)
+        sparse = is_sparse(kernel) if kernel else (None if runner_may_be_sparse(name) else False)
+        return Entry(tactic, kernel, float(c["winner_time"][number]), sparse, name, c["winner_line"][number], c["winner_offset"][number])
+
+    def name_of(self, tactic: int) -> str | None:
+        """The kernel of a tactic id, where every line of this log that names the id names the same kernel.
+
+        Only for ids that are hashes: small ones (0x0, 0x3e8, 0x20042) are numbers within a runner and mean something else in each layer.
+        """
+        if tactic < 1 << 40:
+            return None
+        rows = self.log.tactics
+        kernels = np.unique(rows.kernel[(rows.tactic == np.uint64(tactic)) & (rows.kernel >= 0)])
+        return self.log.kernels.get(int(kernels[0])) if len(kernels) == 1 else None
+
+    def _skipped(self, rows: npt.NDArray[np.int64], timed: npt.NDArray[np.int64]) -> tuple[tuple[str, str | None, int, int], ...]:
+        """Tactics that were never timed in the combination (a `Fast skip` is mostly followed by a time all the same)."""
+        log, done = self.log, set(self.log.tactics.tactic[timed].tolist())
+        found = []
+        for row in rows.tolist():
+            tactic = int(log.tactics.tactic[row])
+            why = log.whys.get(int(log.tactics.skipped_why[row])) or "unknown"
+            if tactic in done and why == "time limit":
+                continue
+            kernel = log.kernels.get(int(log.tactics.kernel[row])) or self.name_of(tactic)
+            found.append((why, kernel, tactic, int(log.tactics.line[row])))
+        return tuple(found)
+
+    def _inherit(self, item: Combination, number: int) -> None:
+        """A cached result takes the race of exactly one earlier combination with its formats, runner, tactic and printed time."""
+        if self._earlier is None:
+            self._earlier = self._race_keys()
+        c = self.log.combinations.arrays
+        key = self._key(number)
+        sources = [n for n in self._earlier.get(key, ()) if n < number] if key else []
+        if len(sources) != 1:
+            return
+        source = self.combination(sources[0])
+        item.inherited_from = self.log.layers.get(c["layer"][sources[0]])
+        item.dense, item.sparse, item.unnamed, item.unnamed_count = source.dense, source.sparse, source.unnamed, source.unnamed_count
+        item.skipped, item.times, item.winner = source.skipped, source.times, source.winner
+
+    def _key(self, number: int) -> tuple[int, int, int, str] | None:
+        c = self.log.combinations.arrays
+        time_ms = c["winner_time"][number]
+        return (c["text"][number], c["winner_runner"][number], c["winner_tactic"][number], f"{time_ms:.6g}") if time_ms == time_ms else None
+
+    def _race_keys(self) -> dict[tuple[int, int, int, str], list[int]]:
+        c = self.log.combinations.arrays
+        found: dict[tuple[int, int, int, str], list[int]] = defaultdict(list)
+        for number in range(len(self.log.combinations)):
+            if c["build"][number] == self.build.index and not c["cached"][number] and not c["is_reformat"][number] and c["winner_line"][number]:
+                key = self._key(number)
+                if key:
+                    found[key].append(number)
+        return found
+
+    def _spread(self, numbers: list[int]) -> float:
+        spread = 0.0
+        rows_all = self.log.tactics
+        for number in numbers:
+            rows = self.rows_of(number)
+            rows = rows[(rows_all.source[rows] == TIMED) & (rows_all.time_ms[rows] > 0)]
+            if len(rows) < 2:
+                continue
+            keys = rows_all.tactic[rows] + rows_all.section[rows].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+            values, counts = np.unique(keys, return_counts=True)
+            for value in values[counts > 1].tolist():
+                times = rows_all.time_ms[rows[keys == value]]
+                spread = max(spread, float(times.max() / times.min() - 1.0))
+        return spread
+
+    def _find_gaps(self, race: LayerRace) -> None:
+        missing = race.missing
+        missing.extend(self._global_missing)
+        tried = frozenset[str]().union(*(c.runners for c in race.combinations))
+        for item in race.combinations:
+            place = f"line {item.line}"
+            if item.silent:
+                missing.append(f"the combination at {place} has no timings: a twin's race was reused")
+            elif item.cached and not item.inherited_from:
+                missing.append(f"the cached result at {place} matches no single race of this build")
+            elif not item.cached and not item.raced and not item.no_valid:
+                missing.append(f"the combination at {place} ends in no timing")
+            elif item.raced and item.winner is None and not item.table:
+                missing.append(f"the log ends before the combination at {place} was decided")
+            if item.raced and tried and not item.runners and not item.inherited_from:
+                missing.append(f"no runner with sparse kernels is shown for the combination at {place}")
+            if item.unnamed_count:
+                missing.append(f"{item.unnamed_count} timed tactics at {place} have no name that says whether they are sparse")
+            for why, _, tactic, line in item.skipped:
+                if why != "only option":
+                    missing.append(f"tactic 0x{tactic:016x} was skipped ({why}) at line {line}")
+            if item.text == "":
+                missing.append(f"the formats of the combination at {place} are not in the log")
+        if race.layer in self._pruned:
+            missing.append(f"tactics were pruned before timing (line {self._pruned[race.layer].line})")
+        first, last = race.combinations[0].line, race.combinations[-1].line
+        for damaged in (*self.log.damaged_lines, *self.log.unknown_samples):
+            if first <= damaged.line <= last + 2:
+                missing.append(f"line {damaged.line} is damaged or of an unknown form")
+
+
+def _distrust_partial(race: LayerRace) -> None:
+    """A twin of TensorRT 8 repeats `has no valid tactics` for some runners and prints nothing for those whose timings it reuses.
+
+    So a combination counts as raced only if every runner with possibly sparse tactics that other combinations of the layer tried was tried in it, too,
+    where nothing was timed; and no layer without a single timing has a race of its own.
+    """
+    tried = frozenset[str]().union(*(c.runners for c in race.combinations))
+    timed = any(c.raced or c.cached for c in race.combinations)
+    for item in race.combinations:
+        if item.no_valid and (not timed or not item.runners >= tried):
+            item.no_valid, item.silent = False, True
+
+
+def _build_gaps(log: BuildLog, build: Build) -> list[str]:
+    """What keeps every race of a build from being complete."""
+    gaps: list[str] = []
+    if stderr_missing(build):
+        gaps.append("standard error was not captured, so skipped tactics may not show")
+    if not build.complete and log.truncated:
+        gaps.append("the log ends before the engine was made")
+    if (build.loaded_cache_entries or 0) > 0:
+        gaps.append("a timing cache was loaded")
+    if log.unknown_lines > len(log.unknown_samples):
+        gaps.append("the log holds many lines of unknown form")
+    if any("out of memory" in w.text.lower() or "could not be allocated" in w.text for w in build.warnings):
+        gaps.append("allocations failed while tactics were timed")
+    return gaps
+
+
+def stderr_missing(build: Build) -> bool:
+    """trtexec writes warnings and errors to standard error: a trtexec log without a single one was captured without `2>&1`, or had none."""
+    return build.own_lines > 0 and not build.severities & {"W", "E", "F"}
+
+
+def _innermost_first(log: BuildLog) -> bool:
+    """Whether this log prints strides innermost first (TensorRT 7 and before): decided by its version, else by the first telling combination."""
+    for build in log.builds:
+        if build.version:
+            return int(build.version.split(".")[0]) < 8
+    for text in log.formats.texts[:200]:
+        told = innermost_first(text)
+        if told is not None:
+            return told
+    return False
+
+
+__all__ = ["CACHED", "Combination", "Entry", "LayerRace", "Races", "stderr_missing"]

@@ -1,0 +1,282 @@
+"""The reformat arithmetic: what it would cost to run one layer in the format where sparse is faster, the other layers keeping theirs.
+
+In: the races, the engine's layers, the log's reformat costs. Out: a `Ruling` (`format-cost`, `io-format`, `tie`, `unexplained`). Next: rules.py.
+It shows that this layer alone cannot be switched with profit; that a neighbour's switch at the same time would pay is not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..parse.build_log.records import TIMED, Build
+from ..parse.formats import TensorFormat, parse_format, parse_reformat, same_memory_layout
+from .layers import EngineLayer
+from .races import Combination, LayerRace, Races
+from .rules import Cite, Noise, Ruling, running_combinations
+
+_ADDED = re.compile(r"Adding reformat layer: Reformatted (?P<side>Input|Output) Tensor (?P<index>\d+) to (?P<layer>.*) \((?P<tensor>[^()]*(?:\([^()]*\)[^()]*)*)\) from (?P<a>.*) to (?P<b>.*)$")
+_OPTIMIZER = re.compile(r"Optimizer Reformat\((?P<a>.*) -> (?P<b>.*)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The fastest time measured for one reformat, and its line."""
+
+    time_ms: float
+    cite: Cite | None
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Δ of one combination, term by term. `fixed_ms`: the part that falls on tensors whose format is fixed from outside."""
+
+    combination: Combination
+    delta_ms: float
+    added_ms: float = 0.0
+    removed_ms: float = 0.0
+    fixed_ms: float = 0.0
+    missing: list[str] = field(default_factory=list)
+    cites: list[Cite] = field(default_factory=list)
+
+
+class Arithmetic:
+    """The plan of one engine: which tensor stands in which format between which layers, and what each reformat costs."""
+
+    def __init__(self, races: Races, layers: list[EngineLayer], build: Build, noise: Noise) -> None:
+        self.races, self.layers, self.build, self.noise = races, layers, build, noise
+        self._ready = False
+
+    # ---- the plan, made when the first layer asks for it
+
+    def _prepare(self) -> None:
+        if self._ready:
+            return
+        self._ready = True
+        self.class_of: dict[str, str] = {}
+        for layer in self.layers:
+            if layer.is_reformat and len(layer.inputs) == 1 and len(layer.outputs) == 1:
+                self._join(layer.inputs[0].name, layer.outputs[0].name)
+        self.producer: dict[str, tuple[EngineLayer, int]] = {}
+        self.consumers: dict[str, list[tuple[EngineLayer, int]]] = defaultdict(list)
+        self.dimensions: dict[str, tuple[int, ...]] = {}
+        for layer in self.layers:
+            for tensor in (*layer.inputs, *layer.outputs):
+                if tensor.dimensions:
+                    self.dimensions.setdefault(self._class(tensor.name), tensor.dimensions)
+            if layer.is_reformat:
+                continue
+            for index, tensor in enumerate(layer.outputs):
+                self.producer[self._class(tensor.name)] = (layer, index)
+            for index, tensor in enumerate(layer.inputs):
+                self.consumers[self._class(tensor.name)].append((layer, index))
+        self.running: dict[str, Combination | None] = {}
+        self.added = self._added_lines()
+        self.costs = self._costs()
+
+    def _class(self, name: str) -> str:
+        while (parent := self.class_of.get(name, name)) != name:
+            name = parent
+        return name
+
+    def _join(self, first: str, second: str) -> None:
+        a, b = self._class(first), self._class(second)
+        if a != b:
+            # The tensor's own name stays the class's name.
+            child, parent = (a, b) if a.startswith("Reformatted ") else (b, a)
+            self.class_of[child] = parent
+
+    def _added_lines(self) -> dict[tuple[str, str, int], tuple[str, str]]:
+        found: dict[tuple[str, str, int], tuple[str, str]] = {}
+        for line in self.build.reformat_layers:
+            match = _ADDED.match(line.text)
+            if match:
+                found[(match["layer"], match["side"], int(match["index"]))] = (match["a"], match["b"])
+        return found
+
+    def _costs(self) -> dict[tuple[str, str], Cost]:
+        """(tensor, "A -> B") → the fastest time measured for that reformat in the pass."""
+        log = self.races.log
+        c = log.combinations.arrays
+        best: dict[tuple[str, str], Cost] = {}
+        owners: dict[int, list[int]] = defaultdict(list)
+        for section, combination in enumerate(log.sections.arrays["combination"]):
+            owners[combination].append(section)
+        for number in range(len(log.combinations)):
+            if not c["is_reformat"][number] or c["build"][number] != self.build.index or (self.races.pass_index is not None and c["pass_index"][number] != self.races.pass_index):
+                continue
+            text = (log.formats.get(c["text"][number]) or "").strip()
+            names = self._tensors(number, owners)
+            rows = self.races.rows_of(number)
+            rows = rows[(log.tactics.source[rows] == TIMED) & ~np.isnan(log.tactics.time_ms[rows])]
+            if len(rows):
+                row = int(rows[np.argmin(log.tactics.time_ms[rows])])
+                cost = Cost(float(log.tactics.time_ms[row]), (int(log.tactics.line[row]), int(log.tactics.offset[row])))
+            elif c["cached"][number] and c["winner_time"][number] == c["winner_time"][number]:
+                cost = Cost(float(c["winner_time"][number]), (c["line"][number], c["offset"][number]))
+            else:
+                continue
+            for name in names:
+                key = (name, text)
+                if key not in best or cost.time_ms < best[key].time_ms:
+                    best[key] = cost
+        return best
+
+    def _tensors(self, number: int, owners: dict[int, list[int]]) -> set[str]:
+        log = self.races.log
+        names: set[str] = set()
+        candidates = [log.layers.get(log.sections.arrays["layer"][s]) for s in owners.get(number, ())]
+        candidates.append(log.layers.get(log.combinations.arrays["layer"][number]))
+        for name in candidates:
+            match = _OPTIMIZER.match(name or "")
+            if match:
+                names.update(part for part in (match["a"], match["b"]) if part not in ("<in>", "<out>"))
+        return {self._class(name) for name in names}
+
+    def _runs(self, layer: EngineLayer) -> Combination | None:
+        """The one combination that a layer runs in; None where the log does not decide."""
+        if layer.name not in self.running:
+            race = self.races.of(layer.name)
+            found = running_combinations(layer, race, lambda c: self.fits(layer, c)) if race is not None else []
+            self.running[layer.name] = found[0] if len(found) == 1 else None
+        return self.running[layer.name]
+
+    def fits(self, layer: EngineLayer, combination: Combination) -> bool | None:
+        """Whether a combination's types, lanes and layouts are those of the engine's layer; None where neither side says enough."""
+        formats = self.races.formats(combination)
+        if formats is None or len(formats.inputs) != len(layer.inputs) or len(formats.outputs) != len(layer.outputs):
+            return None
+        decided = False
+        for tensor, form in zip((*layer.inputs, *layer.outputs), (*formats.inputs, *formats.outputs), strict=True):
+            if tensor.datatype is not None and tensor.datatype != form.datatype:
+                return False
+            if tensor.layout is not None:
+                layout = form.layout(tensor.dimensions)
+                if layout is not None and layout != tensor.layout:
+                    return False
+                decided = decided or layout is not None
+        if layer.engine_line is not None:
+            for logged, form in zip((*layer.engine_line.inputs, *layer.engine_line.outputs), (*formats.inputs, *formats.outputs), strict=False):
+                if logged.lanes is not None and logged.lanes != form.lanes:
+                    return False
+                if logged.lanes is None and form.lanes is not None and any(t.lanes for t in (*layer.engine_line.inputs, *layer.engine_line.outputs)):
+                    return False
+        return True if decided else None
+
+    # ---- one layer
+
+    def decide_for(self, layer: EngineLayer) -> Callable[[LayerRace, Combination | None], Ruling | None]:
+        """The function that rules.py calls under rule 4 for this layer."""
+        return lambda race, running: self._decide(layer, race, running)
+
+    def _decide(self, layer: EngineLayer, race: LayerRace, running: Combination | None) -> Ruling | None:
+        self._prepare()
+        running = self._runs(layer) or running
+        if running is None or running.winner is None:
+            return None
+        current = running.winner.time_ms
+        faster = [c for c in race.combinations if c.sparse is not None and c.sparse.time_ms < current]
+        sums = [self._sum(layer, running, c) for c in faster]
+        if not sums:
+            return None
+        band_ms = self.noise.band(current, race.repeat_spread) * current
+        worst = min(sums, key=lambda s: s.delta_ms)
+        text = self._words(worst, running)
+        cites = self._cites(worst, running)
+        if any(s.missing for s in sums):
+            gap = next(s.missing[0] for s in sums if s.missing)
+            if any(not s.missing and s.delta_ms < -band_ms for s in sums):
+                return Ruling("unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites)
+            return Ruling("format-cost", "suggested", f"{text}; not all of it was measured ({gap})", cites=cites)
+        if worst.delta_ms < -band_ms:
+            return Ruling("unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites)
+        if worst.delta_ms <= band_ms:
+            return Ruling("tie", "proven", f"{text}: nothing is gained or lost beyond the noise", stability="coin-toss", cites=cites)
+        if all(s.delta_ms - s.fixed_ms <= 0 for s in sums) and any(s.fixed_ms > 0 for s in sums):
+            return Ruling("io-format", "proven", f"{text}; without the reformats of tensors whose format is fixed from outside sparse would win", cites=cites)
+        return Ruling("format-cost", "proven", f"{text}: this layer alone cannot be switched with profit", cites=cites)
+
+    def _sum(self, layer: EngineLayer, running: Combination, other: Combination) -> _Sum:
+        assert other.sparse is not None and running.winner is not None
+        total = _Sum(other, other.sparse.time_ms - running.winner.time_ms)
+        now, then = self.races.formats(running), self.races.formats(other)
+        if now is None or then is None or not len(now.inputs) == len(then.inputs) == len(layer.inputs) or not len(now.outputs) == len(then.outputs) == len(layer.outputs):
+            total.missing.append("the tensors of the layer and of its format combinations are not the same in number")
+            return total
+        for index, tensor in enumerate(layer.inputs):
+            name = self._class(tensor.name)
+            source, fixed = self._source(layer, index, name, now.inputs[index])
+            self._change(total, name, (source, now.inputs[index]), (source, then.inputs[index]), fixed)
+        for index, tensor in enumerate(layer.outputs):
+            name = self._class(tensor.name)
+            for target, fixed in self._targets(layer, index, name, now.outputs[index]):
+                self._change(total, name, (now.outputs[index], target), (then.outputs[index], target), fixed)
+        return total
+
+    def _source(self, layer: EngineLayer, index: int, name: str, now: TensorFormat) -> tuple[TensorFormat | None, bool]:
+        """The format in which a tensor is made, and whether it is fixed from outside (a network input or a plugin's output)."""
+        maker = self.producer.get(name)
+        if maker is None:
+            added = self.added.get((layer.name, "Input", index))
+            return (parse_format(added[0]) if added else now), True
+        combination = self._runs(maker[0])
+        formats = self.races.formats(combination) if combination is not None else None
+        fixed = (maker[0].type or "").startswith("Plugin")
+        if formats is None or maker[1] >= len(formats.outputs):
+            return None, fixed
+        return formats.outputs[maker[1]], fixed
+
+    def _targets(self, layer: EngineLayer, index: int, name: str, now: TensorFormat) -> list[tuple[TensorFormat | None, bool]]:
+        """The formats in which a tensor is wanted: by each consumer, or as a network output."""
+        takers = self.consumers.get(name, [])
+        if not takers:
+            added = self.added.get((layer.name, "Output", index))
+            return [(parse_format(added[1]) if added else now, True)]
+        found: list[tuple[TensorFormat | None, bool]] = []
+        for taker, place in takers:
+            combination = self._runs(taker)
+            formats = self.races.formats(combination) if combination is not None else None
+            fixed = (taker.type or "").startswith("Plugin")
+            found.append((formats.inputs[place] if formats is not None and place < len(formats.inputs) else None, fixed))
+        return found
+
+    def _change(self, total: _Sum, name: str, before: tuple[TensorFormat | None, TensorFormat | None], after: tuple[TensorFormat | None, TensorFormat | None], fixed: bool) -> None:
+        removed, added = self._cost(name, *before), self._cost(name, *after)
+        if removed is None or added is None:
+            total.missing.append(f"a reformat of {name}")
+            return
+        total.delta_ms += added.time_ms - removed.time_ms
+        total.added_ms += added.time_ms
+        total.removed_ms += removed.time_ms
+        if fixed:
+            total.fixed_ms += added.time_ms - removed.time_ms
+        total.cites += [c.cite for c in (added, removed) if c.cite is not None]
+
+    def _cost(self, name: str, source: TensorFormat | None, target: TensorFormat | None) -> Cost | None:
+        """What a copy of the tensor from one format to the other costs; 0 where both are the same memory layout; None if never measured."""
+        if source is None or target is None:
+            return None
+        if source.text == target.text:
+            return Cost(0.0, None)
+        if same_memory_layout(source, target, self.dimensions.get(name)) is True:
+            return Cost(0.0, None)
+        return self.costs.get((name, f"{source.text} -> {target.text}"))
+
+    def _words(self, total: _Sum, running: Combination) -> str:
+        assert total.combination.sparse is not None and running.winner is not None
+        return (
+            f"sparse {total.combination.sparse.time_ms:.4g} ms in {total.combination.text}, dense {running.winner.time_ms:.4g} ms in {running.text}, "
+            f"reformats +{total.added_ms:.4g} −{total.removed_ms:.4g} ms: {total.delta_ms:+.4g} ms"
+        )
+
+    def _cites(self, total: _Sum, running: Combination) -> list[Cite]:
+        assert total.combination.sparse is not None and running.winner is not None
+        cites = [(total.combination.sparse.line, total.combination.sparse.offset), (running.winner.line, running.winner.offset)]
+        return [*cites, *total.cites][:10]
+
+
+__all__ = ["Arithmetic", "parse_reformat"]

@@ -1,0 +1,305 @@
+"""Why an eligible layer runs dense: the contract's five rules, in their order, each with what it proves.
+
+In: a layer's race, the tactic that runs, what the log holds. Out: a `Ruling`. Next: explain.py turns it into a verdict.
+A `proven` must follow from the lines it cites; every condition that could make it wrong lowers it to `suggested` or to another reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..parse.kernel_names import is_sparse
+from .layers import EngineLayer
+from .model import Proof, Stability
+from .races import Combination, Entry, LayerRace
+
+Cite = tuple[int, int]
+"""(line, offset) of a line of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The band within which two times are equal: the larger of a share and of an absolute time (contract: 3 %, 1 µs)."""
+
+    ratio: float = 0.03
+    time_ms: float = 0.001
+
+    def band(self, base_ms: float, spread: float = 0.0) -> float:
+        """The band as a share of `base_ms`, widened by the spread that the log itself shows."""
+        return max(self.ratio, self.time_ms / base_ms if base_ms > 0 else math.inf, spread)
+
+
+@dataclass(slots=True)
+class Ruling:
+    """A reason with its figures. `proof` is of the reason alone; explain.py lowers it to that of the eligibility."""
+
+    reason: str
+    proof: Proof
+    summary: str
+    stability: Stability | None = None
+    best_dense: Entry | None = None
+    best_sparse: Entry | None = None
+    dense_ms: float | None = None
+    sparse_ms: float | None = None
+    margin: float | None = None
+    cites: list[Cite] = field(default_factory=list)
+    inherited_from: str | None = None
+    gain_ms: float | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What holds for the whole build. `trusted`: the log is of this engine and its pass is certain, so its lines may prove something."""
+
+    noise: Noise
+    trusted: bool
+    compute_capability: float | None
+    all_fp32: bool
+    fp32_cites: tuple[Cite, ...]
+    has_log: bool
+    has_timings: bool
+    truncated: bool
+    cache_loaded: bool
+    out_of_memory: Cite | None
+    capability_cite: Cite | None = None
+    strategy_cites: tuple[Cite, ...] = ()
+    engine_printed: bool = False
+    no_reformats: Callable[[EngineLayer], bool] = lambda _: False
+
+
+def decide(layer: EngineLayer, race: LayerRace | None, around: Circumstances, arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None = None) -> Ruling:
+    """The reason why an eligible layer runs dense (or why that cannot be told)."""
+    if around.compute_capability is not None and around.compute_capability < 8.0:
+        cites = [around.capability_cite] if around.capability_cite else []
+        return Ruling("no-kernel-arch", _proof(around.trusted), f"compute capability {around.compute_capability:g} has no sparse tensor cores (they came with 8.0)", cites=cites)
+    if race is None or not any(c.winner is not None for c in race.combinations):
+        return _no_race(layer, race, around)
+    sparse = [c for c in race.combinations if c.sparse is not None]
+    ruling = _nothing_sparse(layer, race, around) if not sparse else _sparse_lost(layer, race, sparse, around, arithmetic)
+    sources = {c.inherited_from for c in race.combinations if c.inherited_from and c.inherited_from != race.layer}
+    if len(sources) == 1:
+        ruling.inherited_from = sources.pop()
+    ruling.missing = tuple(race.missing)
+    return ruling
+
+
+def _proof(holds: bool) -> Proof:
+    return "proven" if holds else "suggested"
+
+
+def running_combinations(layer: EngineLayer, race: LayerRace, formats_fit: Callable[[Combination], bool | None]) -> list[Combination]:
+    """The combinations whose winner is the tactic that the engine runs; with small ids that repeat, those whose formats fit the engine's."""
+    if layer.tactic_id is None:
+        return []
+    found = [
+        c for c in race.combinations
+        if c.winner is not None and c.winner.tactic == layer.tactic_id and (layer.type is None or c.winner.runner is None or c.winner.runner == layer.type)
+    ]  # fmt: skip
+    if len(found) > 1:
+        found = [c for c in found if formats_fit(c) is not False]
+    return found
+
+
+def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) -> Ruling:
+    """Nothing was timed under the layer's name."""
+    if around.all_fp32 and around.trusted:
+        return Ruling(
+            "no-kernel-precision", "proven", "no format combination of the whole pass has a type other than FP32, for which TensorRT has no sparse kernels",
+            cites=list(around.fp32_cites),
+        )  # fmt: skip
+    if not around.has_log:
+        return Ruling("not-captured", "unknown", "no build log was given, so nothing shows what was timed")
+    if not around.has_timings:
+        return Ruling("not-captured", "unknown", "the log holds no tactic timings (it is not verbose)")
+    if race is not None and any(c.silent for c in race.combinations):
+        return Ruling("twin-layer", "unknown", "its combinations are listed without timings: the race of an equal layer was reused, and which is not clear", cites=[(c.line, c.offset) for c in race.combinations[:3]])
+    if race is not None and any(c.cached for c in race.combinations) or around.cache_loaded:
+        cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
+        return Ruling("timing-cache", "unknown", "its results came from a timing cache, so this log does not hold the race", cites=cites)
+    if around.truncated:
+        return Ruling("log-truncated", "unknown", "the log ends before this layer was decided")
+    if race is not None:
+        return Ruling("not-captured", "unknown", "the log holds only a part of this layer's race", cites=[(c.line, c.offset) for c in race.combinations[:3]])
+    if around.engine_printed and layer.line is not None:
+        return Ruling("twin-layer", "unknown", "the log holds no race under this name: that of an equal layer was reused, or the layer was tuned under another name")
+    return Ruling("not-captured", "unknown", "the log holds no race for this layer")
+
+
+def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) -> Ruling:
+    """Rule 1: no sparse tactic was timed in any combination."""
+    best = min((c.dense for c in race.combinations if c.dense is not None), key=lambda e: e.time_ms, default=None)
+    cites = _combination_cites(race)
+    ruling = Ruling("no-kernel", "suggested", "", best_dense=best, dense_ms=best.time_ms if best else None, cites=cites)
+    timed = sum(c.times for c in race.combinations)
+    seen = [s for c in race.combinations for s in c.skipped if is_sparse(s[1])]
+    unnamed = sum(c.unnamed_count for c in race.combinations)
+    if seen:
+        memory = all(why.startswith(("memory", "scratch")) for why, _, _, _ in seen)
+        if memory:
+            whole = around.trusted and unnamed == 0 and not _unraced(race)
+            ruling.reason, ruling.proof = "workspace", _proof(whole)
+            ruling.summary = f"all {len(seen)} sparse tactics that the log names for this layer were skipped for memory ({seen[0][0]})"
+            ruling.cites = [(line, -1) for _, _, _, line in seen[:4]]
+            return ruling
+    unraced = _unraced(race)
+    if _all_fp32(race) and (race.complete or around.all_fp32):
+        ruling.reason, ruling.proof = "no-kernel-precision", _proof(around.trusted)
+        ruling.summary = f"all {len(race.combinations)} format combinations are FP32, for which TensorRT has no sparse kernels ({timed:,} dense tactics were timed)"
+        if not race.complete:
+            ruling.cites = [*around.fp32_cites[:2], *cites][:6]
+        return ruling
+    if unraced:
+        return _partly_raced(ruling, unraced, around, timed)
+    if race.complete:
+        ruling.proof = _proof(around.trusted)
+        ruling.summary = f"{timed:,} tactics were timed in {len(race.combinations)} format combinations, none of them sparse"
+        return ruling
+    pruned = next((m for m in race.missing if "pruned" in m), None)
+    skipped = next((m for m in race.missing if "was skipped (memory" in m or "was skipped (scratch" in m), None)
+    if pruned:
+        ruling.reason = "heuristic-pruned"
+    elif skipped:
+        ruling.reason = "workspace"
+    elif around.out_of_memory:
+        ruling.reason = "out-of-memory"
+        ruling.cites = [around.out_of_memory, *cites][:6]
+    ruling.summary = f"none of the {timed:,} timed tactics is known to be sparse, but the race is not complete: {race.missing[0]}"
+    return ruling
+
+
+def _partly_raced(ruling: Ruling, unraced: list[Combination], around: Circumstances, timed: int) -> Ruling:
+    ruling.proof = "unknown"
+    ruling.cites = [(c.line, c.offset) for c in unraced[:3]]
+    if any(c.silent for c in unraced):
+        ruling.reason, why = "twin-layer", "were taken from an equal layer's race"
+    elif any(c.cached for c in unraced) or around.cache_loaded:
+        ruling.reason, why = "timing-cache", "came from a cache"
+    elif around.truncated:
+        ruling.reason, why = "log-truncated", "are missing, as the log ends before"
+    else:
+        ruling.reason, why = "not-captured", "are not in the log"
+    ruling.summary = f"none of the {timed:,} tactics timed under its name is sparse, but the results of {len(unraced)} of its combinations {why}"
+    return ruling
+
+
+def _unraced(race: LayerRace) -> list[Combination]:
+    """Combinations whose race is not in the log. `No valid tactics` counts as a race only if the runners that raced elsewhere were tried."""
+    return [c for c in race.combinations if not c.raced and not c.no_valid]
+
+
+def _all_fp32(race: LayerRace) -> bool:
+    return all(c.text and fp32_only(c.text) for c in race.combinations)
+
+
+def fp32_only(text: str) -> bool:
+    """Whether every floating-point or quantised tensor of a combination is Float (indices and masks may be Int32, Int64 or Bool)."""
+    types = set(_types(text))
+    return "Float" in types and types <= {"Float", "Int32", "Int64", "Bool"}
+
+
+def _types(text: str) -> list[str]:
+    import re
+
+    return re.findall(r"([A-Z][A-Za-z0-9]*)\(", text.split(" where ")[0].replace("(SHAPE ", "").replace("(#", ""))
+
+
+def _combination_cites(race: LayerRace, limit: int = 6) -> list[Cite]:
+    cites = [(c.line, c.offset) for c in race.combinations[:limit]]
+    return cites
+
+
+def _sparse_lost(
+    layer: EngineLayer, race: LayerRace, sparse: list[Combination], around: Circumstances,
+    arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None,
+) -> Ruling:  # fmt: skip
+    """Rules 2 to 5: sparse tactics were timed."""
+    running = [c for c in race.combinations if c in _running(layer, race)]
+    winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.combinations if c.raced or c.cached)
+    undecided = _unraced(race)
+    whole = around.trusted and not undecided and winners_known and not any(c.winner is None and c.raced for c in race.combinations)
+    lost = [c for c in sparse if c.winner is not None and c.winner.sparse is False and c.dense is not None]
+    if len(lost) == len(sparse):
+        close = min(lost, key=lambda c: c.sparse.time_ms / c.dense.time_ms)  # type: ignore[union-attr]
+        assert close.sparse is not None and close.dense is not None
+        margin = close.sparse.time_ms / close.dense.time_ms - 1.0
+        # The engine's own tactic must be one of these races' winners, or they are not the races that decided.
+        joined = layer.tactic_id is None or bool(running) or close.table
+        ruling = _compare("slower", close.dense, close.sparse, margin, around.noise, race, _proof(whole and joined and not _skipped_sparse(race)))
+        where = "its table" if close.table else f"each of the {len(lost)} combinations where both were timed" if len(lost) > 1 else "the combination where both were timed"
+        ruling.summary = _race_sentence(ruling, where)
+        return ruling
+    best = min((c for c in sparse), key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
+    assert best.sparse is not None
+    times = {round(c.winner.time_ms, 9) for c in running if c.winner is not None and c.winner.time_ms == c.winner.time_ms}
+    current = running[0].winner if running and len(times) == 1 else None
+    won_here = [c for c in running if c.winner is not None and c.winner.sparse]
+    if won_here:
+        ruling = Ruling("unexplained", "unknown", "a sparse tactic won the very combination that runs, yet the engine runs another: log and engine do not fit together")
+        ruling.cites = _entry_cites(won_here[0].sparse, won_here[0].dense)
+        return ruling
+    if current is None:
+        return Ruling(
+            "unexplained", "unknown", "a sparse tactic won in some format, and the time of the tactic that runs cannot be told from the log",
+            best_sparse=best.sparse, sparse_ms=best.sparse.time_ms, cites=_entry_cites(best.sparse),
+        )  # fmt: skip
+    margin = best.sparse.time_ms / current.time_ms - 1.0
+    if margin >= 0:
+        sure = whole and len(running) == 1 and around.no_reformats(layer) and not _skipped_sparse(race)
+        ruling = _compare("slower", current, best.sparse, margin, around.noise, race, _proof(sure))
+        ruling.summary = _race_sentence(ruling, "any format") + "; the dense tactic that runs is in another format than the sparse one"
+        return ruling
+    found = arithmetic(race, running[0] if len(running) == 1 else None) if arithmetic is not None else None
+    if found is not None:
+        found.best_dense, found.best_sparse = current, best.sparse
+        found.dense_ms, found.sparse_ms, found.margin = current.time_ms, best.sparse.time_ms, margin
+        found.gain_ms = current.time_ms - best.sparse.time_ms
+        found.stability = found.stability or _stability(margin, around.noise.band(current.time_ms, race.repeat_spread))
+        if not whole and found.proof == "proven":
+            found.proof = "suggested"
+        return found
+    ruling = _compare("unexplained", current, best.sparse, margin, around.noise, race, "unknown")
+    ruling.reason, ruling.proof = "unexplained", "unknown"
+    ruling.summary = f"sparse was timed faster in another format ({_ms(best.sparse.time_ms)} against {_ms(current.time_ms)} ms), and the inputs do not hold all reformats that switching would cost"
+    ruling.gain_ms = current.time_ms - best.sparse.time_ms
+    return ruling
+
+
+def _running(layer: EngineLayer, race: LayerRace) -> list[Combination]:
+    return [c for c in race.combinations if layer.tactic_id is not None and c.winner is not None and c.winner.tactic == layer.tactic_id and (layer.type is None or c.winner.runner in (None, layer.type))]
+
+
+def _skipped_sparse(race: LayerRace) -> bool:
+    """Whether a tactic that may be sparse was left out for memory or time: it could have won."""
+    return any(why != "only option" and is_sparse(kernel) is not False for c in race.combinations for why, kernel, _, _ in c.skipped)
+
+
+def _compare(reason: str, dense: Entry, sparse: Entry, margin: float, noise: Noise, race: LayerRace, proof: Proof) -> Ruling:
+    band = noise.band(dense.time_ms, race.repeat_spread)
+    if abs(margin) <= band and reason == "slower":
+        reason = "tie"
+    return Ruling(
+        reason, proof, "", _stability(margin, band), dense, sparse, dense.time_ms, sparse.time_ms, margin, _entry_cites(dense, sparse), missing=tuple(race.missing)
+    )
+
+
+def _stability(margin: float, band: float) -> Stability:
+    return "coin-toss" if abs(margin) <= band else "near" if abs(margin) <= 2 * band else "stable"
+
+
+def _race_sentence(ruling: Ruling, where: str) -> str:
+    assert ruling.dense_ms is not None and ruling.sparse_ms is not None and ruling.margin is not None
+    times = f"best sparse {_ms(ruling.sparse_ms)} ms, dense {_ms(ruling.dense_ms)} ms ({ruling.margin:+.1%})"
+    if ruling.reason == "tie":
+        return f"sparse and dense are equal within the noise in {where}: {times}"
+    return f"dense was faster in {where}: {times}"
+
+
+def _ms(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _entry_cites(*entries: Entry | None) -> list[Cite]:
+    return [(e.line, e.offset) for e in entries if e is not None and e.line > 0]

@@ -1,0 +1,86 @@
+"""One run over one or more captures: what was parsed and what was concluded, kept together for reporters that need both.
+
+In: paths and options. Out: `Session`: captures, diagnosis, and, on demand, the races behind the verdicts. Next: cli.py, report/, the Python API.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from .explain import Options, diagnose
+from .load import Capture, Progress, load_captures
+from .model import CaptureDiagnosis, Diagnosis
+from .races import Races
+from .rules import Noise
+
+if TYPE_CHECKING:
+    from ..report.extras import ReportExtras
+
+_NOISE_PART = re.compile(r"\s*(?P<value>\d{1,6}(?:\.\d{1,6})?)\s*(?P<unit>%|ns|us|µs|ms)\s*")
+
+
+def parse_noise(text: str) -> Noise:
+    """`3%,1us` → the noise band; either part may be left out. Raises UsageError."""
+    ratio, time_ms = 0.0, 0.0
+    for part in text.split(","):
+        match = _NOISE_PART.fullmatch(part)
+        if match is None:
+            raise UsageError(f"--noise {text!r}: it takes a share and a time, such as 3%,1us")
+        value = float(match["value"])
+        if match["unit"] == "%":
+            ratio = value / 100.0
+        else:
+            time_ms = value * {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0}[match["unit"]]
+    if not math.isfinite(ratio) or ratio >= 1.0:
+        raise UsageError(f"--noise {text!r}: the share must be below 100 %")
+    return Noise(ratio, time_ms)
+
+
+class Session:
+    """Captures and their diagnosis. `names`: further logs whose tactic names are learned (same TensorRT and GPU)."""
+
+    def __init__(self, paths: Sequence[str], options: Options | None = None, progress: Progress | None = None, names: Sequence[str] = ()) -> None:
+        self.options = options or Options()
+        self.captures: list[Capture] = load_captures(paths, progress)
+        if names:
+            from .dictionary import learn_names
+
+            learn_names(self.captures, names, progress)
+        if progress is not None and hasattr(progress, "close"):
+            progress.close()
+        self.diagnosis = Diagnosis(tuple(diagnose(capture, self.options) for capture in self.captures))
+
+    def races(self, number: int = 0) -> Races | None:
+        """The races of a capture's main build, in the pass that became the engine."""
+        return self._races[number]
+
+    @cached_property
+    def _races(self) -> list[Races | None]:
+        from .layers import layers_from_info, layers_from_log
+        from .sparsity import choose_pass
+
+        found: list[Races | None] = []
+        for capture, diagnosis in zip(self.captures, self.diagnosis.captures, strict=True):
+            log = capture.log
+            build = next((b for b in log.builds if b.index == diagnosis.main_build), None) if log is not None else None
+            if log is None or build is None:
+                found.append(None)
+                continue
+            layers = layers_from_info(capture.engine) if capture.engine is not None else layers_from_log(build)
+            found.append(Races(log, build, choose_pass(build, log, layers).index))
+        return found
+
+    def extras(self) -> ReportExtras | None:
+        """What the HTML report shows beyond the verdicts, for the first capture."""
+        from .extras import report_extras
+
+        return report_extras(self.captures[0], self.diagnosis.captures[0], self.races(0), self.options) if self.captures else None
+
+    def main(self, number: int = 0) -> CaptureDiagnosis:
+        """The diagnosis of a capture."""
+        return self.diagnosis.captures[number]

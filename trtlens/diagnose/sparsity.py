@@ -1,0 +1,157 @@
+"""What TensorRT itself says about sparsity: the `(Sparsity)` lists of the pass that became the engine.
+
+In: a `Build` of the log, the engine's layers. Out: `Listing`. Next: eligibility.py and explain.py.
+A log holds a pair of lists for each pass (backend strategies, optimization profiles) and for each Myelin sub-build; the last one in the file need
+not be the engine's (contract, "Builds and passes").
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..parse.build_log.records import Build, BuildLog, Line, Pass
+from .layers import EngineLayer, split_profile_suffix
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPass:
+    """The pass that made the engine. `index` None: the build has passes and nothing tells which; `certain`: the log says or there is one."""
+
+    index: int | None
+    certain: bool
+    why: str
+    strategy: int | None = None
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(slots=True)
+class Listing:
+    """The lists of one build's engine. `eligible`/`picked`: layer name → the line that names it; None where the log has no such list."""
+
+    chosen: ChosenPass
+    eligible: dict[str, Line] | None = None
+    picked: dict[str, Line] | None = None
+    foreign: dict[str, Line] = field(default_factory=dict)
+    """Names of the eligible list that a Myelin sub-build printed (they name operations inside a region)."""
+    foreign_picked: dict[str, Line] = field(default_factory=dict)
+    count_mismatch: list[Line] = field(default_factory=list)
+    list_lines: list[Line] = field(default_factory=list)
+    complete: bool = False
+    """The build reached its engine and the lists of its pass were printed: absence of a name means something."""
+
+    @property
+    def names(self) -> int | None:
+        """How many names the eligible lists hold."""
+        return None if self.eligible is None else len(self.eligible)
+
+
+def choose_pass(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> ChosenPass:
+    """The pass whose graph is the engine: the last one used and not skipped, checked against the engine's names and tactic ids."""
+    passes = build.passes
+    if not passes:
+        return ChosenPass(-1, True, "the log has no tuning")
+    if len(passes) == 1:
+        return ChosenPass(passes[0].index, True, "the build has one pass", passes[0].strategy)
+    fits = {p.index: _fit(p, build, log, layers) for p in passes}
+    used = [p for p in passes if p.fate == "used"]
+    alive = used or [p for p in passes if p.fate != "skipped"]
+    last = alive[-1] if alive else None
+    best = max(fits.values(), default=0.0)
+    if last is not None and (used or len(alive) == 1) and fits[last.index] >= best - 1e-9:
+        lines = tuple(p.fate_line for p in passes if p.fate_line is not None)
+        return ChosenPass(last.index, True, f"the log says that backend strategy {last.strategy} is used", last.strategy, lines)
+    unique = [index for index, fit in fits.items() if fit == best]
+    if best > 0 and len(unique) == 1:
+        number = unique[0]
+        return ChosenPass(number, False, "its layers and tactics are the engine's, though the log does not say so", passes[number].strategy)
+    if last is not None:
+        return ChosenPass(last.index, False, "the log does not say which pass became the engine", last.strategy)
+    return ChosenPass(None, False, "the log does not say which pass became the engine")
+
+
+def _fit(candidate: Pass, build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> float:
+    """Share of the engine's layers that the pass tuned, those whose tactic it chose counted double."""
+    c = log.combinations.arrays
+    winners: dict[str, set[int]] = defaultdict(set)
+    for number in range(len(log.combinations)):
+        if c["build"][number] == build.index and c["pass_index"][number] == candidate.index and not c["is_reformat"][number]:
+            name = log.layers.get(c["layer"][number])
+            if name is not None:
+                winners[name].add(c["winner_tactic"][number])
+    concerned = [layer for layer in layers if not layer.is_reformat]
+    if not concerned:
+        return 0.0
+    score = sum((1.0 if layer.name in winners else 0.0) + (1.0 if layer.tactic_id in winners.get(layer.name, ()) else 0.0) for layer in concerned)
+    return score / (2 * len(concerned))
+
+
+def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> Listing:
+    """The `(Sparsity)` lists of the engine's pass, united over its optimization profiles and Myelin sub-builds."""
+    chosen = choose_pass(build, log, layers)
+    listing = Listing(chosen)
+    single = len(build.passes) <= 1
+    for item in build.sparsity:
+        if not single and item.pass_index != chosen.index:
+            continue
+        listing.list_lines.append(item.at)
+        if item.count is not None and item.names and item.count != len(item.names):
+            listing.count_mismatch.append(item.at)
+        names = {name: item.at for name in item.names}
+        if item.kind == "eligible":
+            listing.eligible = {**(listing.eligible or {}), **names}
+            if item.foreign:
+                listing.foreign.update(names)
+        else:
+            listing.picked = {**(listing.picked or {}), **names}
+            if item.foreign:
+                listing.foreign_picked.update(names)
+    # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
+    outer = any(not item.foreign for item in build.sparsity if single or item.pass_index == chosen.index)
+    listing.complete = build.complete and outer and listing.eligible is not None
+    return listing
+
+
+@dataclass(slots=True)
+class Matches:
+    """Names of the eligible list joined to engine layers: `of[i]` is the listed name of layer i, `exact[i]` whether it is the very name."""
+
+    of: list[str | None]
+    exact: list[bool]
+    unmatched: list[str]
+
+
+def match_names(layers: Sequence[EngineLayer], names: Sequence[str]) -> Matches:
+    """Join listed names to layers: by name, then without ` [profile N]`, then by ONNX nodes (fusions may be printed under another name)."""
+    of: list[str | None] = [None] * len(layers)
+    exact = [False] * len(layers)
+    left = dict.fromkeys(names)
+    by_base = {split_profile_suffix(name)[0]: name for name in names}
+    for number, layer in enumerate(layers):
+        name = layer.name if layer.name in left else by_base.get(layer.base_name)
+        if name is not None and not layer.is_reformat:
+            of[number], exact[number] = name, True
+    matched = {name for name in of if name is not None}
+    open_names = [name for name in left if name not in matched]
+    if open_names:
+        owners: dict[str, set[int]] = defaultdict(set)
+        for number, layer in enumerate(layers):
+            if of[number] is None and not layer.is_reformat:
+                for node in layer.onnx_nodes:
+                    owners[node].add(number)
+        for name in open_names:
+            nodes = _nodes(name)
+            candidates = set.intersection(*(owners.get(node, set()) for node in nodes)) if nodes else set()
+            if len(candidates) == 1:
+                number = candidates.pop()
+                if of[number] is None:
+                    of[number] = name
+                    matched.add(name)
+    return Matches(of, exact, [name for name in left if name not in matched])
+
+
+def _nodes(name: str) -> tuple[str, ...]:
+    from ..parse.layer_names import onnx_nodes_from_name
+
+    return onnx_nodes_from_name(split_profile_suffix(name)[0])

@@ -1,0 +1,22 @@
+"""The version and what it runs on, for bug reports. In: nothing. Out: text. Next: cli.py prints it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import metadata
+
+__version__ = "0.1.0"
+
+_PACKAGES = ("pandas", "numpy", "pyarrow", "onnx", "pyparsing", "plotly", "typer", "rich", "jinja2", "tensorrt", "tensorrt-rtx")
+
+
+def version_text() -> str:
+    """trtlens, Python, the platform and the packages that matter, one line each."""
+    lines = [f"trtlens {__version__}", f"Python {sys.version.split()[0]} on {platform.platform()}"]
+    for package in _PACKAGES:
+        try:
+            lines.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return "\n".join(lines)
