@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import re
 from pathlib import Path
@@ -99,7 +100,9 @@ def test_nodes_that_the_parser_refuses_are_named_with_its_reasons_and_nothing_el
     assert "While parsing node number 0 [NoSuchOperator" in (tmp_path / "out" / "build.log").read_text()
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"\xff" * 9, "parser refuses .*Failed to parse"), (b"this is no protobuf", "no ONNX model")])
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"\xff" * 9, "parser refuses .*Failed to parse"), (b"this is no protobuf", "no ONNX model")]
+)
 def test_a_file_that_is_no_model_is_told(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "m.onnx").write_bytes(content)
     with pytest.raises(CaptureFailed, match=said):
@@ -156,7 +159,7 @@ def test_the_monitor_reports_phases_with_their_steps(tmp_path: Path) -> None:
     build(models.conv_matmul(tmp_path / "m.onnx"), events.append)
     assert {one.source for one in events} == {"monitor"}
     assert {"Parsing the model", "Building engine"} <= {one.phase for one in events}
-    assert all(earlier.elapsed_s <= later.elapsed_s for earlier, later in zip(events, events[1:], strict=False))
+    assert all(earlier.elapsed_s <= later.elapsed_s for earlier, later in itertools.pairwise(events))
 
 
 def test_a_time_limit_leaves_the_log(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ MANIFEST_RECORD = Manifest(
     options=BuildOptions(model=Path("m.onnx")).as_json(),
     model=FileRecord("m.onnx", 1, "0" * 64),
     engine=None,
-    timing_cache=TimingCacheRecord("c", True, 3, "1" * 64, 4),
+    timing_cache=TimingCacheRecord("c", True, False, 3, "1" * 64, 4),
     times=Times("2026-01-01T00:00:00+00:00", "2026-01-01T00:00:01+00:00", None, 1.0),
     files={"build_log": "build.log"},
     notes=("one",),

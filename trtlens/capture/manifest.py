@@ -51,10 +51,14 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class TimingCacheRecord:
-    """The timing cache. `warm`: it held results from outside, so the log lacks their timings; None where trtexec does not say."""
+    """The timing cache. `warm`: it held results from outside, so the log lacks their timings; None where trtexec does not say.
+
+    `foreign`: the file was of no use to this TensorRT, which began cold.
+    """
 
     path: str | None
     warm: bool | None
+    foreign: bool | None = None
     bytes_before: int | None = None
     sha256_before: str | None = None
     bytes_after: int | None = None

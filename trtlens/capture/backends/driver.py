@@ -258,17 +258,28 @@ def _set_range(tensor: Any) -> None:
 
 
 def _timing_cache(config: Any, options: BuildOptions, result: Result) -> Any:
-    """A cold, private cache, or the user's: a warm one hides timings from the log, so it is recorded."""
-    held = b""
-    if options.timing_cache is not None and options.timing_cache.exists():
-        held = options.timing_cache.read_bytes()
-    cache = config.create_timing_cache(held)
+    """A cold, private cache, or the user's: a warm one hides timings from the log, so it is recorded.
+
+    TensorRT 11 makes an empty cache, with a warning, of a file that it cannot use (older versions return None). Such a file belongs to
+    another version or GPU: `foreign` keeps _keep_cache from writing over it.
+    """
+    held = options.timing_cache.read_bytes() if options.timing_cache is not None and options.timing_cache.exists() else b""
+    empty = config.create_timing_cache(b"")
+    cache = config.create_timing_cache(held) if held else empty
     if cache is None or not config.set_timing_cache(cache, False):
-        why = "it was made by another TensorRT version or for another GPU" if held else "no reason is given"
-        raise DriverError(f"TensorRT refused the timing cache{f' {options.timing_cache}' if held else ''}: {why}")
+        why = f": {options.timing_cache} was made by another TensorRT version or for another GPU" if held else ""
+        raise DriverError(f"TensorRT refused the timing cache{why}")
+    warm = foreign = False
+    if held:
+        size = len(bytes(empty.serialize()))
+        warm = len(bytes(cache.serialize())) > size
+        foreign = not warm and len(held) > size
+    if foreign:
+        result.notes.append(f"TensorRT could use nothing of {options.timing_cache}: the build began cold, and the file is left as it was")
     result.timing_cache = {
         "path": str(options.timing_cache) if options.timing_cache is not None else None,
-        "warm": bool(held),
+        "warm": warm,
+        "foreign": foreign,
         "bytes_before": len(held),
         "sha256_before": hashlib.sha256(held).hexdigest() if held else None,
         "bytes_after": None,
@@ -280,7 +291,7 @@ def _keep_cache(cache: Any, options: BuildOptions, result: Result) -> None:
     grown = bytes(cache.serialize())
     assert result.timing_cache is not None
     result.timing_cache["bytes_after"] = len(grown)
-    if options.timing_cache is not None:
+    if options.timing_cache is not None and not result.timing_cache["foreign"]:
         _write(options.timing_cache, grown)
 
 
