@@ -26,9 +26,8 @@ def main() -> None:
     for name, text in (("build.log", capture.log), ("layer_info.json", capture.layer_info), ("profile.json", capture.profile)):
         if text is not None:
             (options.out / name).write_text(text, encoding="utf-8")
-    print(
-        f"{capture.dialect.name}, switches: {', '.join(capture.switches.on) or 'none'}, warnings: {', '.join(sorted(capture.warnings)) or 'none'}"
-    )
+    warnings = ", ".join(sorted(capture.warnings)) or "none"
+    print(f"{capture.dialect.name}, switches: {', '.join(capture.switches.on) or 'none'}, warnings: {warnings}")
     for truth in capture.truth.values():
         shown = {side: sorted(f"{s}/{r}" for s, r in getattr(truth, side)) for side in ("true", "provable", "acceptable")}
         print(f"{truth.name}: rule {truth.rule}, margin {truth.margin}, {shown}")

@@ -276,6 +276,8 @@ class Writer:
 
     def layer(self, graph: Graph, layer: Layer, world: World) -> None:
         self.put(f"=============== Computing costs for {layer.name if self.dialect.named_costs else ''}")
+        if layer.kind == "myelin" and self.dialect.era >= 10:
+            self.put(f"ForeignNode {layer.name} metadata: {''.join(f'[ONNX Layer: {node}]' for node in layer.nodes)}")
         for combination in layer.combinations:
             self.log.count("combinations")
             sources = ", ".join(descriptor(f, graph.tensors[t].shape) for f, t in zip(combination.inputs, layer.inputs, strict=True))
@@ -350,6 +352,11 @@ class Writer:
                 text = f"UNSUPPORTED_STATE{glue}Skipping tactic 3 due to {why}"
                 if self.put(text, "W"):
                     self.log.count("skipped")
+            return
+        if tactic.skipped == "device":
+            text = f"Tactic Device request: {size >> 20}MB Available: {size >> 21}MB. Device memory is insufficient to use tactic."
+            if self.put(text, "W"):
+                self.log.count("skipped")
             return
         if (tactic.fast_skip and dialect.era >= 8.6) or tactic.skipped == "time":
             self.put(f"Fast skip Tactic:{number} which exceed time limit during pre-run")

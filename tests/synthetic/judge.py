@@ -108,6 +108,7 @@ class View:
     engine: bool
     tuned: bool
     truncated: bool
+    engine_begun: bool = True
 
     @property
     def trtexec(self) -> bool:
@@ -283,7 +284,9 @@ class Judge:
         actual = decide(self.graph, self.choice, layer)
         used = running(self.graph, self.choice, layer.name)
         pairs = self.refined(layer, actual)
-        kinds, all_kinds = consistent_kinds(layer)
+        # A Float-only pass and a Turing GPU leave no room for a hidden sparse kernel.
+        no_room = self.all_float or (self.world.gpu.sm < 80 and self.shows_gpu)
+        kinds, all_kinds = ([really], True) if no_room else consistent_kinds(layer)
         rulings = [
             (decide(self.graph, plan, layer, kind), kind)
             for plan in self.plans
@@ -297,11 +300,18 @@ class Judge:
         name_shown = self.name_shown(layer, used)
         eligibility = view.listed and layer.listed_as is None
         acceptable = set(pairs | possible)
+        if actual.rule == 0 and not all(c.printed == "timed" for c in layer.combinations if c.winner):
+            pairs |= {("sparse", "picked")}  # without its own race nobody can say "but slower"
         if used.sparse:
-            provable = certain if name_shown or view.listed else frozenset()
+            shown = name_shown or view.listed
+            provable = certain | (pairs & {("sparse", "picked")}) if shown else frozenset()
         else:
             provable = frozenset(pair for pair in certain & pairs if eligibility and self.lawful(layer, actual, pair))
             acceptable |= self.honest(layer)
+        if actual.rule in (3, 4) and (not view.ids_in_json or view.switches.types_only):
+            acceptable.add(("dense", "unexplained"))  # t* takes a join over tactic ids, types and lanes; a reader may decline
+        if actual.rule == 4 and self.gaps(actual):  # nobody can say how the sum would have come out
+            acceptable |= {("dense", reason) for reason in ("format-cost", "io-format", "unexplained", "tie")}
         if not used.sparse and any(c.pinned is not None for c in layer.combinations):
             # "Won" may mean the fastest or the chosen; they differ where a slower tactic was pinned in another combination.
             free = replace(layer, combinations=tuple(replace(c, pinned=None) for c in layer.combinations))
@@ -392,9 +402,12 @@ class Judge:
         if ruling.rule == 3:
             return not ruling.reformat_beside
         if ruling.rule == 4 and reason != "unexplained":
-            gaps = {key for key in self.graph.unmeasured if not self.graph.is_free(*key)}
-            return not (gaps & ruling.needed)
+            return not self.gaps(ruling)
         return True
+
+    def gaps(self, ruling: Ruling) -> bool:
+        """Whether a reformat that the arithmetic reads was not measured."""
+        return any(key in ruling.needed and not self.graph.is_free(*key) for key in self.graph.unmeasured)
 
     def named_ids(self) -> set[int]:
         """Tactic ids whose kernel the log names: beside a time, or to 8.5 on a line before the time or the skip."""
@@ -458,7 +471,7 @@ class Judge:
         else:
             margin = sparse / dense - 1.0
             pairs |= {("dense", reason) for reason in within(margin, (dense,))}
-        provable: set[Pair] = set(pairs) if layer.table and self.view.listed else set()
+        provable: set[Pair] = set(pairs) if layer.table and self.view.tuned else set()
         if sparse is None and self.view.listed:
             provable |= {("dense", "no-kernel-arch")} & pairs if self.shows_gpu else set()
             provable |= {("dense", "no-kernel-precision")} & pairs if self.all_float else set()
@@ -467,6 +480,8 @@ class Judge:
         if not self.view.stderr:
             provable -= {("dense", "no-kernel")}
         acceptable = {*pairs, ("dense", "myelin-opaque"), ("undetermined", ANY)}
+        if layer.table:
+            acceptable.add(("other", None))  # a reader may give the operator a row of its own instead
         if self.view.truncated:
             acceptable |= {("dense-unknown", ANY), ("dense", "log-truncated")}
         return Truth(

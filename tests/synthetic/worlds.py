@@ -90,12 +90,13 @@ class Maker:
             heavy = (1.0, 1.25) if theme == "format" else (1.3, 2.2)
             best_without = min(factor for _, _, factor, sparse in plain if not sparse) if any(not p[3] for p in plain) else 1.0
             plain = [(a, b, best_without * rng.uniform(*heavy) if sparse else factor, sparse) for a, b, factor, sparse in plain]
+        family = "CudnnConvolution" if kind == "conv" else "CublasConvolution"
+        tried = (family,) * self.switches.repeated_ids + ((runner, "CaskFlattenConvolution") if kind == "conv" else (runner,))
         combinations = []
         for source, target, factor, has_sparse in plain:
             best_dense = base * factor
             tactics = []
             if self.switches.repeated_ids and rng.random() < 0.6:
-                family = "CudnnConvolution" if kind == "conv" else "CublasConvolution"
                 for number in rng.sample((0, 1, 2, 1000), rng.randint(1, 2)):
                     tactics.append(self.tactic(family, None, False, best_dense * rng.uniform(0.9, 1.4), number))
             for rank in range(rng.randint(1, 4)):
@@ -112,12 +113,12 @@ class Maker:
             cask = [t for t in ordered if t.kernel]
             rng.shuffle(cask)
             ordered = [t for t in ordered if not t.kernel] + cask
-            invalid = ("CaskFlattenConvolution",) if kind == "conv" else ()
+            invalid = tuple(name for name in tried if name not in {t.runner for t in ordered})
             extra = len(inputs) - 1
             combinations.append(Combination((source,) + (target,) * extra, (target,), tuple(ordered), invalid_runners=invalid))
         if rng.random() < 0.3:  # a combination that no runner can do
             form = Format(plain[0][0].dtype, "CHW4")
-            combinations.append(Combination((form,) * len(inputs), (form,), (), invalid_runners=(runner,)))
+            combinations.append(Combination((form,) * len(inputs), (form,), (), invalid_runners=tried))
         return Layer(" + ".join(nodes), kind, nodes, inputs, (output,), tuple(combinations), eligible, groups)
 
     def formats(self, linear_only: bool) -> list[Format]:
