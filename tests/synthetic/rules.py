@@ -56,14 +56,24 @@ def adjacent(graph: Graph, layer: Layer) -> list[Edge]:
     return [edge for edge in edges(graph) if layer.name in (edge.source, edge.target)]
 
 
-def reformat_sum(graph: Graph, around: list[Edge], choice: Choice, skip_fixed: bool) -> float:
-    """What the reformats beside a layer cost under `choice`; optionally without tensors whose format is fixed from outside."""
-    total = 0.0
-    for edge in around:
-        if skip_fixed and graph.tensors[edge.tensor].role != "inner":
-            continue
-        total += graph.reformat_ms(edge.tensor, *edge_formats(graph, edge, choice))
-    return total
+def fixed_tensor(graph: Graph, edge: Edge) -> bool:
+    """The tensor's format is fixed from outside: a network input or output, or a plugin's tensor."""
+    return graph.tensors[edge.tensor].role != "inner"
+
+
+def fixed_edge(graph: Graph, edge: Edge) -> bool:
+    """The narrower reading: of a plugin tensor with several consumers, only the copies to and from the plugin."""
+    ends = [graph.layer(name).kind for name in (edge.source, edge.target) if name is not None]
+    return len(ends) < 2 or "plugin" in ends
+
+
+def no_edge(graph: Graph, edge: Edge) -> bool:
+    return False
+
+
+def reformat_sum(graph: Graph, around: list[Edge], choice: Choice, skip: Callable[[Graph, Edge], bool] = no_edge) -> float:
+    """What the reformats beside a layer cost under `choice`, but for those that `skip` leaves out."""
+    return sum(graph.reformat_ms(edge.tensor, *edge_formats(graph, edge, choice)) for edge in around if not skip(graph, edge))
 
 
 def decide(graph: Graph, choice: Choice, layer: Layer, kind: Kind = really) -> Ruling:
@@ -113,7 +123,7 @@ def _arithmetic(graph: Graph, choice: Choice, layer: Layer, kind: Kind, around: 
     t_star, best_dense = base.running_ms, base.best_dense_ms
     assert t_star is not None and best_dense is not None
     deltas: dict[int, float] = {}
-    without_fixed: dict[int, tuple[float, float]] = {}
+    without_fixed: dict[int, list[float]] = {}
     won: set[int] = set()
     needed: set[tuple[str, object, object]] = set()
     for number, combination in enumerate(layer.combinations):
@@ -125,16 +135,18 @@ def _arithmetic(graph: Graph, choice: Choice, layer: Layer, kind: Kind, around: 
         other = {**choice, layer.name: number}
         for plan in (choice, other):
             needed |= {(edge.tensor, *edge_formats(graph, edge, plan)) for edge in around}
-        added, removed = reformat_sum(graph, around, other, False), reformat_sum(graph, around, choice, False)
+        added, removed = reformat_sum(graph, around, other), reformat_sum(graph, around, choice)
         deltas[number] = s - t_star + added - removed
-        inner_added, inner_removed = reformat_sum(graph, around, other, True), reformat_sum(graph, around, choice, True)
-        without_fixed[number] = (s - t_star + inner_added - inner_removed, s - t_star + inner_added - removed)
+        without_fixed[number] = []
+        for skip in (fixed_tensor, fixed_edge):
+            inner = reformat_sum(graph, around, other, skip)
+            without_fixed[number] += [s - t_star + inner - reformat_sum(graph, around, choice, skip), s - t_star + inner - removed]
     low, high = max(BAND_SHARE * best_dense, BAND_MS), max(BAND_SHARE * t_star, BAND_MS)
     reasons: set[str] = set()
     for numbers in (set(deltas), won):
         least = min(deltas[n] for n in numbers)
-        outside = {all(without_fixed[n][form] <= 0 for n in numbers) for form in (0, 1)}
-        outside |= {any(without_fixed[n][form] <= 0 for n in numbers) for form in (0, 1)}
+        outside = {all(without_fixed[n][form] <= 0 for n in numbers) for form in range(4)}
+        outside |= {any(without_fixed[n][form] <= 0 for n in numbers) for form in range(4)}
         cost = {"io-format" if flag else "format-cost" for flag in outside}
         if least < 0:
             reasons.add("unexplained")
