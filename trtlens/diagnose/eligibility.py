@@ -53,8 +53,11 @@ class Judge:
     def cite(self, line: Line) -> LineEvidence:
         return self.citer.line(line)
 
-    def eligible(self, layer: EngineLayer, listed: str | None, exact: bool) -> Judgement:
-        """Judge one layer; `listed` is the name on the eligible list that was joined to it, `exact` whether it is the layer's own name."""
+    def eligible(self, layer: EngineLayer, listed: str | None, exact: bool, opaque: bool = False) -> Judgement:
+        """Judge one layer; `listed` is the name on the eligible list that was joined to it, `exact` whether it is the layer's own name.
+
+        `opaque`: a Myelin region, whose operations no list need name.
+        """
         from .weights import reason_for_nodes
 
         weights = reason_for_nodes(self.check, layer.onnx_nodes) if self.check is not None and layer.onnx_nodes else None
@@ -72,8 +75,11 @@ class Judge:
             proof = "suggested" if self.distrusted else "proven"
             cited = (self.cite(self.flag_off),)
             return Judgement(Eligibility(False, proof, cited), "flag-off", proof, "the build did not ask for sparsity (SPARSE_WEIGHTS is off)", cited)
-        if self.listing is not None and self.listing.complete:
-            return self._not_listed(layer, weights)
+        if self.listing is not None and self.listing.complete and not opaque:
+            # Fusions are printed under other names now and then: absence proves nothing where a listed name without a layer shares a node.
+            if not self.loose_nodes.intersection(layer.onnx_nodes):
+                return self._not_listed(layer, weights)
+            return Judgement(Eligibility(None, "unknown"), suspects=self._unknown_suspects(layer, weights))
         if self.flag_off_suggested and not (weights is not None and weights.status == "eligible" and self.build is None):
             return Judgement(
                 Eligibility(False, "suggested"), "flag-off", "suggested",
@@ -91,9 +97,6 @@ class Judge:
     def _not_listed(self, layer: EngineLayer, weights: NodeReason | None) -> Judgement:
         assert self.listing is not None
         listing_proof: Proof = "proven" if self.listing.chosen.certain and not self.distrusted else "suggested"
-        # Fusions are printed under other names now and then: absence proves nothing where a listed name without a layer shares a node.
-        if self.loose_nodes.intersection(layer.onnx_nodes):
-            listing_proof = "suggested"
         cited: tuple[Evidence, ...] = tuple(self.cite(line) for line in self.listing.list_lines[:2])
         reason, proof, summary = self._cause(layer, weights)
         proof = weaker(proof, listing_proof)

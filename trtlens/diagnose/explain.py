@@ -21,7 +21,7 @@ from .citing import Citer
 from .eligibility import Judge, Judgement
 from .environment import Surroundings, surroundings
 from .findings import find_mismatch, info_warnings, log_warnings, mismatch_warning, unmatched_rows
-from .layers import EngineLayer, LayerTime, attach_log_lines, concern, join_times, layers_from_info, layers_from_log, profile_total_ms
+from .layers import EngineLayer, LayerTime, attach_log_lines, concern, join_times, layers_from_info, layers_from_log, layers_from_races, profile_total_ms
 from .load import Capture, Progress, load_captures
 from .model import (
     BuildDiagnosis,
@@ -122,6 +122,8 @@ class _Diagnosing:
             self.layers = layers_from_info(build.layer_infos[-1][0])
             for layer in self.layers:
                 layer.pointer = None
+        if not self.layers and build is not None and log is not None:
+            self.layers = layers_from_races(log, build)
         mismatch = find_mismatch(self.layers, logged) if capture.engine is not None else None
         self.distrusted = mismatch is not None
         if not self.distrusted:
@@ -318,7 +320,7 @@ class _Diagnosing:
             about = "weights"
         if about == "other":
             return self._plain(layer, time)
-        judgement = self.judge.eligible(layer, listed, matches.exact[number])
+        judgement = self.judge.eligible(layer, listed, matches.exact[number], about == "opaque")
         if judgement.disagrees:
             self.warnings.append(Warning("eligibility-disagrees", judgement.disagrees))
         if about == "opaque":
@@ -477,13 +479,15 @@ class _Diagnosing:
         if ruling.proof == "proven" and ruling.reason != "not-captured":
             return None
         for other in build.passes:
-            if other.index == listing.chosen.index or other.fate != "skipped" or other.fate_line is None:
+            # Winning one combination is not enough: the dropped strategy's own list must name the layer among those it chose.
+            chosen = [s for s in build.sparsity if s.pass_index == other.index and s.kind == "picked" and layer.name in s.names]
+            if other.index == listing.chosen.index or other.fate != "skipped" or other.fate_line is None or not chosen:
                 continue
             race = Races(log, build, other.index).of(layer.name)
             won = [c for c in race.combinations if c.winner is not None and c.winner.sparse] if race is not None else []
             if won and won[0].winner is not None:
                 used = next((p for p in build.passes if p.index == listing.chosen.index), None)
-                cites = [(won[0].winner.line, won[0].winner.offset), (other.fate_line.line, other.fate_line.offset)]
+                cites = [(won[0].winner.line, won[0].winner.offset), (chosen[0].at.line, chosen[0].at.offset), (other.fate_line.line, other.fate_line.offset)]
                 if used is not None and used.fate_line is not None:
                     cites.append((used.fate_line.line, used.fate_line.offset))
                 sure = listing.chosen.certain and used is not None and used.fate == "used"

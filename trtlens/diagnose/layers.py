@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..parse.build_log.records import Build, Line
+from ..parse.build_log.records import Build, BuildLog, Line
 from ..parse.engine_lines import EngineLine, EngineTensor, parse_engine_line
 from ..parse.kernel_names import classify, is_sparse
 from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
@@ -62,6 +62,8 @@ class EngineLayer:
     named_by: Literal["layer_info", "log", "none"] = "none"
     region: str | None = None
     """The Myelin region of an operation that the engine does not print by itself."""
+    tuned_only: bool = False
+    """Known from its races alone: the log ends before the engine is printed."""
     listed_only: bool = False
     """Named by the `(Sparsity)` list alone: no input prints the engine's layer."""
     operators: frozenset[str] = frozenset()
@@ -72,7 +74,7 @@ class EngineLayer:
         """Whether the kernel that runs is sparse, by its name; False for runners without sparse kernels; None where unknown."""
         if self.tactic_name:
             return is_sparse(self.tactic_name)
-        if self.type is not None and not runner_may_be_sparse(self.type) and not self.listed_only:
+        if self.type is not None and not runner_may_be_sparse(self.type) and not (self.listed_only or self.tuned_only):
             return False
         return None
 
@@ -139,6 +141,27 @@ def layers_from_log(build: Build) -> list[EngineLayer]:
                 inputs=tuple(map(_tensor, parsed.inputs)), outputs=tuple(map(_tensor, parsed.outputs)), tactic_id=parsed.tactic, line=line, engine_line=parsed,
             )
         )  # fmt: skip
+    return layers
+
+
+def layers_from_races(log: BuildLog, build: Build) -> list[EngineLayer]:
+    """The layers that were tuned, for a log that ends before it prints its engine: name and runner are all that is known of them."""
+    c = log.combinations.arrays
+    last = build.passes[-1].index if build.passes else -1
+    found: dict[str, str | None] = {}
+    for number in range(len(log.combinations)):
+        name = log.layers.get(c["layer"][number])
+        if name is None or c["is_reformat"][number] or c["build"][number] != build.index or c["pass_index"][number] != last:
+            continue
+        found[name] = log.runners.get(c["winner_runner"][number]) or found.get(name)
+    for section in range(len(log.sections)):
+        name = log.layers.get(log.sections.arrays["layer"][section])
+        if name in found and found[name] is None:
+            found[name] = log.runners.get(log.sections.arrays["runner"][section])
+    layers = []
+    for name, runner in found.items():
+        base, number = split_profile_suffix(name)
+        layers.append(EngineLayer(name=name, base_name=base, type=runner, onnx_nodes=onnx_nodes_from_name(name), optimization_profile=number, tuned_only=True))
     return layers
 
 

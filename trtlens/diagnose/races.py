@@ -6,6 +6,7 @@ Everything is computed for all rows at once; Python objects are made only for th
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from ..parse.kernel_names import is_sparse
 from .layers import runner_may_be_sparse
 
 DENSE, SPARSE, UNKNOWN = 0, 1, 2
+_PRUNED = re.compile(r"(?:(?P<layer>.*): )?\d+ available tactics, \d+ unparsable, (?P<pruned>\d{1,9}) pruned, \d+ remaining after tactic pruning\.$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Races:
         self.by_layer: dict[str, list[int]] = defaultdict(list)
         self.by_op: dict[str, list[int]] = defaultdict(list)
         self._index_layers()
-        self._pruned = self._pruned_layers()
+        self._pruned = self._pruned_lines()
         self._earlier: dict[tuple[int, int, int, str], list[int]] | None = None
 
     # ---- columns
@@ -140,19 +142,27 @@ class Races:
                 if op >= 0:
                     self.by_op[log.layers.texts[op]].append(section)
 
-    def _pruned_layers(self) -> dict[str, Line]:
-        from ..parse.build_log.grammar import PRUNED
-
-        found: dict[str, Line] = {}
+    def _pruned_lines(self) -> list[tuple[str | None, Line]]:
+        """(layer or None, line) of each line that says tactics were pruned before timing."""
+        found: list[tuple[str | None, Line]] = []
         for line in self.build.notable.get("pruned", ()):
-            match = PRUNED.match(line.text)
+            match = _PRUNED.match(line.text)
             if match and int(match["pruned"]) > 0:
-                found[match["layer"]] = line
+                found.append((match["layer"], line))
         return found
 
-    def pruned_line(self, layer: str) -> Line | None:
-        """The line that says tactics of this layer were pruned before timing."""
-        return self._pruned.get(layer)
+    def pruned_line(self, race: LayerRace) -> Line | None:
+        """The line that says tactics of this layer were pruned: it names the layer, or stands among the layer's own lines."""
+        first, last = race.combinations[0].line, max(self._last_line(c) for c in race.combinations)
+        for layer, line in self._pruned:
+            if layer == race.layer or (layer is None and first <= line.line <= last):
+                return line
+        return None
+
+    def _last_line(self, item: Combination) -> int:
+        rows = self.rows_of(item.index)
+        last = int(self.log.tactics.line[rows].max()) if len(rows) else item.line
+        return max(last, self.log.combinations.arrays["winner_line"][item.index], item.line)
 
     def rows_of(self, combination: int) -> npt.NDArray[np.int64]:
         """Row numbers of the tactics table that belong to a combination, in the log's order."""
@@ -367,8 +377,9 @@ class Races:
                     missing.append(f"tactic 0x{tactic:016x} was skipped ({why}) at line {line}")
             if item.text == "":
                 missing.append(f"the formats of the combination at {place} are not in the log")
-        if race.layer in self._pruned:
-            missing.append(f"tactics were pruned before timing (line {self._pruned[race.layer].line})")
+        pruned = self.pruned_line(race)
+        if pruned is not None:
+            missing.append(f"tactics were pruned before timing (line {pruned.line})")
         first, last = race.combinations[0].line, race.combinations[-1].line
         for damaged in (*self.log.damaged_lines, *self.log.unknown_samples):
             if first <= damaged.line <= last + 2:
@@ -399,8 +410,10 @@ def _build_gaps(log: BuildLog, build: Build) -> list[str]:
         gaps.append("a timing cache was loaded")
     if log.unknown_lines > len(log.unknown_samples):
         gaps.append("the log holds many lines of unknown form")
-    if any("out of memory" in w.text.lower() or "could not be allocated" in w.text for w in build.warnings):
-        gaps.append("allocations failed while tactics were timed")
+    # Complaints about memory are warnings: trtexec writes them to standard error, so where they stand in the file does not tell whose they are.
+    complaints = [w for w in build.warnings if w.severity != "V"]
+    if complaints:
+        gaps.append(f"tactics were left out for lack of memory (line {complaints[0].line})")
     return gaps
 
 

@@ -112,6 +112,9 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
         )  # fmt: skip
     if not around.has_log:
         return Ruling("not-captured", "unknown", "no build log was given, so nothing shows what was timed")
+    if around.truncated:
+        cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
+        return Ruling("log-truncated", "unknown", "the log ends before this layer was decided", cites=cites)
     if not around.has_timings:
         return Ruling("not-captured", "unknown", "the log holds no tactic timings (it is not verbose)")
     if race is not None and any(c.silent for c in race.combinations):
@@ -119,8 +122,6 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
     if race is not None and any(c.cached for c in race.combinations) or around.cache_loaded:
         cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
         return Ruling("timing-cache", "unknown", "its results came from a timing cache, so this log does not hold the race", cites=cites)
-    if around.truncated:
-        return Ruling("log-truncated", "unknown", "the log ends before this layer was decided")
     if race is not None:
         return Ruling("not-captured", "unknown", "the log holds only a part of this layer's race", cites=[(c.line, c.offset) for c in race.combinations[:3]])
     if around.engine_printed and layer.line is not None:
@@ -147,12 +148,17 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     unraced = _unraced(race)
     if _all_fp32(race) and (race.complete or around.all_fp32):
         ruling.reason, ruling.proof = "no-kernel-precision", _proof(around.trusted)
-        ruling.summary = f"all {len(race.combinations)} format combinations are FP32, for which TensorRT has no sparse kernels ({timed:,} dense tactics were timed)"
+        whole = f"all {len(race.combinations)} format combinations are" if len(race.combinations) > 1 else "its one format combination is"
+        ruling.summary = f"{whole} FP32, for which TensorRT has no sparse kernels ({timed:,} dense tactics were timed)"
         if not race.complete:
             ruling.cites = [*around.fp32_cites[:2], *cites][:6]
         return ruling
     if unraced:
         return _partly_raced(ruling, unraced, around, timed)
+    if around.truncated:
+        ruling.reason, ruling.proof = "log-truncated", "unknown"
+        ruling.summary = f"none of the {timed:,} tactics timed before the log ends is known to be sparse"
+        return ruling
     if race.complete:
         ruling.proof = _proof(around.trusted)
         ruling.summary = f"{timed:,} tactics were timed in {len(race.combinations)} format combinations, none of them sparse"
@@ -173,12 +179,12 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
 def _partly_raced(ruling: Ruling, unraced: list[Combination], around: Circumstances, timed: int) -> Ruling:
     ruling.proof = "unknown"
     ruling.cites = [(c.line, c.offset) for c in unraced[:3]]
-    if any(c.silent for c in unraced):
+    if around.truncated:
+        ruling.reason, why = "log-truncated", "are missing, as the log ends before"
+    elif any(c.silent for c in unraced):
         ruling.reason, why = "twin-layer", "were taken from an equal layer's race"
     elif any(c.cached for c in unraced) or around.cache_loaded:
         ruling.reason, why = "timing-cache", "came from a cache"
-    elif around.truncated:
-        ruling.reason, why = "log-truncated", "are missing, as the log ends before"
     else:
         ruling.reason, why = "not-captured", "are not in the log"
     ruling.summary = f"none of the {timed:,} tactics timed under its name is sparse, but the results of {len(unraced)} of its combinations {why}"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..parse.build_log.records import Build, BuildLog, Line, Pass
-from .layers import EngineLayer, split_profile_suffix
+from .layers import EngineLayer, concern, split_profile_suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,10 @@ def match_names(layers: Sequence[EngineLayer], names: Sequence[str]) -> Matches:
         for name in open_names:
             nodes = _nodes(name)
             candidates = set.intersection(*(owners.get(node, set()) for node in nodes)) if nodes else set()
+            if len(candidates) != 1:
+                # The engine fused otherwise than the list says: the one layer with weights that holds one of its nodes.
+                shared = set().union(*(owners.get(node, set()) for node in nodes))
+                candidates = {number for number in shared if concern(layers[number]) == "weights"}
             if len(candidates) == 1:
                 number = candidates.pop()
                 if of[number] is None:
