@@ -341,7 +341,7 @@ class Writer:
         size = self.rng.randrange(1 << 20, 1 << 33)
         if tactic.skipped == "pruned":
             return
-        if tactic.skipped == "memory" or (tactic.skipped == "time" and dialect.era < 8.6):
+        if tactic.skipped == "memory":
             if dialect.decimal_ids:
                 if self.put(f"Skipping tactic 3 due to insuficient memory on requested size of {size >> 20} detected for tactic 4.", "W"):
                     self.raw("Try decreasing the workspace size with IBuilderConfig::setMaxWorkspaceSize().")

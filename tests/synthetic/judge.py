@@ -232,6 +232,8 @@ class Judge:
             found = self.region(layer)
         else:
             nothing = frozenset({("other", ANY), ("ineligible", ANY)})
+            if self.view.truncated and not self.view.ids_in_json:  # a bare name does not say what kind of layer it is
+                nothing |= {("undetermined", ANY), ("dense-unknown", ANY)}
             found = Truth(layer.name, nothing, nothing, nothing, False, False, why="sparsity does not concern it")
         return replace(found, races=races, twin_of=layer.twin_of)
 
@@ -300,7 +302,7 @@ class Judge:
         name_shown = self.name_shown(layer, used)
         eligibility = view.listed and layer.listed_as is None
         acceptable = set(pairs | possible)
-        if actual.rule == 0 and not all(c.printed == "timed" for c in layer.combinations if c.winner):
+        if actual.rule == 0 and (view.truncated or not all(c.printed == "timed" for c in layer.combinations if c.winner)):
             pairs |= {("sparse", "picked")}  # without its own race nobody can say "but slower"
         if used.sparse:
             shown = name_shown or view.listed
@@ -310,6 +312,8 @@ class Judge:
             acceptable |= self.honest(layer)
         if actual.rule in (3, 4) and (not view.ids_in_json or view.switches.types_only):
             acceptable.add(("dense", "unexplained"))  # t* takes a join over tactic ids, types and lanes; a reader may decline
+        if ("dense", "io-format") in acceptable:
+            acceptable.add(("dense", "format-cost"))  # the wider of the two
         if actual.rule == 4 and self.gaps(actual):  # nobody can say how the sum would have come out
             acceptable |= {("dense", reason) for reason in ("format-cost", "io-format", "unexplained", "tie")}
         if not used.sparse and any(c.pinned is not None for c in layer.combinations):
@@ -416,11 +420,10 @@ class Judge:
         return {t.id for c in timed for t in c.tactics if t.kernel and t.named and (t.skipped is None or t.skipped in skips)}
 
     def skips_named(self, layer: Layer) -> bool:
-        """Whether every skip line gives an id, and some line gives that id a name."""
-        skipped = [t for c in layer.combinations for t in c.tactics if t.skipped]
+        """Whether a skip line gives an id that some line names: then a sparse tactic was seen, and it was skipped."""
         with_id = ("scratch",) if self.view.dialect.decimal_ids or not self.view.stderr else ("scratch", "memory")
         known = self.named_ids()
-        return all(t.skipped in with_id and t.id in known for t in skipped)
+        return any(t.sparse and t.skipped in with_id and t.id in known for c in layer.combinations for t in c.tactics)
 
     def honest(self, layer: Layer) -> set[Pair]:
         """Lesser answers for an eligible layer that runs dense."""
@@ -438,8 +441,8 @@ class Judge:
                 found |= {("dense", r) for r in ("no-kernel", "workspace", "out-of-memory", "heuristic-pruned")}
             if any(t.fast_skip for c in layer.combinations for t in c.tactics):
                 found.add(("dense", "heuristic-pruned"))
-        if not self.world.sparsity:
-            found.add(("ineligible", "flag-off"))
+        if any(c.tactics and not c.timed for c in layer.combinations):
+            found.add(("dense", "not-captured"))
         return found
 
     def strategy_sparse(self, layer: Layer) -> bool:

@@ -86,7 +86,7 @@ def make_capture(seed: int, dialect: str | None = None, switches: Switches | Non
         spoken,
         wanted,
         "listed" in marks and world.sparsity,
-        "engine_end" in marks,
+        "engine" in marks,  # where the cut goes through the engine's lines, some of them can be read
         "tuned" in marks,
         wanted.truncated and "engine_end" not in marks,
         "engine" in marks,

@@ -334,11 +334,15 @@ class Maker:
 
     def skip_some(self, layer: Layer) -> Layer:
         """Skip about a third of the tactics, but never the last one of a combination."""
-        why = self.rng.choice(("scratch", "memory", "device", "time", "fast"))
+        why = self.rng.choice(
+            ("scratch", "memory", "device", "time", "fast") if self.habits.era >= 8.6 else ("scratch", "memory", "device")
+        )
         combinations = []
         for combination in layer.combinations:
             tactics = [
-                (replace(t, fast_skip=True) if why == "fast" else replace(t, skipped=why)) if t.kernel and self.rng.random() < 0.35 else t
+                (replace(t, fast_skip=True) if why == "fast" else replace(t, skipped=why))
+                if t.kernel and not t.skipped and self.rng.random() < 0.35
+                else t
                 for t in combination.tactics
             ]
             if tactics and all(t.skipped for t in tactics):
