@@ -33,7 +33,7 @@ def run(tmp_path: Path, script: str, version: str = "8.6.1", mode: str = "good",
 
 
 def script_for(model: str = "m.onnx", **given: Any) -> str:
-    return emit_script(options_from({"model": model, **{name.replace("_", "-"): value for name, value in given.items()}}), "0.1.0")
+    return emit_script(options_from({"model": model, **{name.replace("_", "-"): value for name, value in given.items()}}))
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -54,7 +54,7 @@ def test_it_chooses_the_flags_that_the_backend_would(tmp_path: Path, version: st
     models.conv_matmul(tmp_path / "m.onnx")
     given = {"workspace": "1GiB", "iterations": 10, "shapes": "x:1x32x16x16", "plugins": "/a b.so", "extra": ["--x=$y"]}
     options = options_from({"model": "m.onnx", **given})
-    done = run(tmp_path, emit_script(options, "0.1.0"), version)
+    done = run(tmp_path, emit_script(options), version)
     assert done.returncode == 0, done.stderr
     banner = (tmp_path / "m.trtlens" / "build.log").read_text().splitlines()[0]
     outputs = Outputs("m.trtlens/layer_info.json", "m.trtlens/profile.json", "m.trtlens/model.engine")

@@ -18,12 +18,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 from ..errors import BuildFailed, InputError, UsageError
 from ..text import visible
+from ..version import __version__
 from .backends import MODULES, Choice, choose, look_around
 from .backends.driver import RefusedNode, Result, read_result
 from .backends.loaded_engine import SAMPLES
@@ -141,13 +141,6 @@ def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
             said = result.message if result is not None and result.message else _last_words(log)
             raise UsageError(f"--backend {choice.backend}: the Python module {MODULES[choice.backend]} cannot be used: {said}")
         return choice, Plan(choice.backend, result.version, notes=tuple(result.notes), refusals=result.refusals, calls=result.plan)
-
-
-def trtlens_version() -> str:
-    try:
-        return version("trtlens")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def _readable(path: Path) -> None:
@@ -357,7 +350,7 @@ def _manifest(
     files = {role: name for role, name in ROLES.items() if (once.folder / name).exists()}
     loaded = once.options.engine is not None
     return Manifest(
-        trtlens=trtlens_version(),
+        trtlens=__version__,
         status=status,
         failure=failure,
         backend=BackendRecord(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -119,6 +118,8 @@ def opened_capture(path: Path) -> Iterator[Path]:
 
 
 def _unpack(path: Path, scratch: Path) -> Path:
+    import tarfile  # with zlib, lzma and bz2 behind it; a build never needs it
+
     try:
         with tarfile.open(path) as archive:
             total = 0

@@ -11,6 +11,7 @@ import json
 import shlex
 
 from ..errors import UsageError
+from ..version import __version__
 from .backends.trtexec import JETSON_TRTEXEC, Outputs, flag_text, wishes
 from .environment import Host
 from .folder import BUILD_LOG, ENGINE, LAYER_INFO, PROFILE
@@ -20,7 +21,7 @@ from .options import BuildOptions
 _MODEL = "\n@MODEL@\n"  # cannot stand in a real path that a user types; replaced by the script's own variable
 
 
-def emit_script(options: BuildOptions, trtlens_version: str) -> str:
+def emit_script(options: BuildOptions) -> str:
     """The script. Raises UsageError for options that need trtlens itself on that machine."""
     for given, option in ((options.counterfactual, "--counterfactual"), (options.repeat > 1, "--repeat"), (options.prune, "--prune")):
         if given:
@@ -42,9 +43,9 @@ def emit_script(options: BuildOptions, trtlens_version: str) -> str:
         choices.append("fi")
     if options.extra:
         choices.append(f'set -- "$@" {shlex.join(options.extra)}')
-    before, after = _manifest_halves(options, trtlens_version)
+    before, after = _manifest_halves(options)
     return _SCRIPT.format(
-        version=trtlens_version,
+        version=__version__,
         default_model=quoted(str(options.subject)),
         subject="engine" if options.engine else "model",
         out=quoted(name),
@@ -59,11 +60,11 @@ def emit_script(options: BuildOptions, trtlens_version: str) -> str:
     )
 
 
-def _manifest_halves(options: BuildOptions, version: str) -> tuple[str, str]:
+def _manifest_halves(options: BuildOptions) -> tuple[str, str]:
     """The manifest, cut where the shell puts what it alone knows: status, failure, times and files."""
     manifest = dataclasses.asdict(
         Manifest(
-            trtlens=version,
+            trtlens=__version__,
             status="complete",
             failure=Failure("exit", ""),
             backend=BackendRecord("trtexec", "the capture script", None),

@@ -13,8 +13,8 @@ from trtlens.capture.settings import options_from
 from trtlens.errors import UsageError
 
 TRTEXEC = Path("/usr/src/tensorrt/bin/trtexec")
-ALL: dict[str, str | None] = {"tensorrt": "10.3.0", "tensorrt-rtx": "1.7.1"}
-RTX: dict[str, str | None] = {"tensorrt-rtx": "1.7.1"}
+ALL = frozenset({"tensorrt", "tensorrt-rtx"})
+RTX = frozenset({"tensorrt-rtx"})
 DRIVER = "/proc/driver/nvidia/version"
 
 
@@ -23,7 +23,7 @@ DRIVER = "/proc/driver/nvidia/version"
     [
         (Machine(ALL, TRTEXEC, DRIVER), {}, "tensorrt", "driver"),
         (Machine(RTX, TRTEXEC, DRIVER), {}, "trtexec", str(TRTEXEC)),
-        (Machine({}, TRTEXEC, "/dev/nvhost-ctrl-gpu"), {}, "trtexec", "/dev/nvhost-ctrl-gpu"),
+        (Machine(frozenset(), TRTEXEC, "/dev/nvhost-ctrl-gpu"), {}, "trtexec", "/dev/nvhost-ctrl-gpu"),
         (Machine(ALL, TRTEXEC, None), {}, "tensorrt-rtx", "no NVIDIA driver"),
         (Machine(RTX, None, DRIVER), {}, "tensorrt-rtx", "neither"),
         (Machine(ALL, TRTEXEC, DRIVER), {"target": "SM80"}, "tensorrt-rtx", "--target"),
@@ -40,10 +40,10 @@ def test_the_choice_and_its_reason(machine: Machine, given: dict[str, Any], back
 @pytest.mark.parametrize(
     ("machine", "given", "said"),
     [
-        (Machine({}, None, DRIVER), {}, "nothing to build with"),
-        (Machine({"tensorrt": None}, None, None), {}, "on a GPU alone"),
-        (Machine({}, TRTEXEC, None), {}, "on a GPU alone"),
-        (Machine({}, None, None), {"backend": "tensorrt-rtx"}, r"pip install 'trtlens\[rtx\]'"),
+        (Machine(frozenset(), None, DRIVER), {}, "nothing to build with"),
+        (Machine(frozenset({"tensorrt"}), None, None), {}, "on a GPU alone"),
+        (Machine(frozenset(), TRTEXEC, None), {}, "on a GPU alone"),
+        (Machine(frozenset(), None, None), {"backend": "tensorrt-rtx"}, r"pip install 'trtlens\[rtx\]'"),
         (Machine(ALL, None, None), {"backend": "trtexec"}, "--emit-script"),
     ],
 )

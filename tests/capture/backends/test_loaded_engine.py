@@ -62,5 +62,6 @@ def test_samples_are_kept_one_by_one_in_parquet(tmp_path: Path) -> None:
         writer.writerows((position, name, iteration, 0.5) for position, name in enumerate(names) for iteration in range(2))
     _samples_to_parquet(tmp_path / "samples.csv", tmp_path / "samples.parquet")
     table = pq.read_table(tmp_path / "samples.parquet")
-    assert {one.name: str(one.type) for one in table.schema} == {"position": "int32", "layer": "string", "iteration": "int32", "time_ms": "double"}
+    types = {one.name: str(one.type) for one in table.schema}
+    assert types == {"position": "int32", "layer": "string", "iteration": "int32", "time_ms": "double"}
     assert table.column("layer").to_pylist() == [name for name in names for _ in range(2)]

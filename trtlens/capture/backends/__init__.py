@@ -5,7 +5,6 @@ In: BuildOptions and what this machine has (found without importing TensorRT). O
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +16,15 @@ from .trtexec import find_trtexec
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 """The Python module of each Python backend."""
 
-_DISTRIBUTIONS = {
-    "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-bindings", "tensorrt-cu12-bindings", "tensorrt-cu13-bindings"),
-    "tensorrt-rtx": ("tensorrt-rtx", "tensorrt_rtx"),
-}
 # Which of these exists depends on the platform: a desktop driver, WSL, or Jetson's integrated GPU.
 _DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-ctrl-gpu", "/dev/nvgpu")
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a build could use here. Versions come from package metadata and are None where there is none (Jetson's own packages)."""
+    """What a build could use here. `modules`: the Python backends whose module is installed; `driver`: the file that shows a GPU driver."""
 
-    modules: dict[str, str | None]
+    modules: frozenset[str]
     trtexec: Path | None
     driver: str | None
 
@@ -43,7 +38,7 @@ class Choice:
 
 def look_around(options: BuildOptions) -> Machine:
     """What this machine has. Raises UsageError if `--trtexec` names no executable."""
-    modules = {backend: _version(backend) for backend, module in MODULES.items() if _importable(module)}
+    modules = frozenset(backend for backend, module in MODULES.items() if _importable(module))
     return Machine(modules, find_trtexec(options.trtexec), next((name for name in _DRIVER_FILES if Path(name).exists()), None))
 
 
@@ -89,12 +84,3 @@ def _importable(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
-
-
-def _version(backend: str) -> str | None:
-    for name in _DISTRIBUTIONS[backend]:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
