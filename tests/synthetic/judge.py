@@ -190,7 +190,9 @@ def consistent_kinds(layer: Layer, limit: int = 8) -> tuple[list[Kind], bool]:
     """Every way the kernels that are named nowhere could be sparse or dense, the true one first; and whether that is all of them."""
     hidden = sorted({t.id for c in layer.combinations for t in c.tactics if t.kernel and not t.named})
     flags = itertools.product((False, True), repeat=min(len(hidden), limit))
-    return [really, *(_kind(dict(zip(hidden, some, strict=False))) for some in flags if hidden)], len(hidden) <= limit
+    extremes = [dict.fromkeys(hidden, sparse) for sparse in (False, True)]
+    tables = [*extremes, *(dict(zip(hidden, some, strict=False)) for some in flags)] if hidden else []
+    return [really, *map(_kind, tables)], len(hidden) <= limit
 
 
 def _kind(table: dict[int, bool]) -> Kind:
@@ -312,6 +314,13 @@ class Judge:
             acceptable |= self.honest(layer)
         if actual.rule in (3, 4) and (not view.ids_in_json or view.switches.types_only):
             acceptable.add(("dense", "unexplained"))  # t* takes a join over tactic ids, types and lanes; a reader may decline
+        if len(kinds) > 1 and {("dense", "slower"), ("dense", "tie")} & acceptable:
+            acceptable |= {("dense", "slower"), ("dense", "tie")}  # of the named tactics alone the margin is another one
+        if used.sparse:
+            acceptable.add(("sparse", "picked"))
+        lost = [s for c in layer.combinations if (s := fastest(c, really, True)) is not None and s < used.time_ms]
+        if actual.rule == 3 and lost:  # "s < t*" may be read over the combinations that a dense tactic won, too
+            acceptable |= {("dense", reason) for reason in ("format-cost", "io-format", "unexplained", "tie")}
         if ("dense", "io-format") in acceptable:
             acceptable.add(("dense", "format-cost"))  # the wider of the two
         if actual.rule == 4 and self.gaps(actual):  # nobody can say how the sum would have come out

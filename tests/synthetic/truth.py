@@ -136,7 +136,7 @@ def other_build(rng: random.Random, world: World) -> Pass:
                         kernel += "_v2"
                     time_ms = float(f"{tactic.time_ms * rng.uniform(0.6, 1.6):.6g}")
                     identity = tactic_hash(kernel) if kernel else tactic.id
-                    change[id(tactic)] = replace(tactic, kernel=kernel, id=identity, time_ms=time_ms, skipped=None)
+                    change[id(tactic)] = replace(tactic, kernel=kernel, id=identity, time_ms=time_ms)
         moved = map_tactics(graph, change)
         choice = solve(moved)
         graphs.append(moved)
