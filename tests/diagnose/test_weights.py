@@ -256,6 +256,12 @@ def test_one_weight_used_along_two_axes(tmp_path: Path) -> None:
     assert "shared-weight" in [warning.id for warning in check.warnings]
 
 
+def test_a_weight_without_elements(tmp_path: Path) -> None:
+    empty = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[0, 10**15])
+    weight = only(save(tmp_path / "m.onnx", [node("MatMul", ["x", "w"], ["y"])], [empty]))
+    assert (verdict(weight), weight.groups) == (("undetermined", None, "unknown"), 0)
+
+
 def test_totals_and_alignment(tmp_path: Path) -> None:
     nodes = [node("MatMul", ["x", "a"], ["h"], name="a"), node("MatMul", ["h", "b"], ["y"], name="b")]
     tensors = [tensor("a", two_four((96, 64), 0)), tensor("b", dense((64, 10)))]

@@ -372,6 +372,25 @@ def test_wrong_sizes_and_types(tmp_path: Path) -> None:
         assert "'w'" in fails(tmp_path / "bad.onnx")
 
 
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    path = good(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"conv", b"c\xffnv"))
+    assert "UTF-8" in fails(path)
+    path = good(tmp_path)
+    make_external(path)
+    path.write_bytes(path.read_bytes().replace(b"weights.bin", b"weights.b\xffn"))
+    assert "UTF-8" in fails(path)
+
+
+def test_absurd_shapes(tmp_path: Path) -> None:
+    nodes = [node("MatMul", ["x", "w"], ["y"])]
+    huge = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[0, 10**15])
+    assert only(save(tmp_path / "m.onnx", nodes, [huge])).tensor is not None
+    deep = tensor("w", np.ones(4).reshape([1] * 30 + [2, 2]))
+    deep.dims[:] = [1] * 40 + [2, 2]
+    assert "dimensions" in fails(save(tmp_path / "m.onnx", nodes, [deep]))
+
+
 def test_cycles(tmp_path: Path) -> None:
     nodes = [
         node("Identity", ["b"], ["a"], name="one"),

@@ -28,7 +28,7 @@ import numpy as np
 from ..errors import InputError, UsageError
 from ..parse.onnx_blocks import Array, BlockReader, View
 from ..parse.onnx_model import OnnxModel, WeightUse, read_model
-from ..parse.onnx_tensor import ElementType, StoredTensor, TensorReader
+from ..parse.onnx_tensor import ElementType, StoredTensor, TensorReader, external_entries
 from ..parse.onnx_wire import EXTERNAL_DATA, RAW_DATA, TYPED_FIELDS, Piece, TensorEdit, bytes_field, entry_field, rewrite
 
 _CHUNK = 1 << 20
@@ -175,13 +175,10 @@ def _renamed(model: OnnxModel, target: Path) -> dict[Path, Path]:
     files: dict[Path, None] = {}
     for proto in _tensors(model):
         if proto.data_location == 1:
-            files[source.external_file(_entry(proto, "location"), proto.name)[0]] = None
+            location = external_entries(proto, str(model.path)).get("location", "")
+            files[source.external_file(location, proto.name)[0]] = None
     suffixes = [".data"] if len(files) == 1 else [f".data.{number}" for number in range(len(files))]
     return {path: target.with_name(target.name + suffix) for path, suffix in zip(files, suffixes, strict=True)}
-
-
-def _entry(proto: Any, key: str) -> str:
-    return next((entry.value for entry in proto.external_data if entry.key == key), "")
 
 
 def _write(model: OnnxModel, jobs: Sequence[_Job], renamed: dict[Path, Path], target: Path, folder: Path) -> list[PrunedWeight]:
@@ -191,10 +188,11 @@ def _write(model: OnnxModel, jobs: Sequence[_Job], renamed: dict[Path, Path], ta
     weights: list[PrunedWeight] = []
     for proto in _tensors(model):
         if proto.data_location == 1:
-            path = renamed[loaded.source.external_file(_entry(proto, "location"), proto.name)[0]]
-            kept = [(entry.key, entry.value) for entry in proto.external_data if entry.key in ("offset", "length")]
+            entries = external_entries(proto, str(model.path))
+            path = renamed[loaded.source.external_file(entries.get("location", ""), proto.name)[0]]
+            kept = [(key, entries[key]) for key in ("offset", "length") if key in entries]
             append = b"".join(entry_field(EXTERNAL_DATA, key, value) for key, value in [("location", path.name), *kept])
-            edits[int(_entry(proto, loaded.source.marker).split(",")[0])] = TensorEdit(frozenset({EXTERNAL_DATA}), append)
+            edits[int(entries[loaded.source.marker].split(",")[0])] = TensorEdit(frozenset({EXTERNAL_DATA}), append)
     in_files = [job for job in jobs if job.tensor.path is not None]
     for job in jobs:
         if job.tensor.path is None:

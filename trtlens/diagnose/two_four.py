@@ -120,7 +120,7 @@ class _Counter:
         self._over = np.empty(0, bool)
         self._first_rows: dict[int, Array] = {}
         self._output: tuple[bool, int, int] | None = None
-        if output_axis is not None and output_axis != axis:
+        if output_axis is not None and output_axis != axis and result.elements:
             before = output_axis < axis
             after = shape[output_axis + 1 : axis] if before else shape[output_axis + 1 :]
             self._output = before, int(np.prod(after, dtype=np.int64)), shape[output_axis]

@@ -68,6 +68,8 @@ class WeightCheck:
     weight_bytes: int | None = None
     chain: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
+    weight_id: int = 0
+    """Equal for two uses of the same stored bytes."""
 
     @property
     def conforming_share(self) -> float | None:
@@ -105,8 +107,9 @@ class ModelCheck:
     def summary(self) -> CheckSummary:
         """Totals over all weights; a weight that several operators share counts its bytes once."""
         status = Counter(weight.status for weight in self.weights)
-        sizes = {w.weight: (w.weight_bytes, w.status) for w in sorted(self.weights, key=lambda w: w.status == "eligible") if w.weight_bytes}
-        nodes = {w.name: (w.macs, w.status) for w in self.weights}
+        # Where uses of one weight differ, the eligible one comes last and stays.
+        sizes = {w.weight_id: (w.weight_bytes, w.status) for w in sorted(self.weights, key=lambda w: w.status == "eligible")}
+        nodes = {(w.name, w.output_names): (w.macs, w.status) for w in self.weights}
         unknown = sum(macs is None for macs, _ in nodes.values())
         macs = None if unknown else sum(macs or 0 for macs, _ in nodes.values())
         macs_eligible = None if unknown else sum(macs or 0 for macs, state in nodes.values() if state == "eligible")
@@ -148,10 +151,12 @@ def check_model(path: str | Path) -> ModelCheck:
 def check_loaded(model: OnnxModel) -> ModelCheck:
     """Check a model that is already read; weights are read once for each axis they are used along."""
     counted: dict[tuple[object, ...], tuple[PatternCount, tuple[int, ...]]] = {}
+    ids: dict[object, int] = {}
     checks: list[WeightCheck] = []
     with TensorReader() as reader:
-        for use in model.uses:
-            checks.append(_check(use, reader, counted))
+        for number, use in enumerate(model.uses):
+            key = use.tensor.key if use.tensor is not None else number
+            checks.append(replace(_check(use, reader, counted), weight_id=ids.setdefault(key, len(ids))))
     return ModelCheck(model.path, tuple(checks), model.node_names, tuple(_warnings(model, checks)))
 
 
@@ -279,7 +284,7 @@ def _place(use: WeightUse, violation: Violation) -> str:
 def _judge(use: WeightUse, check: WeightCheck) -> tuple[CheckStatus, str | None, Proof, str]:
     """Status, reason, proof and a sentence. The order is that of the causes' certainty; see the contract's table of `ineligible`."""
     if use.ends == "runtime":
-        what = "both inputs are" if use.operator == "MatMul" and not use.chain else "its weights are"
+        what = "both inputs are" if use.operator in ("MatMul", "Gemm") else "its weights are"
         return "ineligible", "weights-not-constant", "proven", f"{what} computed at run time ({use.ends_at} is no constant)"
     if use.groups > 1:
         return "ineligible", "grouped", "proven", f"a grouped convolution ({use.groups:,} groups): TensorRT has no sparse kernels for those"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .onnx_graph import STANDARD_DOMAINS, Found, Scope
-from .onnx_tensor import ELEMENT_TYPES, read_array
+from .onnx_tensor import ELEMENT_TYPES, MAX_RANK, read_array
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 StepKind = Literal["transpose", "reshape", "cast", "identity", "quantize", "dequantize", "arithmetic"]
@@ -192,6 +192,8 @@ def _reshaped(scope: Scope, node: Any, sizes: list[int]) -> tuple[int, ...] | No
         return None
     if node.op_type == "Unsqueeze":
         new_rank = rank + len(given)
+        if new_rank > MAX_RANK:
+            return None
         inserted = {axis % new_rank for axis in given}
         rest = iter(sizes)
         return tuple(1 if i in inserted else next(rest, 1) for i in range(new_rank))
@@ -202,7 +204,7 @@ def _reshaped(scope: Scope, node: Any, sizes: list[int]) -> tuple[int, ...] | No
         if known <= 0 or total % known:
             return None
         target[target.index(-1)] = total // known
-    return tuple(target) if prod(target) == total and min(target, default=0) >= 0 else None
+    return tuple(target) if prod(target) == total and min(target, default=0) >= 0 and len(target) <= MAX_RANK else None
 
 
 def _small_integers(scope: Scope, name: str) -> tuple[int, ...] | None:
@@ -251,7 +253,7 @@ def _zero_points(scope: Scope, node: Any, base: tuple[int, ...], axes: tuple[int
     if moved.ndim == 1:
         moved = moved.reshape([-1 if i == at else 1 for i in range(len(sizes))])
     block = scope.integer(node, "block_size", 0)
-    if block > 1 and moved.ndim == len(sizes):
+    if block > 1 and moved.ndim == len(sizes) and moved.shape[at] == -(-sizes[at] // block):
         moved = np.repeat(moved, block, axis=at).take(range(sizes[at]), axis=at)
     fits = moved.ndim == len(sizes) and all(a in (1, b) for a, b in zip(moved.shape, sizes, strict=True))
     if not fits or any(axis is None and size != 1 for axis, size in zip(axes, sizes, strict=True)):

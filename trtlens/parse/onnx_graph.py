@@ -80,6 +80,9 @@ class Scope:
         if self.loaded.visited > MAX_NODES:
             raise self.loaded.error(f"the graph, its local functions unrolled, has more than {MAX_NODES:,} nodes")
         for position, node in enumerate(self.nodes):
+            # protobuf gives bytes for a string that is not UTF-8.
+            if any(isinstance(text, bytes) for text in (node.name, node.op_type, node.domain, *node.input, *node.output)):
+                raise self.loaded.error(f"node {position} of a graph has a name that is not UTF-8", todo="export the model again")
             self.positions[id(node)] = position
             for output in node.output:
                 if output:
@@ -272,6 +275,8 @@ def load_graph(path: Path, *, mark_all: bool = False) -> Loaded:
     inferred = _with_shapes(model)
     loaded = Loaded(path, inferred or model, TensorSource(path, marker), None, {}, inferred is not None)  # type: ignore[arg-type]
     for function in loaded.model.functions:
+        if any(isinstance(text, bytes) for text in (function.domain, function.name, *function.input, *function.output)):
+            raise loaded.error("a local function has a name that is not UTF-8", todo="export the model again")
         loaded.functions[function.domain, function.name, getattr(function, "overload", "")] = function
     loaded.main = graph_scope(loaded, loaded.model.graph, None)
     loaded.main.prepare()

@@ -51,6 +51,8 @@ def _types() -> dict[int, ElementType]:
 
 
 ELEMENT_TYPES = _types()
+MAX_RANK = 32
+"""Dimensions at most: numpy 1.x allows no more (TensorRT itself takes 8)."""
 Storage = Literal["inline", "external", "typed"]
 
 
@@ -96,11 +98,13 @@ class TensorSource:
         """The tensor, with every bound checked. Raises InputError for a missing, short or outlying data file and a wrong size."""
         element = ELEMENT_TYPES.get(proto.data_type)
         shape = tuple(proto.dims)
-        if element is None or any(dim < 0 for dim in shape):
-            what = f"data type {proto.data_type}" if element is None else f"the shape {list(shape)}"
-            raise InputError(str(self.path), f"the weight has {what}, which no number format has", where=f"tensor {name!r}")
+        if element is None:
+            raise InputError(str(self.path), f"the weight has data type {proto.data_type}, which is no number", where=f"tensor {name!r}")
+        if len(shape) > MAX_RANK or any(dim < 0 for dim in shape):
+            what = f"{len(shape)} dimensions" if len(shape) > MAX_RANK else f"the impossible shape {list(shape)}"
+            raise InputError(str(self.path), f"the weight has {what}", where=f"tensor {name!r}")
         needed = element.bytes_for(prod(shape))
-        entries = {entry.key: entry.value for entry in proto.external_data}
+        entries = external_entries(proto, str(self.path))
         mark = entries.pop(self.marker, None)
         message_offset, data_offset, data_bytes = map(int, mark.split(",")) if mark else (None, -1, 0)
         if proto.data_location == 1:
@@ -155,6 +159,14 @@ class TensorSource:
         if needed != held:
             what = f"the weight's shape needs {needed:,} bytes and the file gives {held:,}"
             raise InputError(str(self.path), what, where=f"tensor {name!r}", todo="export the model again")
+
+
+def external_entries(proto: Any, path: str) -> dict[str, str]:
+    """Keys and values of a TensorProto's external_data. Raises InputError for text that is not UTF-8, which protobuf gives as bytes."""
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    if any(isinstance(text, bytes) for pair in entries.items() for text in pair):
+        raise InputError(path, "external data of a tensor is named in something else than UTF-8", where=f"tensor {proto.name!r}")
+    return entries
 
 
 def _typed_bytes(proto: Any, element: ElementType) -> bytes:

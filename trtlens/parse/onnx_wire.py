@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_DEPTH = 100
-_SMALL = 4096
+_SMALL = 512
 
 # message kind -> field number -> kind of the message in that field
 _CHILDREN: dict[str, dict[int, str]] = {
@@ -50,7 +50,7 @@ class TensorEdit:
 
 
 def skeleton(data: memoryview, marker: str, *, mark_all: bool = False) -> bytes:
-    """A parseable model whose tensors of more than 4096 bytes hold no data.
+    """A parseable model whose tensors of more than 512 bytes hold no data.
 
     Each tensor so treated gets an `external_data` entry with the key `marker` (pick one nobody can guess) and the value
     `message_offset,data_offset,data_bytes`. With `mark_all` every tensor is marked; one without raw bytes (typed or external data) has
