@@ -118,6 +118,10 @@ def run_build(options: BuildOptions, on_progress: OnProgress | None = None) -> C
     except (UsageError, InputError):
         staging.discard()
         raise
+    except KeyboardInterrupt:  # not while the child ran: then the capture is delivered
+        raise KeyboardInterrupt(f"interrupted; what was captured so far is in {staging.path}") from None
+    except OSError as error:
+        raise BuildFailed(f"{options.subject}: {error}; what was captured so far is in {staging.path}") from error
     folder = staging.deliver()
     if outcome.manifest.failure is not None:
         raise _failed(outcome, folder, options)

@@ -174,7 +174,10 @@ def _monitor_event(line: bytes, elapsed: float, last_warning: str | None) -> Pro
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     """True once the child has ended. It is left unreaped, so that its group id cannot go to anybody else before we kill the group."""
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # the program we are part of ignores SIGCHLD or reaps every child itself
+        return True
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

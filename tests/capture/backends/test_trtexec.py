@@ -117,7 +117,7 @@ def test_the_banner_holds_the_version(banner: str, version: str) -> None:
     [
         ("sleep 60", "did not answer"),
         ("echo 'error while loading shared libraries: libnvinfer.so.8' >&2; exit 127", "libnvinfer.so.8"),
-        ("kill -SEGV $$", "exit code -11"),
+        ("kill -SEGV $$", "nothing, and signal 11"),
     ],
 )
 def test_an_executable_that_is_no_trtexec_is_refused_with_what_it_said(tmp_path: Path, script: str, said: str) -> None:

@@ -41,7 +41,7 @@ def measure(trt: Any, engine_bytes: Any, options: BuildOptions, folder: Path) ->
     context = engine.create_execution_context()
     if context is not None:
         try:
-            _set_input_shapes(trt, engine, context)
+            _set_input_shapes(trt, engine, context, options)
         except NotMeasured as why:
             notes.append(str(why))
     inspector = engine.create_engine_inspector()
@@ -66,14 +66,18 @@ def _names(engine: Any) -> list[str]:
     return [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
 
 
-def _set_input_shapes(trt: Any, engine: Any, context: Any) -> None:
+def _set_input_shapes(trt: Any, engine: Any, context: Any, options: BuildOptions) -> None:
+    """The optimum shapes of optimization profile 0, or those the user gives for a loaded engine."""
+    given = {one.name: one.optimum for one in options.profiles[0].inputs} if options.profiles else {}
     for name in _names(engine):
         if engine.get_tensor_mode(name) != trt.TensorIOMode.INPUT:
             continue
         if engine.is_shape_inference_io(name):
             raise NotMeasured(f"no timing profile: the input {name} holds values that decide shapes, and trtlens does not know them")
         if -1 in tuple(engine.get_tensor_shape(name)):
-            context.set_input_shape(name, engine.get_tensor_profile_shape(name, 0)[1])  # (minimum, optimum, maximum)
+            _, optimum, _ = engine.get_tensor_profile_shape(name, 0)
+            if not context.set_input_shape(name, given.get(name, optimum)):
+                raise NotMeasured(f"no timing profile: the engine refuses the shape {given.get(name, tuple(optimum))} for {name}")
 
 
 def tensor_bytes(shape: Sequence[int], item_bytes: float, vectorized: int, components: int) -> int:

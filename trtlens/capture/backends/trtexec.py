@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError, UsageError
+from ...text import visible
+from ..child import run_child
 from ..options import BuildOptions
 from ..shapes import OptimizationProfile, TensorFormat, shape_text
 from .plan import Plan
@@ -60,17 +62,20 @@ def find_trtexec(given: Path | None) -> Path | None:
 
 def read_help(trtexec: Path, seconds: float = HELP_SECONDS) -> str:
     """What `trtexec --help` prints on both streams. Raises UsageError if it does not answer with a list of flags."""
-    try:
-        answer = subprocess.run(
-            [str(trtexec), "--help"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds
-        )
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"{trtexec} --help did not answer within {seconds:g} s") from None
-    except OSError as error:
-        raise UsageError(f"{trtexec} cannot be started: {error.strerror}") from error
-    text = answer.stdout.decode("utf-8", "replace")
+    with tempfile.TemporaryDirectory(prefix="trtlens-") as scratch:
+        log = Path(scratch) / "help"
+        try:
+            end = run_child([str(trtexec), "--help"], log, timeout_s=seconds)
+        except OSError as error:
+            raise UsageError(f"{trtexec} cannot be started: {error.strerror}") from error
+        text = log.read_text(encoding="utf-8", errors="replace")
+    if end.stopped is not None:
+        if "--timeout" in end.stopped:
+            raise UsageError(f"{trtexec} --help did not answer within {seconds:g} s")
+        raise KeyboardInterrupt(end.stopped)
     if "onnx" not in listed_flags(text):
-        ending = text.strip().splitlines()[-1][:200] if text.strip() else f"nothing, and exit code {answer.returncode}"
+        ended = f"exit code {end.exit_code}" if end.signal is None else f"signal {end.signal}"
+        ending = visible(text.strip().splitlines()[-1], 200) if text.strip() else f"nothing, and {ended}"
         raise UsageError(f"{trtexec} --help does not list the flags of trtexec; it ended with: {ending}")
     return text
 
