@@ -63,7 +63,7 @@ class Judge:
         weights = reason_for_nodes(self.check, layer.onnx_nodes) if self.check is not None and layer.onnx_nodes else None
         evidence: tuple[Evidence, ...] = ()
         if listed is not None and self.listing is not None and self.listing.eligible is not None:
-            proof: Proof = "proven" if exact and self.listing.chosen.certain and not self.distrusted else "suggested"
+            proof: Proof = "proven" if exact and self.listing.settled and not self.distrusted else "suggested"
             evidence = (self.cite(self.listing.eligible[listed]),)
             disagrees = None
             if weights is not None and weights.status == "ineligible" and weights.proof == "proven":
@@ -96,7 +96,7 @@ class Judge:
 
     def _not_listed(self, layer: EngineLayer, weights: NodeReason | None) -> Judgement:
         assert self.listing is not None
-        listing_proof: Proof = "proven" if self.listing.chosen.certain and not self.distrusted else "suggested"
+        listing_proof: Proof = "proven" if self.listing.settled and not self.distrusted else "suggested"
         cited: tuple[Evidence, ...] = tuple(self.cite(line) for line in self.listing.list_lines[:2])
         reason, proof, summary = self._cause(layer, weights)
         proof = weaker(proof, listing_proof)

@@ -284,7 +284,7 @@ class _Diagnosing:
         capability = self.around.environment.compute_capability
         oom = next((w for w in build.warnings if "out of memory" in w.text.lower() or "could not be allocated" in w.text), None) if build is not None else None
         complete = build is not None and (build.complete or not (log is not None and log.truncated))
-        trusted = build is not None and not self.distrusted and listing is not None and listing.chosen.certain
+        trusted = build is not None and not self.distrusted and listing is not None and listing.settled
         return Circumstances(
             noise=self.options.noise, trusted=trusted, compute_capability=_number(capability), all_fp32=all_fp32 and complete, fp32_cites=tuple(cites),
             has_log=log is not None, has_timings=has_timings, truncated=log is not None and log.truncated and not (build is not None and build.complete),

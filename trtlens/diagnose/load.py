@@ -47,6 +47,8 @@ class Capture:
     traces: list[tuple[int, Any]] = field(default_factory=list)
     manifest: dict[str, Any] | None = None
     manifest_input: int = -1
+    learned: dict[int, str] = field(default_factory=dict)
+    """Tactic id → kernel name from further logs (dictionary.py). Never proof: tables and suspicions only, marked as such."""
 
 
 def load_captures(paths: Sequence[str], progress: Progress | None = None) -> list[Capture]:

@@ -106,6 +106,8 @@ class Races:
         self.by_op: dict[str, list[int]] = defaultdict(list)
         self._index_layers()
         self._pruned = self._pruned_lines()
+        self._sources: dict[int, int] = {}
+        self._gap_cache: dict[tuple[int, int], list[str]] = {}
         self._earlier: dict[tuple[int, int, int, str], list[int]] | None = None
 
     # ---- columns
@@ -320,9 +322,22 @@ class Races:
         if len(sources) != 1:
             return
         source = self.combination(sources[0])
+        self._sources[number] = sources[0]
         item.inherited_from = self.log.layers.get(c["layer"][sources[0]])
         item.dense, item.sparse, item.unnamed, item.unnamed_count = source.dense, source.sparse, source.unnamed, source.unnamed_count
         item.skipped, item.times, item.winner = source.skipped, source.times, source.winner
+
+    def _source_gaps(self, number: int) -> list[str]:
+        """What the race that a cached result repeats lacks, all combinations of its layer in its pass together."""
+        c = self.log.combinations.arrays
+        key = c["layer"][number], c["pass_index"][number]
+        if key not in self._gap_cache:
+            same = [n for n in range(len(self.log.combinations)) if (c["layer"][n], c["pass_index"][n]) == key and c["build"][n] == self.build.index and not c["is_reformat"][n] and not c["cached"][n]]
+            source = LayerRace(self.log.layers.get(key[0]) or "", [self.combination(n) for n in same])
+            self._gap_cache[key] = []  # a race never repeats itself
+            self._find_gaps(source)
+            self._gap_cache[key] = source.missing
+        return self._gap_cache[key]
 
     def _key(self, number: int) -> tuple[int, int, int, str] | None:
         c = self.log.combinations.arrays
@@ -380,6 +395,8 @@ class Races:
         pruned = self.pruned_line(race)
         if pruned is not None:
             missing.append(f"tactics were pruned before timing (line {pruned.line})")
+        for number in {self._sources[c.index] for c in race.combinations if c.index in self._sources}:
+            missing.extend(gap for gap in self._source_gaps(number) if gap not in missing)
         first, last = race.combinations[0].line, race.combinations[-1].line
         for damaged in (*self.log.damaged_lines, *self.log.unknown_samples):
             if first <= damaged.line <= last + 2:

@@ -75,6 +75,9 @@ class Arithmetic:
             for index, tensor in enumerate(layer.inputs):
                 self.consumers[self._class(tensor.name)].append((layer, index))
         self.running: dict[str, Combination | None] = {}
+        self.lanes_printed = any(t.lanes for layer in self.layers if layer.engine_line for t in (*layer.engine_line.inputs, *layer.engine_line.outputs))
+        self.copied = {layer.outputs[0].name: layer for layer in self.layers if layer.is_reformat and len(layer.outputs) == 1}
+        self.concrete: dict[str, TensorFormat] = {}
         self.added = self._added_lines()
         self.costs = self._costs()
 
@@ -96,6 +99,11 @@ class Arithmetic:
             match = _ADDED.match(line.text)
             if match:
                 found[(match["layer"], match["side"], int(match["index"]))] = (match["a"], match["b"])
+                own = f"Reformatted {match['side']} Tensor {match['index']} to {match['layer']}"
+                first, second = parse_format(match["a"]), parse_format(match["b"])
+                for name, form in ((match["tensor"], first), (own, second)) if match["side"] == "Input" else ((own, first), (match["tensor"], second)):
+                    if form is not None:
+                        self.concrete[name] = form
         return found
 
     def _costs(self) -> dict[tuple[str, str], Cost]:
@@ -160,10 +168,12 @@ class Arithmetic:
                     return False
                 decided = decided or layout is not None
         if layer.engine_line is not None:
+            self._prepare()
             for logged, form in zip((*layer.engine_line.inputs, *layer.engine_line.outputs), (*formats.inputs, *formats.outputs), strict=False):
                 if logged.lanes is not None and logged.lanes != form.lanes:
                     return False
-                if logged.lanes is None and form.lanes is not None and any(t.lanes for t in (*layer.engine_line.inputs, *layer.engine_line.outputs)):
+                # TensorRT 8.5 and later print the lanes; a log that prints any means "none" where it prints none.
+                if logged.lanes is None and form.lanes is not None and self.lanes_printed:
                     return False
         return True if decided else None
 
@@ -218,30 +228,38 @@ class Arithmetic:
         return total
 
     def _source(self, layer: EngineLayer, index: int, name: str, now: TensorFormat) -> tuple[TensorFormat | None, bool]:
-        """The format in which a tensor is made, and whether it is fixed from outside (a network input or a plugin's output)."""
+        """The format in which a tensor is made, and whether it is fixed from outside (a network input or a plugin's output).
+
+        A tensor that reaches the layer without a reformat is made in the very format in which the layer takes it.
+        """
         maker = self.producer.get(name)
-        if maker is None:
-            added = self.added.get((layer.name, "Input", index))
-            return (parse_format(added[0]) if added else now), True
-        combination = self._runs(maker[0])
-        formats = self.races.formats(combination) if combination is not None else None
-        fixed = (maker[0].type or "").startswith("Plugin")
-        if formats is None or maker[1] >= len(formats.outputs):
-            return None, fixed
-        return formats.outputs[maker[1]], fixed
+        fixed = maker is None or (maker[0].type or "").startswith("Plugin")
+        copy = self.copied.get(layer.inputs[index].name)
+        if copy is None:
+            return now, fixed
+        found = self.concrete.get(copy.inputs[0].name) if copy.inputs else None
+        if found is None and maker is not None:
+            combination = self._runs(maker[0])
+            formats = self.races.formats(combination) if combination is not None else None
+            found = formats.outputs[maker[1]] if formats is not None and maker[1] < len(formats.outputs) else None
+        return found, fixed
 
     def _targets(self, layer: EngineLayer, index: int, name: str, now: TensorFormat) -> list[tuple[TensorFormat | None, bool]]:
         """The formats in which a tensor is wanted: by each consumer, or as a network output."""
+        own = layer.outputs[index].name
         takers = self.consumers.get(name, [])
         if not takers:
             added = self.added.get((layer.name, "Output", index))
             return [(parse_format(added[1]) if added else now, True)]
         found: list[tuple[TensorFormat | None, bool]] = []
         for taker, place in takers:
-            combination = self._runs(taker)
-            formats = self.races.formats(combination) if combination is not None else None
-            fixed = (taker.type or "").startswith("Plugin")
-            found.append((formats.inputs[place] if formats is not None and place < len(formats.inputs) else None, fixed))
+            taken = taker.inputs[place].name
+            form = now if taken == own else self.concrete.get(taken)
+            if form is None:
+                combination = self._runs(taker)
+                formats = self.races.formats(combination) if combination is not None else None
+                form = formats.inputs[place] if formats is not None and place < len(formats.inputs) else None
+            found.append((form, (taker.type or "").startswith("Plugin")))
         return found
 
     def _change(self, total: _Sum, name: str, before: tuple[TensorFormat | None, TensorFormat | None], after: tuple[TensorFormat | None, TensorFormat | None], fixed: bool) -> None:

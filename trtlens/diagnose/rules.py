@@ -237,7 +237,9 @@ def _sparse_lost(
         where = "its table" if close.table else f"each of the {len(lost)} combinations where both were timed" if len(lost) > 1 else "the combination where both were timed"
         ruling.summary = _race_sentence(ruling, where)
         return ruling
-    best = min((c for c in sparse), key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
+    # Rule 3 speaks of the combinations that sparse won: where it lost, dense is the better choice anyway.
+    won = [c for c in sparse if c not in lost]
+    best = min(won, key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
     assert best.sparse is not None
     times = {round(c.winner.time_ms, 9) for c in running if c.winner is not None and c.winner.time_ms == c.winner.time_ms}
     current = running[0].winner if running and len(times) == 1 else None
@@ -248,7 +250,7 @@ def _sparse_lost(
         return ruling
     if current is None:
         return Ruling(
-            "unexplained", "unknown", "a sparse tactic won in some format, and the time of the tactic that runs cannot be told from the log",
+            "log-truncated" if around.truncated else "unexplained", "unknown", "a sparse tactic won in some format, and the time of the tactic that runs cannot be told from the log",
             best_sparse=best.sparse, sparse_ms=best.sparse.time_ms, cites=_entry_cites(best.sparse),
         )  # fmt: skip
     margin = best.sparse.time_ms / current.time_ms - 1.0
@@ -257,6 +259,8 @@ def _sparse_lost(
         ruling = _compare("slower", current, best.sparse, margin, around.noise, race, _proof(sure))
         ruling.summary = _race_sentence(ruling, "any format") + "; the dense tactic that runs is in another format than the sparse one"
         return ruling
+    if around.truncated:
+        return Ruling("log-truncated", "unknown", "sparse won in some format, and the log ends before the plan is known", best_sparse=best.sparse, sparse_ms=best.sparse.time_ms, cites=_entry_cites(best.sparse))
     found = arithmetic(race, running[0] if len(running) == 1 else None) if arithmetic is not None else None
     if found is not None:
         found.best_dense, found.best_sparse = current, best.sparse

@@ -41,6 +41,9 @@ class Listing:
     complete: bool = False
     """The build reached its engine and the lists of its pass were printed: absence of a name means something."""
 
+    settled: bool = False
+    """No later pass can have replaced this one: the build reached its engine, or printed its outer list and knows no backend strategies."""
+
     @property
     def names(self) -> int | None:
         """How many names the eligible lists hold."""
@@ -110,6 +113,7 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
     outer = any(not item.foreign for item in build.sparsity if single or item.pass_index == chosen.index)
     listing.complete = build.complete and outer and listing.eligible is not None
+    listing.settled = chosen.certain and (build.complete or (outer and not any(p.strategy is not None for p in build.passes)))
     return listing
 
 

@@ -796,6 +796,7 @@ class LogReader:
             self.pass_.last_line = line - 1
         self.pass_ = Pass(len(build.passes), build.index, int(match["number"]), line, line, start=Line(line, offset, message, self.severity))
         build.passes.append(self.pass_)
+        build.complete = False  # the first strategy's `Engine generation completed` does not end the build
         self.profile, self.named_sections = 0, False
         self.combination = self.runner = self.layer = -1
         self._moved(row)
@@ -824,6 +825,8 @@ class LogReader:
         self._moved(row)
 
     def _cache(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
+        if self.build is not None and self.build.engine_header is not None:
+            self._end_build(line)  # said before the next build begins
         build = self._builder(line)
         self._note("cache", message, line, offset)
         match = g.LOADED_ENTRIES.match(message)
