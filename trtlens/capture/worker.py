@@ -12,11 +12,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .backends.driver import DriverError, Result, build, surface_of, write_result
+from .backends.driver import DriverError, Report, Result, build, surface_of, write_result
 from .backends.loaded_engine import NotMeasured, measure
 from .backends.python_api import plan
 from .child import PROGRESS_FD_VARIABLE
@@ -74,13 +73,13 @@ def _work(request: dict[str, Any], options: BuildOptions, folder: Path, result: 
             raise DriverError(str(why)) from why
 
 
-def _reporter() -> Callable[[str, int | None, int | None], None]:
+def _reporter() -> Report:
     """Writes progress as lines of JSON to the pipe that the parent opened, if any; steps at most every 50 ms."""
     number = os.environ.pop(PROGRESS_FD_VARIABLE, None)
     lock = threading.Lock()
     last = 0.0
 
-    def report(phase: str, step: int | None, steps: int | None) -> None:
+    def report(phase: str, step: int, steps: int | None) -> None:
         nonlocal last
         if number is None:
             return

@@ -42,6 +42,10 @@ OBJECT_CLASSES = {
 """What each variable name in driver.py and loaded_engine.py stands for."""
 
 
+Report = Callable[[str, int, int | None], None]
+"""Takes progress: phase, steps done, steps in all if known."""
+
+
 class DriverError(Exception):
     """The build cannot go on; the message is for the user."""
 
@@ -76,7 +80,7 @@ def surface_of(trt: Any) -> Surface:
 
 
 def build(
-    trt: Any, options: BuildOptions, backend: str, folder: Path, result: Result, report: Callable[[str, int | None, int | None], None]
+    trt: Any, options: BuildOptions, backend: str, folder: Path, result: Result, report: Report
 ) -> Any:
     """Build the engine; returns the serialized engine, or None with `result` saying why not."""
     surface = surface_of(trt)
@@ -97,7 +101,6 @@ def build(
     for name in steps.network_flags:
         flags |= 1 << int(getattr(trt.NetworkDefinitionCreationFlag, name))
     network = builder.create_network(flags)
-    report("Parsing the model", None, None)
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(options.model)):
         result.refused_nodes = tuple(_refused_node(parser.get_error(index)) for index in range(parser.num_errors))
@@ -302,7 +305,7 @@ def _write(path: Path, data: Any) -> None:
     unfinished.replace(path)
 
 
-def _monitor(trt: Any, report: Callable[[str, int | None, int | None], None]) -> Any:
+def _monitor(trt: Any, report: Report) -> Any:
     """An IProgressMonitor (10.0 and later) that reports; None where there is none. TensorRT calls it from several threads."""
     if not hasattr(trt, "IProgressMonitor"):
         return None
