@@ -302,6 +302,14 @@ def test_the_reason_for_an_engine_layer(joined: ModelCheck) -> None:
     assert (qualified.status, qualified.reason) == ("eligible", None)
 
 
+def test_short_groups_are_the_suggested_cause_for_a_layer_that_is_not_listed(tmp_path: Path) -> None:
+    check = check_model(save(tmp_path / "m.onnx", [conv()], [tensor("w", dense((6, 3, 3, 3)))], inputs={"x": [1, 3, 5, 5]}))
+    reason = reason_for_nodes(check, ["conv"])
+    assert reason is not None
+    assert (reason.status, reason.reason, reason.proof) == ("ineligible", "channels-partial-group", "suggested")
+    assert check.weights[0].status == "undetermined"
+
+
 def test_a_layer_with_one_weight_that_qualifies_proves_nothing(joined: ModelCheck) -> None:
     reason = reason_for_nodes(joined, ["good", "broken"])
     assert reason is not None

@@ -179,7 +179,9 @@ def reason_for_nodes(check: ModelCheck, onnx_nodes: Sequence[str]) -> NodeReason
     # A layer of several weights of which one qualifies: that the others do not cannot be proven to be the cause.
     mixed = any(w.status != first.status or w.reason != first.reason for w in found)
     proof: Proof = "suggested" if mixed and first.proof == "proven" else first.proof
-    return NodeReason(first.status, first.reason, proof, first.summary, tuple(found))
+    # Short groups are no verdict by themselves (TensorRT pads them); for a layer that the log does not list they are the likely cause.
+    status: CheckStatus = "ineligible" if first.reason == "channels-partial-group" else first.status
+    return NodeReason(status, first.reason, proof, first.summary, tuple(found))
 
 
 def _check(use: WeightUse, reader: TensorReader, counted: dict[tuple[object, ...], tuple[PatternCount, tuple[int, ...]]]) -> WeightCheck:
