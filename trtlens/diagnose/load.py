@@ -68,7 +68,11 @@ def _folder_files(folder: str) -> list[str]:
     root = Path(folder)
     try:
         known = [root / name for name in FOLDER_NAMES if (root / name).is_file()]
-        found = known if (root / "manifest.json").is_file() or len(known) > 1 else sorted(p for p in root.iterdir() if p.is_file() and not p.name.startswith("."))
+        found = (
+            known
+            if (root / "manifest.json").is_file() or len(known) > 1
+            else sorted(p for p in root.iterdir() if p.is_file() and not p.name.startswith("."))
+        )
     except OSError as error:
         raise InputError(folder, f"cannot be read ({error.strerror})", todo="check its permissions") from None
     if not found:
@@ -103,7 +107,9 @@ def _input(capture: Capture, source: TextSource, kind: str, dialect: str | None,
 
 def _add_layer_info(capture: Capture, source: TextSource, progress: Progress | None) -> None:
     if capture.engine is not None:
-        raise UsageError(f"{source.path} is a second layer info beside {capture.inputs[capture.engine_input].path}: use `trtlens diff`, or one folder each")
+        raise UsageError(
+            f"{source.path} is a second layer info beside {capture.inputs[capture.engine_input].path}: use `trtlens diff`, or one folder each"
+        )
     text = source.read_text()
     capture.engine = parse_layer_info(text, source.path)
     capture.engine_input = _input(capture, source, "layer_info", capture.engine.dialect, text.count("\n"))
@@ -118,7 +124,9 @@ def _add_profile(capture: Capture, source: TextSource, progress: Progress | None
 
 def _add_log(capture: Capture, source: TextSource, progress: Progress | None) -> None:
     if capture.log is not None:
-        raise UsageError(f"{source.path} is a second build log beside {capture.inputs[capture.log_input].path}: use `trtlens diff`, or one folder each")
+        raise UsageError(
+            f"{source.path} is a second build log beside {capture.inputs[capture.log_input].path}: use `trtlens diff`, or one folder each"
+        )
     report = (lambda done: progress(source.path, done, source.size)) if progress is not None else None
     capture.log = parse_build_log(source, report)
     capture.log_source = source
@@ -129,7 +137,9 @@ def _add_onnx(capture: Capture, source: TextSource, progress: Progress | None) -
     from .weights import check_model
 
     if capture.check is not None:
-        raise UsageError(f"{source.path} is a second ONNX model beside {capture.inputs[capture.check_input].path}: name the one that was built")
+        raise UsageError(
+            f"{source.path} is a second ONNX model beside {capture.inputs[capture.check_input].path}: name the one that was built"
+        )
     capture.check = check_model(source.path)
     capture.check_input = _input(capture, source, "onnx", None, None)
 
