@@ -83,7 +83,7 @@ class Frames:
 
         lines = MAKERS[name](self.session)
         for start in range(0, len(lines), rows):
-            yield _from_rows(table, lines[start : start + rows])
+            yield rows_to_batch(table, lines[start : start + rows])
 
     def table(self, name: str) -> pa.Table:
         """A whole table; its schema is the same whatever it holds."""
@@ -130,7 +130,7 @@ def _times(values: npt.NDArray[np.float64]) -> pa.Array:
     return _numbers(values, pa.float64(), ~np.isfinite(values))
 
 
-def _from_rows(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+def rows_to_batch(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
     """A batch of rows that are mappings from column to value; a key that is absent is null."""
     return pa.RecordBatch.from_arrays([_column(column, [row.get(column.name) for row in rows]) for column in table.columns], schema=schema(table))
 
@@ -348,4 +348,4 @@ _BIG: Mapping[str, Callable[[Any, str, Table, int], Iterator[pa.RecordBatch]]] =
     "reformats": _reformats,
 }
 
-__all__ = ["BATCH_ROWS", "Frames", "capture_name", "clean", "combination_sources", "reformat_tensors", "schema"]
+__all__ = ["BATCH_ROWS", "Frames", "capture_name", "clean", "combination_sources", "reformat_tensors", "rows_to_batch", "schema"]
