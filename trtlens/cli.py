@@ -30,14 +30,25 @@ app = typer.Typer(
     epilog="Exit codes: 0 fine, 1 a gate holds, 2 wrong usage or unreadable input, 3 the build failed, 130 interrupted.",
 )
 
-Json = Annotated[str | None, typer.Option("--json", metavar="PATH|-", help="Write the diagnosis as JSON (a schema ships with the package).")]
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="PATH|-", help="Write the diagnosis as JSON (a schema ships with the package).")
+]
 Html = Annotated[str | None, typer.Option("--html", metavar="PATH", help="Write the report as one self-contained HTML file.")]
-Markdown = Annotated[str | None, typer.Option("--markdown", metavar="PATH|-", help="Write the report as Markdown, for a pull request or job summary.")]
-Tables = Annotated[str | None, typer.Option("--tables", metavar="DIR", help="Write every table (tactics, format combinations, …) as Parquet.")]
+Markdown = Annotated[
+    str | None, typer.Option("--markdown", metavar="PATH|-", help="Write the report as Markdown, for a pull request or job summary.")
+]
+Tables = Annotated[
+    str | None, typer.Option("--tables", metavar="DIR", help="Write every table (tactics, format combinations, …) as Parquet.")
+]
 TableFormat = Annotated[str, typer.Option("--format", metavar="parquet|csv", help="Format of --tables.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the one-sentence answer only.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colour, as NO_COLOR does.")]
-FailOn = Annotated[list[str] | None, typer.Option("--fail-on", metavar="ID[,…]", help="Exit 1 where a layer has this status or reason, or the build this warning (warn:ID).")]
+FailOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-on", metavar="ID[,…]", help="Exit 1 where a layer has this status or reason, or the build this warning (warn:ID)."
+    ),
+]
 AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="A gate passes layers it cannot tell about.")]
 Proof = Annotated[str, typer.Option("--proof", metavar="unknown|suggested|proven", help="A gate counts only verdicts at least this sure.")]
 
@@ -93,7 +104,14 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 @app.command()
 @_command
 def explain(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Layer info, timing profile, build log (.gz, .zst, - for standard input), ONNX model, kernel trace, or capture folders.", show_default=False)],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE…",
+            help="Layer info, timing profile, build log (.gz, .zst, - for standard input), ONNX model, kernel trace, or capture folders.",
+            show_default=False,
+        ),
+    ],
     json: Json = None,
     html: Html = None,
     markdown: Markdown = None,
@@ -102,7 +120,9 @@ def explain(
     layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="One engine layer or ONNX node in depth.")] = None,
     build: Annotated[int | None, typer.Option("--build", metavar="N", help="Which build of a log that holds several.")] = None,
     noise: Annotated[str, typer.Option("--noise", metavar="3%,1us", help="Two times are equal within the larger of the two.")] = "3%,1us",
-    names: Annotated[list[str] | None, typer.Option("--names", metavar="DIR|FILE", help="More logs of this TensorRT and GPU, to name tactic ids.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Option("--names", metavar="DIR|FILE", help="More logs of this TensorRT and GPU, to name tactic ids.")
+    ] = None,
     fail_on: FailOn = None,
     allow_unknown: AllowUnknown = False,
     proof: Proof = "unknown",
@@ -189,7 +209,9 @@ def check(
 @_command
 def prune(
     model: Annotated[str, typer.Argument(metavar="MODEL.onnx", show_default=False)],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT.onnx", help="Where the pruned copy goes; never overwritten.", show_default=False)],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT.onnx", help="Where the pruned copy goes; never overwritten.", show_default=False)
+    ],
 ) -> int | None:
     """Prune a copy to 2:4 by magnitude, for timing experiments: accuracy is NOT kept."""
     from .capture.prune import prune_model

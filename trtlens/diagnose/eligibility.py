@@ -67,14 +67,18 @@ class Judge:
             evidence = (self.cite(self.listing.eligible[listed]),)
             disagrees = None
             if weights is not None and weights.status == "ineligible" and weights.proof == "proven":
-                disagrees = f"TensorRT lists {layer.name} as eligible, the weights of the ONNX model say {weights.reason}: {weights.summary}"
+                disagrees = (
+                    f"TensorRT lists {layer.name} as eligible, the weights of the ONNX model say {weights.reason}: {weights.summary}"
+                )
             return Judgement(Eligibility(True, proof, evidence), disagrees=disagrees)
         if layer.has_sparse_weights:
             return Judgement(Eligibility(True, "suggested", (self._pointer(layer),)), disagrees=self._unlisted(layer))
         if self.flag_off is not None:
             proof = "suggested" if self.distrusted else "proven"
             cited = (self.cite(self.flag_off),)
-            return Judgement(Eligibility(False, proof, cited), "flag-off", proof, "the build did not ask for sparsity (SPARSE_WEIGHTS is off)", cited)
+            return Judgement(
+                Eligibility(False, proof, cited), "flag-off", proof, "the build did not ask for sparsity (SPARSE_WEIGHTS is off)", cited
+            )
         if self.listing is not None and self.listing.complete and not opaque:
             # Fusions are printed under other names now and then: absence proves nothing where a listed name without a layer shares a node.
             if not self.loose_nodes.intersection(layer.onnx_nodes):
@@ -91,7 +95,9 @@ class Judge:
 
     def _unlisted(self, layer: EngineLayer) -> str | None:
         if self.listing is not None and self.listing.complete and not self.distrusted:
-            return f"layer info says {layer.sparse_key or 'HasSparseWeights'} = 1 for {layer.name}, the log's eligible list does not name it"
+            return (
+                f"layer info says {layer.sparse_key or 'HasSparseWeights'} = 1 for {layer.name}, the log's eligible list does not name it"
+            )
         return None
 
     def _not_listed(self, layer: EngineLayer, weights: NodeReason | None) -> Judgement:
@@ -120,7 +126,11 @@ class Judge:
             return "grouped", "proven", f"a grouped convolution ({layer.groups} groups): TensorRT has no sparse kernels for it"
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
             return weights.reason, weights.proof, weights.summary
-        if "ConvTranspose" in layer.operators or (layer.type or "").endswith(("Deconvolution", "DeconvolutionV2")) or layer.parameter_type == "Deconvolution":
+        if (
+            "ConvTranspose" in layer.operators
+            or (layer.type or "").endswith(("Deconvolution", "DeconvolutionV2"))
+            or layer.parameter_type == "Deconvolution"
+        ):
             return "op-kind", "suggested", "a transposed convolution: no sparse kernel for it is known"
         if self.strict_nans:
             return "strict-nans", "suggested", "STRICT_NANS limits sparsity to where it does not change how NaNs spread"
@@ -130,7 +140,9 @@ class Judge:
         if layer.has_dynamic_filter:
             return (Suspect("weights-not-constant", "suggested", "the filter is a runtime tensor (HasDynamicFilter 1)"),)
         if layer.groups is not None and layer.groups > 1:
-            return (Suspect("grouped", "suggested", f"a grouped convolution ({layer.groups} groups): TensorRT has no sparse kernels for it"),)
+            return (
+                Suspect("grouped", "suggested", f"a grouped convolution ({layer.groups} groups): TensorRT has no sparse kernels for it"),
+            )
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
             return (Suspect(weights.reason, "suggested", weights.summary),)
         return ()

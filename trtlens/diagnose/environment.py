@@ -44,10 +44,15 @@ def surroundings(build: Build | None, manifest: dict[str, Any] | None) -> Surrou
     capability = fact("compute capability") or _text(said.get("compute_capability"))
     sparsity = _sparsity(fact("sparsity"), command, said)
     sm_count = _int(fact("sms"))
-    gpu = find_gpu(gpu_name, sm_count=sm_count, memory_mib=_int(fact("device global memory")), clock_ghz=_float(fact("application compute clock rate") or fact("compute clock rate")))
+    gpu = find_gpu(
+        gpu_name,
+        sm_count=sm_count,
+        memory_mib=_int(fact("device global memory")),
+        clock_ghz=_float(fact("application compute clock rate") or fact("compute clock rate")),
+    )
     off = facts.get("sparsity")
     environment = Environment(
-        tensorrt=version, gpu=gpu_name, compute_capability=capability or (f"{gpu.sm // 10}.{gpu.sm % 10}" if gpu is not None else None),
+        tensorrt=version, gpu=gpu_name, compute_capability=capability or (gpu.compute_capability if gpu is not None else None),
         precision=_precision(fact("precision")), sparsity=sparsity, opt_level=_level(build, fact("builderoptimizationlevel") or fact("builder optimization level"), said),
     )  # fmt: skip
     return Surroundings(

@@ -21,7 +21,17 @@ from .citing import Citer
 from .eligibility import Judge, Judgement
 from .environment import Surroundings, surroundings
 from .findings import find_mismatch, info_warnings, log_warnings, mismatch_warning, unmatched_rows
-from .layers import EngineLayer, LayerTime, attach_log_lines, concern, join_times, layers_from_info, layers_from_log, layers_from_races, profile_total_ms
+from .layers import (
+    EngineLayer,
+    LayerTime,
+    attach_log_lines,
+    concern,
+    join_times,
+    layers_from_info,
+    layers_from_log,
+    layers_from_races,
+    profile_total_ms,
+)
 from .load import Capture, Progress, load_captures
 from .model import (
     BuildDiagnosis,
@@ -59,7 +69,7 @@ class Options:
     """What the caller may choose: which build of a log, and the noise band."""
 
     build: int | None = None
-    noise: Noise = Noise()
+    noise: Noise = field(default_factory=Noise)
 
 
 def explain(paths: Sequence[str], options: Options | None = None, progress: Progress | None = None) -> Diagnosis:
@@ -129,7 +139,9 @@ class _Diagnosing:
         if not self.distrusted:
             attach_log_lines(self.layers, logged)
         self.listing: Listing | None = read_listing(build, log, self.layers) if build is not None and log is not None else None
-        self.races: Races | None = Races(log, build, self.listing.chosen.index if self.listing else None) if log is not None and build is not None else None
+        self.races: Races | None = (
+            Races(log, build, self.listing.chosen.index if self.listing else None) if log is not None and build is not None else None
+        )
         self._operators()
         self._add_operations()
         matches = self._match()
@@ -146,7 +158,9 @@ class _Diagnosing:
             self._note_warnings(capture)
         self.judge = self._judge(matches)
         self.circumstances = self._circumstances()
-        self.arithmetic = Arithmetic(self.races, self.layers, build, self.options.noise) if self.races is not None and build is not None else None
+        self.arithmetic = (
+            Arithmetic(self.races, self.layers, build, self.options.noise) if self.races is not None and build is not None else None
+        )
         self.twins = TwinFinder(self.races, self.layers, build) if self.races is not None and build is not None else None
         verdicts = [self._verdict(layer, matches, number, times[number]) for number, layer in enumerate(self.layers)]
         texts = self.citer.read()
@@ -154,7 +168,9 @@ class _Diagnosing:
         warnings = tuple(replace(w, evidence=self.citer.with_texts(w.evidence, texts)) for w in self.warnings)
         lines = (build.first_line, build.last_line) if build is not None else None
         strategy = self.listing.chosen.strategy if self.listing is not None else None
-        return BuildDiagnosis(self.index, lines, strategy, self.around.environment, self._summary(verdicts, matches, total_ms), tuple(verdicts), warnings)
+        return BuildDiagnosis(
+            self.index, lines, strategy, self.around.environment, self._summary(verdicts, matches, total_ms), tuple(verdicts), warnings
+        )
 
     # ---- joining
 
@@ -180,7 +196,9 @@ class _Diagnosing:
                 continue
             region = self.races.region_of(op)
             base, number = split_profile_suffix(op)
-            added = EngineLayer(name=op, base_name=base, type="Myelin", onnx_nodes=(base,), optimization_profile=number, region=region or "")
+            added = EngineLayer(
+                name=op, base_name=base, type="Myelin", onnx_nodes=(base,), optimization_profile=number, region=region or ""
+            )
             place = next((i for i, layer in enumerate(self.layers) if layer.name == region), len(self.layers) - 1)
             self.layers.insert(place + 1, added)
 
@@ -194,7 +212,9 @@ class _Diagnosing:
             nodes = _nodes_of(base)
             if taken.intersection(nodes) and self.layers:
                 continue  # it is in the engine under another name; the summary counts it as unmatched
-            self.layers.append(EngineLayer(name=name, base_name=base, type=None, onnx_nodes=nodes, optimization_profile=number, listed_only=True))
+            self.layers.append(
+                EngineLayer(name=name, base_name=base, type=None, onnx_nodes=nodes, optimization_profile=number, listed_only=True)
+            )
             matches.of.append(name)
             matches.exact.append(True)
         return matches
@@ -278,11 +298,19 @@ class _Diagnosing:
         build, log, listing = self.build, self.capture.log, self.listing
         has_timings = self.races is not None and bool(self.races.by_layer)
         formats = self.races.pass_formats() if self.races is not None else []
-        all_fp32 = bool(formats) and all(fp32_only(text) or not _typed(text) for _, text in formats) and any(fp32_only(text) for _, text in formats)
+        all_fp32 = (
+            bool(formats)
+            and all(fp32_only(text) or not _typed(text) for _, text in formats)
+            and any(fp32_only(text) for _, text in formats)
+        )
         floats = [(line, -1) for line, text in formats if fp32_only(text)][:3]
         cites = [self._line_offset(line) for line, _ in floats]
         capability = self.around.environment.compute_capability
-        oom = next((w for w in build.warnings if "out of memory" in w.text.lower() or "could not be allocated" in w.text), None) if build is not None else None
+        oom = (
+            next((w for w in build.warnings if "out of memory" in w.text.lower() or "could not be allocated" in w.text), None)
+            if build is not None
+            else None
+        )
         complete = build is not None and (build.complete or not (log is not None and log.truncated))
         trusted = build is not None and not self.distrusted and listing is not None and listing.settled
         return Circumstances(
@@ -306,10 +334,8 @@ class _Diagnosing:
         names = {t.name for t in (*layer.inputs, *layer.outputs)}
         if not names:
             return False
-        for other in self.layers:
-            if other.is_reformat and names.intersection(t.name for t in (*other.inputs, *other.outputs)):
-                return False
-        return True
+        beside = (other for other in self.layers if other.is_reformat)
+        return not any(names.intersection(t.name for t in (*other.inputs, *other.outputs)) for other in beside)
 
     # ---- one layer
 
@@ -330,12 +356,24 @@ class _Diagnosing:
         if sparse:
             return self._picked(layer, judgement, time, how)
         if value is False:
-            return self._make(layer, "ineligible", judgement.reason, judgement.proof, judgement.summary, judgement, time, evidence=judgement.evidence)
+            return self._make(
+                layer, "ineligible", judgement.reason, judgement.proof, judgement.summary, judgement, time, evidence=judgement.evidence
+            )
         if sparse is None:
             return self._undetermined(layer, judgement, time)
         if value is None:
             summary = "a dense tactic runs; the inputs do not say whether the weights qualify"
-            return self._make(layer, "dense-unknown", "eligibility-unknown", "unknown", summary, judgement, time, evidence=self._tactic_evidence(layer), suspects=judgement.suspects)
+            return self._make(
+                layer,
+                "dense-unknown",
+                "eligibility-unknown",
+                "unknown",
+                summary,
+                judgement,
+                time,
+                evidence=self._tactic_evidence(layer),
+                suspects=judgement.suspects,
+            )
         return self._fallback(layer, judgement, time, listed, how)
 
     def _runs_sparse(self, layer: EngineLayer, listed: str | None) -> tuple[bool | None, str]:
@@ -361,23 +399,50 @@ class _Diagnosing:
         summary = "sparsity does not concern this layer"
         if layer.is_reformat:
             free = layer.type == "NoOp" or (time is not None and time.time_ms == 0)
-            summary = "a reformat that copies nothing (NoOp): it is free" if free else "a reformat: it copies a tensor between layouts or types"
+            summary = (
+                "a reformat that copies nothing (NoOp): it is free" if free else "a reformat: it copies a tensor between layouts or types"
+            )
         return self._make(layer, "other", None, "unknown", summary, _NO_WEIGHTS, time)
 
     def _opaque(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None) -> LayerVerdict:
         ops = [other for other in self.layers if other.region == layer.name]
         if ops:
-            return self._make(layer, "other", None, "unknown", f"a Myelin region; the {len(ops)} of its operations that are listed as eligible have rows of their own", _NO_WEIGHTS, time)
+            return self._make(
+                layer,
+                "other",
+                None,
+                "unknown",
+                f"a Myelin region; the {len(ops)} of its operations that are listed as eligible have rows of their own",
+                _NO_WEIGHTS,
+                time,
+            )
         if self.around.jit:
             return self._jit(layer, judgement, time)
         if judgement.eligibility.value is False:
-            return self._make(layer, "ineligible", judgement.reason, judgement.proof, judgement.summary, judgement, time, evidence=judgement.evidence)
+            return self._make(
+                layer, "ineligible", judgement.reason, judgement.proof, judgement.summary, judgement, time, evidence=judgement.evidence
+            )
         summary = "a Myelin region: its operations and their tactics are not in these inputs"
-        return self._make(layer, "undetermined", "myelin-opaque", "unknown", summary, judgement, time, evidence=self._tactic_evidence(layer))
+        return self._make(
+            layer, "undetermined", "myelin-opaque", "unknown", summary, judgement, time, evidence=self._tactic_evidence(layer)
+        )
 
     def _jit(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None) -> LayerVerdict:
-        said = {True: "its weights qualify", False: "its weights do not qualify", None: "the inputs do not say whether its weights qualify"}[judgement.eligibility.value]
-        return self._make(layer, "undetermined", "jit-deferred", "unknown", f"TensorRT-RTX chooses the kernel on the user's GPU; {said}", judgement, time, evidence=self._tactic_evidence(layer))
+        said = {
+            True: "its weights qualify",
+            False: "its weights do not qualify",
+            None: "the inputs do not say whether its weights qualify",
+        }[judgement.eligibility.value]
+        return self._make(
+            layer,
+            "undetermined",
+            "jit-deferred",
+            "unknown",
+            f"TensorRT-RTX chooses the kernel on the user's GPU; {said}",
+            judgement,
+            time,
+            evidence=self._tactic_evidence(layer),
+        )
 
     def _undetermined(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None) -> LayerVerdict:
         if layer.tactic_name == _STUB or self.around.jit:
@@ -394,13 +459,27 @@ class _Diagnosing:
             reason, summary = "myelin-opaque", "inside a Myelin region, and its kernel has no name here"
         else:
             reason, summary = "not-captured", "no input names the tactic that runs"
-        return self._make(layer, "undetermined", reason, "unknown", summary, judgement, time, evidence=self._tactic_evidence(layer), suspects=judgement.suspects)
+        return self._make(
+            layer,
+            "undetermined",
+            reason,
+            "unknown",
+            summary,
+            judgement,
+            time,
+            evidence=self._tactic_evidence(layer),
+            suspects=judgement.suspects,
+        )
 
     def _picked(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None, how: str) -> LayerVerdict:
         evidence = self._tactic_evidence(layer)
         if how == "list":
             assert self.listing is not None and self.listing.picked is not None
-            line = self.listing.picked.get(layer.name) or self.listing.foreign_picked.get(layer.name) or next(iter(self.listing.picked.values()))
+            line = (
+                self.listing.picked.get(layer.name)
+                or self.listing.foreign_picked.get(layer.name)
+                or next(iter(self.listing.picked.values()))
+            )
             evidence = (*evidence, self.citer.line(line))
             summary = "the log's list of chosen layers names it; no input holds the kernel's name"
             return self._make(layer, "sparse", "picked", "suggested", summary, judgement, time, evidence=evidence)
@@ -414,6 +493,10 @@ class _Diagnosing:
                 if won and item.sparse is not None and item.dense is not None and item.winner is not None:
                     margin = item.winner.time_ms / item.dense.time_ms - 1.0
                     if margin > self.options.noise.band(item.dense.time_ms, race.repeat_spread):
+                        # Unnamed tactics, or two combinations with this winner: another time may be the one that counts.
+                        same = [c for c in race.combinations if c.winner is not None and c.winner.tactic == layer.tactic_id]
+                        if len(same) > 1 or any(c.unnamed_count for c in race.combinations):
+                            proof = weaker(proof, "suggested")
                         cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
                         return self._make(
                             layer, "sparse", "picked-but-slower", weaker(proof, "proven" if not self.distrusted else "suggested"),
@@ -421,7 +504,9 @@ class _Diagnosing:
                             judgement, time, evidence=(*evidence, *cites), best=(item.dense.time_ms, item.winner.time_ms, margin, item.dense.kernel, item.winner.kernel),
                         )  # fmt: skip
         best = self._best_times(race)
-        return self._make(layer, "sparse", "picked", proof, f"a sparse tactic runs: {layer.tactic_name}", judgement, time, evidence=evidence, best=best)
+        return self._make(
+            layer, "sparse", "picked", proof, f"a sparse tactic runs: {layer.tactic_name}", judgement, time, evidence=evidence, best=best
+        )
 
     def _best_times(self, race: LayerRace | None) -> tuple[float | None, float | None, float | None, str | None, str | None] | None:
         if race is None:
@@ -429,7 +514,13 @@ class _Diagnosing:
         dense = min((c.dense for c in race.combinations if c.dense), key=lambda e: e.time_ms, default=None)
         sparse = min((c.sparse for c in race.combinations if c.sparse), key=lambda e: e.time_ms, default=None)
         margin = sparse.time_ms / dense.time_ms - 1.0 if dense and sparse and dense.time_ms > 0 else None
-        return (dense.time_ms if dense else None, sparse.time_ms if sparse else None, margin, dense.kernel if dense else None, sparse.kernel if sparse else None)
+        return (
+            dense.time_ms if dense else None,
+            sparse.time_ms if sparse else None,
+            margin,
+            dense.kernel if dense else None,
+            sparse.kernel if sparse else None,
+        )
 
     def _race(self, layer: EngineLayer) -> LayerRace | None:
         if self.races is None:
@@ -456,14 +547,24 @@ class _Diagnosing:
         if self.distrusted and not layer.listed_only and ruling.proof != "unknown" and ruling.reason != "not-captured":
             ruling.summary = f"in another build of this model: {ruling.summary}"
             proof = weaker(proof, "suggested")
-        evidence = [*self._tactic_evidence(layer), *(self.citer.place(line, offset) for line, offset in ruling.cites), *judgement.eligibility.evidence[:1]]
+        evidence = [
+            *self._tactic_evidence(layer),
+            *(self.citer.place(line, offset) for line, offset in ruling.cites),
+            *judgement.eligibility.evidence[:1],
+        ]
         if layer.region is not None and layer.tactic_name is None and race is not None and race.combinations[-1].winner is not None:
             winner = race.combinations[-1].winner
             layer.tactic_name, layer.tactic_id, layer.named_by = winner.kernel, winner.tactic, "log"
         kernel = ruling.best_sparse.kernel if ruling.best_sparse is not None else layer.tactic_name
         suspects = self._suspects(layer, ruling, race, kernel)
         remedies = self._remedies(layer, ruling, time)
-        best = (ruling.dense_ms, ruling.sparse_ms, ruling.margin, ruling.best_dense.kernel if ruling.best_dense else None, ruling.best_sparse.kernel if ruling.best_sparse else None)
+        best = (
+            ruling.dense_ms,
+            ruling.sparse_ms,
+            ruling.margin,
+            ruling.best_dense.kernel if ruling.best_dense else None,
+            ruling.best_sparse.kernel if ruling.best_sparse else None,
+        )
         return self._make(
             layer, "dense", ruling.reason, proof, ruling.summary, judgement, time, evidence=tuple(evidence), best=best, stability=ruling.stability,
             suspects=tuple(suspects), remedies=tuple(remedies), inherited=ruling.inherited_from,
@@ -474,7 +575,15 @@ class _Diagnosing:
         build, log, listing = self.build, self.capture.log, self.listing
         if build is None or log is None or listing is None or len(build.passes) < 2 or self.distrusted or listing.chosen.index is None:
             return None
-        if ruling.reason not in ("no-kernel", "no-kernel-precision", "slower", "not-captured", "twin-layer", "myelin-opaque", "unexplained"):
+        if ruling.reason not in (
+            "no-kernel",
+            "no-kernel-precision",
+            "slower",
+            "not-captured",
+            "twin-layer",
+            "myelin-opaque",
+            "unexplained",
+        ):
             return None
         if ruling.proof == "proven" and ruling.reason != "not-captured":
             return None
@@ -487,7 +596,11 @@ class _Diagnosing:
             won = [c for c in race.combinations if c.winner is not None and c.winner.sparse] if race is not None else []
             if won and won[0].winner is not None:
                 used = next((p for p in build.passes if p.index == listing.chosen.index), None)
-                cites = [(won[0].winner.line, won[0].winner.offset), (chosen[0].at.line, chosen[0].at.offset), (other.fate_line.line, other.fate_line.offset)]
+                cites = [
+                    (won[0].winner.line, won[0].winner.offset),
+                    (chosen[0].at.line, chosen[0].at.offset),
+                    (other.fate_line.line, other.fate_line.offset),
+                ]
                 if used is not None and used.fate_line is not None:
                     cites.append((used.fate_line.line, used.fate_line.offset))
                 sure = listing.chosen.certain and used is not None and used.fate == "used"
@@ -505,9 +618,17 @@ class _Diagnosing:
         if ruling.reason in ("no-kernel", "heuristic-pruned", "workspace", "out-of-memory"):
             found = [*kernel_suspects(layer, sm, self._layouts(race)), *found]
         if ruling.reason == "no-kernel" and self.around.hardware_compatibility and "none" not in self.around.hardware_compatibility.lower():
-            found.append(Suspect("hardware-compat", "suggested", f"hardware compatibility ({self.around.hardware_compatibility}) narrows the choice of kernels"))
+            found.append(
+                Suspect(
+                    "hardware-compat",
+                    "suggested",
+                    f"hardware compatibility ({self.around.hardware_compatibility}) narrows the choice of kernels",
+                )
+            )
         if race is not None and ruling.reason == "no-kernel-precision" and "fp16" not in (self.around.environment.precision or ("fp16",)):
-            found.append(Suspect("precision-choice", "suggested", "the build allowed FP32 only: FP16, BF16 or INT8 would bring sparse kernels in"))
+            found.append(
+                Suspect("precision-choice", "suggested", "the build allowed FP32 only: FP16, BF16 or INT8 would bring sparse kernels in")
+            )
         return [s for s in found if s.reason != ruling.reason][:6]
 
     def _layouts(self, race: LayerRace | None) -> set[str]:
@@ -573,7 +694,14 @@ class _Diagnosing:
         engine = {layer.name for layer in self.layers if not layer.listed_only}
         unmatched = len([n for n in matches.unmatched if n not in engine]) if names is not None else None
         spent = [v.time_ms for v in fallback if v.time_ms is not None]
-        gain = [v.best_dense_ms - v.best_sparse_ms for v in fallback if v.best_dense_ms is not None and v.best_sparse_ms is not None and v.best_sparse_ms < v.best_dense_ms and v.reason not in ("slower", "tie")]
+        gain = [
+            v.best_dense_ms - v.best_sparse_ms
+            for v in fallback
+            if v.best_dense_ms is not None
+            and v.best_sparse_ms is not None
+            and v.best_sparse_ms < v.best_dense_ms
+            and v.reason not in ("slower", "tie")
+        ]
         raced = any(v.best_dense_ms is not None for v in fallback)
         bounds = [r.gain_ms for v in fallback for r in v.remedies if r.gain_kind == "bound" and r.gain_ms is not None]
         return Summary(

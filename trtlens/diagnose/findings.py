@@ -36,9 +36,17 @@ def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) ->
     pairs = []
     for key, layer in zip(numbered(layer.name for layer in info), info, strict=True):
         other = by_key.get(key)
-        if other is not None and layer.tactic_id and other.tactic_id and layer.tactic_id != other.tactic_id and (other.type or "").startswith("Cask"):
+        if (
+            other is not None
+            and layer.tactic_id
+            and other.tactic_id
+            and layer.tactic_id != other.tactic_id
+            and (other.type or "").startswith("Cask")
+        ):
             pairs.append((layer, other))
-    absent = absent_names((layer.name for layer in info if not layer.is_reformat), (layer.name for layer in logged if not layer.is_reformat))
+    absent = absent_names(
+        (layer.name for layer in info if not layer.is_reformat), (layer.name for layer in logged if not layer.is_reformat)
+    )
     return Mismatch(tuple(pairs), absent) if pairs or absent else None
 
 
@@ -66,40 +74,79 @@ def mismatch_warning(found: Mismatch, info_input: int, log_input: int, cite: Cit
         layer, other = pairs[0]
         assert layer.tactic_id is not None and other.tactic_id is not None
         more = f" (and {len(pairs) - 1} more layers)" if len(pairs) > 1 else ""
-        what = f"the log runs {layer.name} with tactic {tactic_hex(other.tactic_id)}, the layer info with {tactic_hex(layer.tactic_id)}{more}"
+        what = (
+            f"the log runs {layer.name} with tactic {tactic_hex(other.tactic_id)}, the layer info with {tactic_hex(layer.tactic_id)}{more}"
+        )
     else:
         what = f"{len(found.absent)} layer names of one are absent from the other, {found.absent[0]!r} among them"
-    return Warning("capture-mismatch", f"log and layer info come from different builds: {what}; what runs is taken from the layer info, and causes from the log hold for another build of this model", tuple(evidence))
+    return Warning(
+        "capture-mismatch",
+        f"log and layer info come from different builds: {what}; what runs is taken from the layer info, and causes from the log hold for another build of this model",
+        tuple(evidence),
+    )
 
 
 def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache: int) -> list[Warning]:
     """Warnings that the log alone gives."""
     found: list[Warning] = []
     if build is not None and stderr_missing(build):
-        found.append(Warning("stderr-missing", "no [W] or [E] line: trtexec writes those to standard error, so tactics skipped for memory may not show; capture with 2>&1"))
+        found.append(
+            Warning(
+                "stderr-missing",
+                "no [W] or [E] line: trtexec writes those to standard error, so tactics skipped for memory may not show; capture with 2>&1",
+            )
+        )
     if build is not None:
         loaded = build.loaded_cache_entries or 0
         if loaded > 0 or unjoined_cache:
             lines = [line for line in build.notable.get("cache", ()) if line.text.startswith("Loaded")][:2]
-            what = f"{loaded:,} timing cache entries were loaded" if loaded else f"{unjoined_cache:,} cached results match no race of this log"
+            what = (
+                f"{loaded:,} timing cache entries were loaded" if loaded else f"{unjoined_cache:,} cached results match no race of this log"
+            )
             found.append(Warning("timing-cache-used", f"{what}: their races are not in this log", tuple(cite.line(line) for line in lines)))
-        failures = [line for line in build.warnings if any(w in line.text for w in ("out of memory", "Out of memory", "could not be allocated", "NvMapMem", "nsufficient"))]
+        failures = [
+            line
+            for line in build.warnings
+            if any(w in line.text for w in ("out of memory", "Out of memory", "could not be allocated", "NvMapMem", "nsufficient"))
+        ]
         if failures:
-            found.append(Warning("out-of-memory", f"{len(failures):,} lines speak of memory that was not there: tactics may have been left out", tuple(cite.line(line) for line in failures[:3])))
+            found.append(
+                Warning(
+                    "out-of-memory",
+                    f"{len(failures):,} lines speak of memory that was not there: tactics may have been left out",
+                    tuple(cite.line(line) for line in failures[:3]),
+                )
+            )
     if len([b for b in log.builds if b.tuned or b.engine_layers or b.sparsity]) > 1:
-        found.append(Warning("several-builds", f"the log holds {len(log.builds)} builds; the report is about one of them (--build N selects)"))
+        found.append(
+            Warning("several-builds", f"the log holds {len(log.builds)} builds; the report is about one of them (--build N selects)")
+        )
     if log.truncated:
-        found.append(Warning("log-truncated", "the log ends before the engine was made" + (f": {log.notes[0].message}" if log.notes else "")))
+        found.append(
+            Warning("log-truncated", "the log ends before the engine was made" + (f": {log.notes[0].message}" if log.notes else ""))
+        )
     if log.tuning_lines and log.unknown_lines / log.tuning_lines > _UNKNOWN_SHARE:
         share = log.unknown_lines / log.tuning_lines
-        found.append(Warning("unknown-lines", f"{log.unknown_lines:,} of {log.tuning_lines:,} tuning lines ({share:.1%}) are of no known form", tuple(cite.line(line) for line in log.unknown_samples[:5])))
+        found.append(
+            Warning(
+                "unknown-lines",
+                f"{log.unknown_lines:,} of {log.tuning_lines:,} tuning lines ({share:.1%}) are of no known form",
+                tuple(cite.line(line) for line in log.unknown_samples[:5]),
+            )
+        )
     return found
 
 
 def info_warnings(engine: EngineInfo, info_input: int) -> list[Warning]:
     """Warnings that the layer info alone gives."""
     if not engine.detailed and engine.layers:
-        return [Warning("names-only", "the layer info holds names only: build with --profilingVerbosity=detailed and export it again", (PointerEvidence(info_input, "/Layers/0", engine.layers[0].name),))]
+        return [
+            Warning(
+                "names-only",
+                "the layer info holds names only: build with --profilingVerbosity=detailed and export it again",
+                (PointerEvidence(info_input, "/Layers/0", engine.layers[0].name),),
+            )
+        ]
     return []
 
 
@@ -110,4 +157,8 @@ def unmatched_rows(profile: TimingProfile, rows: Sequence[int], profile_input: i
     lost = [profile.rows[number] for number in rows]
     time_ms = sum((row.median_ms if row.median_ms is not None else row.average_ms) or 0.0 for row in lost)
     evidence = tuple(PointerEvidence(profile_input, row.pointer or "", row.name) for row in lost[:3])
-    return Warning("unmatched-rows", f"{len(lost):,} of {len(profile.rows):,} rows of the timing profile ({time_ms:.4g} ms) have no layer of that name, {lost[0].name!r} among them", evidence)
+    return Warning(
+        "unmatched-rows",
+        f"{len(lost):,} of {len(profile.rows):,} rows of the timing profile ({time_ms:.4g} ms) have no layer of that name, {lost[0].name!r} among them",
+        evidence,
+    )

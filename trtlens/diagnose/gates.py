@@ -27,7 +27,9 @@ def parse_ids(text: str | Iterable[str]) -> tuple[str, ...]:
     known = known_ids()
     for part in parts:
         if part and part not in known:
-            raise UsageError(f"--fail-on: unknown id {part!r}{close_to(part, known)}; it takes a status, a reason (`trtlens reasons`) or warn:ID")
+            raise UsageError(
+                f"--fail-on: unknown id {part!r}{close_to(part, known)}; it takes a status, a reason (`trtlens reasons`) or warn:ID"
+            )
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
@@ -52,7 +54,9 @@ def _layers(build: BuildDiagnosis, id: str, allow_unknown: bool, proof: Proof) -
     found = [f"{id}: {_count(hits)}"] if hits else []
     unknown = [] if allow_unknown else [layer for layer in build.layers if _could_be(layer, id) and layer not in hits]
     if unknown:
-        found.append(f"cannot tell: {id} could hold for {_count(unknown)}, whose {_what(unknown[0])} is unknown (--allow-unknown passes them)")
+        found.append(
+            f"cannot tell: {id} could hold for {_count(unknown)}, whose {_what(unknown[0])} is unknown (--allow-unknown passes them)"
+        )
     return found
 
 

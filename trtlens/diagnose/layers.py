@@ -24,7 +24,9 @@ _WEIGHTED = re.compile(r"conv|gemm|matrix_?multiply|matmul|fully_?connected|^fc$
 _MYELIN_REGION = re.compile(r"\{ForeignNode\[")
 _REFORMAT = re.compile(r"^Reformatting CopyNode for |^Reformatted (?:In|Out)put Tensor ")
 # Runners with dense kernels only (cuDNN, cuBLAS and hand-written ones hold no 2:4 kernels); Cask, Myelin, plugins, DLA and unknown ones may.
-_DENSE_RUNNER = re.compile(r"^(?:Cudnn|Cublas|Cuda|Fused|LegacySASS|Gemm|Pooling|PointWise|Shuffle|Reformat|Scale|Slice|Cast|NoOp|TopK|Reduce|SoftMax|Gather|Resize|Fill)")
+_DENSE_RUNNER = re.compile(
+    r"^(?:Cudnn|Cublas|Cuda|Fused|LegacySASS|Gemm|Pooling|PointWise|Shuffle|Reformat|Scale|Slice|Cast|NoOp|TopK|Reduce|SoftMax|Gather|Resize|Fill)"
+)
 
 
 def runner_may_be_sparse(runner: str | None) -> bool:
@@ -160,8 +162,12 @@ def layers_from_races(log: BuildLog, build: Build) -> list[EngineLayer]:
             found[name] = log.runners.get(log.sections.arrays["runner"][section])
     layers = []
     for name, runner in found.items():
-        base, number = split_profile_suffix(name)
-        layers.append(EngineLayer(name=name, base_name=base, type=runner, onnx_nodes=onnx_nodes_from_name(name), optimization_profile=number, tuned_only=True))
+        base, profile = split_profile_suffix(name)
+        layers.append(
+            EngineLayer(
+                name=name, base_name=base, type=runner, onnx_nodes=onnx_nodes_from_name(name), optimization_profile=profile, tuned_only=True
+            )
+        )
     return layers
 
 
@@ -212,8 +218,12 @@ def join_times(layers: Sequence[EngineLayer], profile: TimingProfile) -> tuple[l
             continue
         used.add(number)
         row = profile.rows[number]
-        stat: Literal["median", "average"] | None = "median" if row.median_ms is not None else "average" if row.average_ms is not None else None
-        percent = row.percent if row.percent is not None else (100.0 * row.average_ms / total if total and row.average_ms is not None else None)
+        stat: Literal["median", "average"] | None = (
+            "median" if row.median_ms is not None else "average" if row.average_ms is not None else None
+        )
+        percent = (
+            row.percent if row.percent is not None else (100.0 * row.average_ms / total if total and row.average_ms is not None else None)
+        )
         times.append(LayerTime(row.median_ms if row.median_ms is not None else row.average_ms, stat, percent, number))
     return times, [number for number in range(len(profile.rows)) if number not in used]
 

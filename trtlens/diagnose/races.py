@@ -19,7 +19,9 @@ from ..parse.kernel_names import is_sparse
 from .layers import runner_may_be_sparse
 
 DENSE, SPARSE, UNKNOWN = 0, 1, 2
-_PRUNED = re.compile(r"(?:(?P<layer>.*): )?\d+ available tactics, \d+ unparsable, (?P<pruned>\d{1,9}) pruned, \d+ remaining after tactic pruning\.$")
+_PRUNED = re.compile(
+    r"(?:(?P<layer>.*): )?\d+ available tactics, \d+ unparsable, (?P<pruned>\d{1,9}) pruned, \d+ remaining after tactic pruning\.$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,9 @@ class Races:
     def _kinds(self) -> npt.NDArray[np.int8]:
         """DENSE, SPARSE or UNKNOWN for each row: by the kernel's name, else by whether the runner has sparse kernels at all."""
         log, rows = self.log, self.log.tactics
-        by_kernel = np.array([{True: SPARSE, False: DENSE, None: UNKNOWN}[is_sparse(name)] for name in log.kernels.texts] + [UNKNOWN], dtype=np.int8)
+        by_kernel = np.array(
+            [{True: SPARSE, False: DENSE, None: UNKNOWN}[is_sparse(name)] for name in log.kernels.texts] + [UNKNOWN], dtype=np.int8
+        )
         by_runner = np.array([UNKNOWN if runner_may_be_sparse(name) else DENSE for name in log.runners.texts] + [UNKNOWN], dtype=np.int8)
         if not len(rows):
             return np.empty(0, dtype=np.int8)
@@ -164,7 +168,7 @@ class Races:
     def _last_line(self, item: Combination) -> int:
         rows = self.rows_of(item.index)
         last = int(self.log.tactics.line[rows].max()) if len(rows) else item.line
-        return max(last, self.log.combinations.arrays["winner_line"][item.index], item.line)
+        return int(max(last, self.log.combinations.arrays["winner_line"][item.index], item.line))
 
     def rows_of(self, combination: int) -> npt.NDArray[np.int64]:
         """Row numbers of the tactics table that belong to a combination, in the log's order."""
@@ -182,7 +186,11 @@ class Races:
         c = self.log.combinations.arrays
         found: dict[str, int] = {}
         for number in range(len(self.log.combinations)):
-            if c["build"][number] == self.build.index and (self.pass_index is None or c["pass_index"][number] == self.pass_index) and not c["is_reformat"][number]:
+            if (
+                c["build"][number] == self.build.index
+                and (self.pass_index is None or c["pass_index"][number] == self.pass_index)
+                and not c["is_reformat"][number]
+            ):
                 text = self.log.formats.get(c["text"][number])
                 if text:
                     found.setdefault(text, c["line"][number])
@@ -212,7 +220,9 @@ class Races:
             if not item.raced:
                 race.missing.append(f"the table of {op} at line {item.line} is empty")
             if item.unnamed_count:
-                race.missing.append(f"{item.unnamed_count} tactics of the table at line {item.line} have names that do not say whether they are sparse")
+                race.missing.append(
+                    f"{item.unnamed_count} tactics of the table at line {item.line} have names that do not say whether they are sparse"
+                )
         return race
 
     def region_of(self, op: str) -> str | None:
@@ -223,7 +233,9 @@ class Races:
     def combination(self, number: int) -> Combination:
         """One combination with its fastest tactics."""
         c, log = self.log.combinations.arrays, self.log
-        item = Combination(number, log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=bool(c["cached"][number]))
+        item = Combination(
+            number, log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=bool(c["cached"][number])
+        )
         rows = self.rows_of(number)
         source = log.tactics.source[rows]
         timed = rows[(source == TIMED) & ~np.isnan(log.tactics.time_ms[rows]) & (log.tactics.tactic[rows] != NO_TACTIC)]
@@ -251,7 +263,9 @@ class Races:
     def _table(self, section: int) -> Combination:
         log, s = self.log, self.log.sections.arrays
         number = s["combination"][section]
-        item = Combination(number, log.formats.get(log.combinations.arrays["text"][number]) or "", s["line"][section], s["offset"][section], table=True)
+        item = Combination(
+            number, log.formats.get(log.combinations.arrays["text"][number]) or "", s["line"][section], s["offset"][section], table=True
+        )
         rows = self.rows_of(number)
         rows = rows[(log.tactics.section[rows] == section) & (log.tactics.source[rows] == MYELIN) & ~np.isnan(log.tactics.time_ms[rows])]
         item.times = len(rows)
@@ -332,7 +346,14 @@ class Races:
         c = self.log.combinations.arrays
         key = c["layer"][number], c["pass_index"][number]
         if key not in self._gap_cache:
-            same = [n for n in range(len(self.log.combinations)) if (c["layer"][n], c["pass_index"][n]) == key and c["build"][n] == self.build.index and not c["is_reformat"][n] and not c["cached"][n]]
+            same = [
+                n
+                for n in range(len(self.log.combinations))
+                if (c["layer"][n], c["pass_index"][n]) == key
+                and c["build"][n] == self.build.index
+                and not c["is_reformat"][n]
+                and not c["cached"][n]
+            ]
             source = LayerRace(self.log.layers.get(key[0]) or "", [self.combination(n) for n in same])
             self._gap_cache[key] = []  # a race never repeats itself
             self._find_gaps(source)
@@ -348,7 +369,12 @@ class Races:
         c = self.log.combinations.arrays
         found: dict[tuple[int, int, int, str], list[int]] = defaultdict(list)
         for number in range(len(self.log.combinations)):
-            if c["build"][number] == self.build.index and not c["cached"][number] and not c["is_reformat"][number] and c["winner_line"][number]:
+            if (
+                c["build"][number] == self.build.index
+                and not c["cached"][number]
+                and not c["is_reformat"][number]
+                and c["winner_line"][number]
+            ):
                 key = self._key(number)
                 if key:
                     found[key].append(number)

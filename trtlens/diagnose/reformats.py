@@ -19,7 +19,9 @@ from .layers import EngineLayer
 from .races import Combination, LayerRace, Races
 from .rules import Cite, Noise, Ruling, running_combinations
 
-_ADDED = re.compile(r"Adding reformat layer: Reformatted (?P<side>Input|Output) Tensor (?P<index>\d+) to (?P<layer>.*) \((?P<tensor>[^()]*(?:\([^()]*\)[^()]*)*)\) from (?P<a>.*) to (?P<b>.*)$")
+_ADDED = re.compile(
+    r"Adding reformat layer: Reformatted (?P<side>Input|Output) Tensor (?P<index>\d+) to (?P<layer>.*) \((?P<tensor>[^()]*(?:\([^()]*\)[^()]*)*)\) from (?P<a>.*) to (?P<b>.*)$"
+)
 _OPTIMIZER = re.compile(r"Optimizer Reformat\((?P<a>.*) -> (?P<b>.*)\)$")
 
 
@@ -75,7 +77,9 @@ class Arithmetic:
             for index, tensor in enumerate(layer.inputs):
                 self.consumers[self._class(tensor.name)].append((layer, index))
         self.running: dict[str, Combination | None] = {}
-        self.lanes_printed = any(t.lanes for layer in self.layers if layer.engine_line for t in (*layer.engine_line.inputs, *layer.engine_line.outputs))
+        self.lanes_printed = any(
+            t.lanes for layer in self.layers if layer.engine_line for t in (*layer.engine_line.inputs, *layer.engine_line.outputs)
+        )
         self.copied = {layer.outputs[0].name: layer for layer in self.layers if layer.is_reformat and len(layer.outputs) == 1}
         self.concrete: dict[str, TensorFormat] = {}
         self.added = self._added_lines()
@@ -101,7 +105,9 @@ class Arithmetic:
                 found[(match["layer"], match["side"], int(match["index"]))] = (match["a"], match["b"])
                 own = f"Reformatted {match['side']} Tensor {match['index']} to {match['layer']}"
                 first, second = parse_format(match["a"]), parse_format(match["b"])
-                for name, form in ((match["tensor"], first), (own, second)) if match["side"] == "Input" else ((own, first), (match["tensor"], second)):
+                for name, form in (
+                    ((match["tensor"], first), (own, second)) if match["side"] == "Input" else ((own, first), (match["tensor"], second))
+                ):
                     if form is not None:
                         self.concrete[name] = form
         return found
@@ -115,7 +121,11 @@ class Arithmetic:
         for section, combination in enumerate(log.sections.arrays["combination"]):
             owners[combination].append(section)
         for number in range(len(log.combinations)):
-            if not c["is_reformat"][number] or c["build"][number] != self.build.index or (self.races.pass_index is not None and c["pass_index"][number] != self.races.pass_index):
+            if (
+                not c["is_reformat"][number]
+                or c["build"][number] != self.build.index
+                or (self.races.pass_index is not None and c["pass_index"][number] != self.races.pass_index)
+            ):
                 continue
             text = (log.formats.get(c["text"][number]) or "").strip()
             names = self._tensors(number, owners)
@@ -169,7 +179,9 @@ class Arithmetic:
                 decided = decided or layout is not None
         if layer.engine_line is not None:
             self._prepare()
-            for logged, form in zip((*layer.engine_line.inputs, *layer.engine_line.outputs), (*formats.inputs, *formats.outputs), strict=False):
+            for logged, form in zip(
+                (*layer.engine_line.inputs, *layer.engine_line.outputs), (*formats.inputs, *formats.outputs), strict=False
+            ):
                 if logged.lanes is not None and logged.lanes != form.lanes:
                     return False
                 # TensorRT 8.5 and later print the lanes; a log that prints any means "none" where it prints none.
@@ -200,21 +212,35 @@ class Arithmetic:
         if any(s.missing for s in sums):
             gap = next(s.missing[0] for s in sums if s.missing)
             if any(not s.missing and s.delta_ms < -band_ms for s in sums):
-                return Ruling("unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites)
+                return Ruling(
+                    "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites
+                )
             return Ruling("format-cost", "suggested", f"{text}; not all of it was measured ({gap})", cites=cites)
         if worst.delta_ms < -band_ms:
-            return Ruling("unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites)
+            return Ruling(
+                "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites
+            )
         if worst.delta_ms <= band_ms:
             return Ruling("tie", "proven", f"{text}: nothing is gained or lost beyond the noise", stability="coin-toss", cites=cites)
         if all(s.delta_ms - s.fixed_ms <= 0 for s in sums) and any(s.fixed_ms > 0 for s in sums):
-            return Ruling("io-format", "proven", f"{text}; without the reformats of tensors whose format is fixed from outside sparse would win", cites=cites)
+            return Ruling(
+                "io-format",
+                "proven",
+                f"{text}; without the reformats of tensors whose format is fixed from outside sparse would win",
+                cites=cites,
+            )
         return Ruling("format-cost", "proven", f"{text}: this layer alone cannot be switched with profit", cites=cites)
 
     def _sum(self, layer: EngineLayer, running: Combination, other: Combination) -> _Sum:
         assert other.sparse is not None and running.winner is not None
         total = _Sum(other, other.sparse.time_ms - running.winner.time_ms)
         now, then = self.races.formats(running), self.races.formats(other)
-        if now is None or then is None or not len(now.inputs) == len(then.inputs) == len(layer.inputs) or not len(now.outputs) == len(then.outputs) == len(layer.outputs):
+        if (
+            now is None
+            or then is None
+            or not len(now.inputs) == len(then.inputs) == len(layer.inputs)
+            or not len(now.outputs) == len(then.outputs) == len(layer.outputs)
+        ):
             total.missing.append("the tensors of the layer and of its format combinations are not the same in number")
             return total
         for index, tensor in enumerate(layer.inputs):
@@ -262,7 +288,14 @@ class Arithmetic:
             found.append((form, (taker.type or "").startswith("Plugin")))
         return found
 
-    def _change(self, total: _Sum, name: str, before: tuple[TensorFormat | None, TensorFormat | None], after: tuple[TensorFormat | None, TensorFormat | None], fixed: bool) -> None:
+    def _change(
+        self,
+        total: _Sum,
+        name: str,
+        before: tuple[TensorFormat | None, TensorFormat | None],
+        after: tuple[TensorFormat | None, TensorFormat | None],
+        fixed: bool,
+    ) -> None:
         removed, added = self._cost(name, *before), self._cost(name, *after)
         if removed is None or added is None:
             total.missing.append(f"a reformat of {name}")

@@ -70,11 +70,21 @@ class Circumstances:
     no_reformats: Callable[[EngineLayer], bool] = lambda _: False
 
 
-def decide(layer: EngineLayer, race: LayerRace | None, around: Circumstances, arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None = None) -> Ruling:
+def decide(
+    layer: EngineLayer,
+    race: LayerRace | None,
+    around: Circumstances,
+    arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None = None,
+) -> Ruling:
     """The reason why an eligible layer runs dense (or why that cannot be told)."""
     if around.compute_capability is not None and around.compute_capability < 8.0:
         cites = [around.capability_cite] if around.capability_cite else []
-        return Ruling("no-kernel-arch", _proof(around.trusted), f"compute capability {around.compute_capability:g} has no sparse tensor cores (they came with 8.0)", cites=cites)
+        return Ruling(
+            "no-kernel-arch",
+            _proof(around.trusted),
+            f"compute capability {around.compute_capability:g} has no sparse tensor cores (they came with 8.0)",
+            cites=cites,
+        )
     if race is None or not any(c.winner is not None for c in race.combinations):
         return _no_race(layer, race, around)
     sparse = [c for c in race.combinations if c.sparse is not None]
@@ -118,14 +128,28 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
     if not around.has_timings:
         return Ruling("not-captured", "unknown", "the log holds no tactic timings (it is not verbose)")
     if race is not None and any(c.silent for c in race.combinations):
-        return Ruling("twin-layer", "unknown", "its combinations are listed without timings: the race of an equal layer was reused, and which is not clear", cites=[(c.line, c.offset) for c in race.combinations[:3]])
-    if race is not None and any(c.cached for c in race.combinations) or around.cache_loaded:
+        return Ruling(
+            "twin-layer",
+            "unknown",
+            "its combinations are listed without timings: the race of an equal layer was reused, and which is not clear",
+            cites=[(c.line, c.offset) for c in race.combinations[:3]],
+        )
+    if (race is not None and any(c.cached for c in race.combinations)) or around.cache_loaded:
         cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
         return Ruling("timing-cache", "unknown", "its results came from a timing cache, so this log does not hold the race", cites=cites)
     if race is not None:
-        return Ruling("not-captured", "unknown", "the log holds only a part of this layer's race", cites=[(c.line, c.offset) for c in race.combinations[:3]])
+        return Ruling(
+            "not-captured",
+            "unknown",
+            "the log holds only a part of this layer's race",
+            cites=[(c.line, c.offset) for c in race.combinations[:3]],
+        )
     if around.engine_printed and layer.line is not None:
-        return Ruling("twin-layer", "unknown", "the log holds no race under this name: that of an equal layer was reused, or the layer was tuned under another name")
+        return Ruling(
+            "twin-layer",
+            "unknown",
+            "the log holds no race under this name: that of an equal layer was reused, or the layer was tuned under another name",
+        )
     return Ruling("not-captured", "unknown", "the log holds no race for this layer")
 
 
@@ -148,8 +172,8 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     unraced = _unraced(race)
     if _all_fp32(race) and (race.complete or around.all_fp32):
         ruling.reason, ruling.proof = "no-kernel-precision", _proof(around.trusted)
-        whole = f"all {len(race.combinations)} format combinations are" if len(race.combinations) > 1 else "its one format combination is"
-        ruling.summary = f"{whole} FP32, for which TensorRT has no sparse kernels ({timed:,} dense tactics were timed)"
+        said = f"all {len(race.combinations)} format combinations are" if len(race.combinations) > 1 else "its one format combination is"
+        ruling.summary = f"{said} FP32, for which TensorRT has no sparse kernels ({timed:,} dense tactics were timed)"
         if not race.complete:
             ruling.cites = [*around.fp32_cites[:2], *cites][:6]
         return ruling
@@ -187,7 +211,9 @@ def _partly_raced(ruling: Ruling, unraced: list[Combination], around: Circumstan
         ruling.reason, why = "timing-cache", "came from a cache"
     else:
         ruling.reason, why = "not-captured", "are not in the log"
-    ruling.summary = f"none of the {timed:,} tactics timed under its name is sparse, but the results of {len(unraced)} of its combinations {why}"
+    ruling.summary = (
+        f"none of the {timed:,} tactics timed under its name is sparse, but the results of {len(unraced)} of its combinations {why}"
+    )
     return ruling
 
 
@@ -213,8 +239,7 @@ def _types(text: str) -> list[str]:
 
 
 def _combination_cites(race: LayerRace, limit: int = 6) -> list[Cite]:
-    cites = [(c.line, c.offset) for c in race.combinations[:limit]]
-    return cites
+    return [(c.line, c.offset) for c in race.combinations[:limit]]
 
 
 def _sparse_lost(
@@ -232,9 +257,17 @@ def _sparse_lost(
         assert close.sparse is not None and close.dense is not None
         margin = close.sparse.time_ms / close.dense.time_ms - 1.0
         # The engine's own tactic must be one of these races' winners, or they are not the races that decided.
-        joined = layer.tactic_id is None or bool(running) or close.table
-        ruling = _compare("slower", close.dense, close.sparse, margin, around.noise, race, _proof(whole and joined and not _skipped_sparse(race)))
-        where = "its table" if close.table else f"each of the {len(lost)} combinations where both were timed" if len(lost) > 1 else "the combination where both were timed"
+        joined = bool(running) or close.table
+        ruling = _compare(
+            "slower", close.dense, close.sparse, margin, around.noise, race, _proof(whole and joined and not _skipped_sparse(race))
+        )
+        where = (
+            "its table"
+            if close.table
+            else f"each of the {len(lost)} combinations where both were timed"
+            if len(lost) > 1
+            else "the combination where both were timed"
+        )
         ruling.summary = _race_sentence(ruling, where)
         return ruling
     # Rule 3 speaks of the combinations that sparse won: where it lost, dense is the better choice anyway.
@@ -245,7 +278,11 @@ def _sparse_lost(
     current = running[0].winner if running and len(times) == 1 else None
     won_here = [c for c in running if c.winner is not None and c.winner.sparse]
     if won_here:
-        ruling = Ruling("unexplained", "unknown", "a sparse tactic won the very combination that runs, yet the engine runs another: log and engine do not fit together")
+        ruling = Ruling(
+            "unexplained",
+            "unknown",
+            "a sparse tactic won the very combination that runs, yet the engine runs another: log and engine do not fit together",
+        )
         ruling.cites = _entry_cites(won_here[0].sparse, won_here[0].dense)
         return ruling
     if current is None:
@@ -260,7 +297,14 @@ def _sparse_lost(
         ruling.summary = _race_sentence(ruling, "any format") + "; the dense tactic that runs is in another format than the sparse one"
         return ruling
     if around.truncated:
-        return Ruling("log-truncated", "unknown", "sparse won in some format, and the log ends before the plan is known", best_sparse=best.sparse, sparse_ms=best.sparse.time_ms, cites=_entry_cites(best.sparse))
+        return Ruling(
+            "log-truncated",
+            "unknown",
+            "sparse won in some format, and the log ends before the plan is known",
+            best_sparse=best.sparse,
+            sparse_ms=best.sparse.time_ms,
+            cites=_entry_cites(best.sparse),
+        )
     found = arithmetic(race, running[0] if len(running) == 1 else None) if arithmetic is not None else None
     if found is not None:
         found.best_dense, found.best_sparse = current, best.sparse
@@ -272,13 +316,20 @@ def _sparse_lost(
         return found
     ruling = _compare("unexplained", current, best.sparse, margin, around.noise, race, "unknown")
     ruling.reason, ruling.proof = "unexplained", "unknown"
-    ruling.summary = f"sparse was timed faster in another format ({_ms(best.sparse.time_ms)} against {_ms(current.time_ms)} ms), and the inputs do not hold all reformats that switching would cost"
+    ruling.summary = f"sparse was timed faster in another format ({_ms(best.sparse.time_ms)} against {_ms(current.time_ms)} ms), and not all reformats of a switch are in the inputs"
     ruling.gain_ms = current.time_ms - best.sparse.time_ms
     return ruling
 
 
 def _running(layer: EngineLayer, race: LayerRace) -> list[Combination]:
-    return [c for c in race.combinations if layer.tactic_id is not None and c.winner is not None and c.winner.tactic == layer.tactic_id and (layer.type is None or c.winner.runner in (None, layer.type))]
+    return [
+        c
+        for c in race.combinations
+        if layer.tactic_id is not None
+        and c.winner is not None
+        and c.winner.tactic == layer.tactic_id
+        and (layer.type is None or c.winner.runner in (None, layer.type))
+    ]
 
 
 def _skipped_sparse(race: LayerRace) -> bool:
@@ -291,7 +342,17 @@ def _compare(reason: str, dense: Entry, sparse: Entry, margin: float, noise: Noi
     if abs(margin) <= band and reason == "slower":
         reason = "tie"
     return Ruling(
-        reason, proof, "", _stability(margin, band), dense, sparse, dense.time_ms, sparse.time_ms, margin, _entry_cites(dense, sparse), missing=tuple(race.missing)
+        reason,
+        proof,
+        "",
+        _stability(margin, band),
+        dense,
+        sparse,
+        dense.time_ms,
+        sparse.time_ms,
+        margin,
+        _entry_cites(dense, sparse),
+        missing=tuple(race.missing),
     )
 
 

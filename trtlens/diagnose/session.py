@@ -44,7 +44,9 @@ def parse_noise(text: str) -> Noise:
 class Session:
     """Captures and their diagnosis. `names`: further logs whose tactic names are learned (same TensorRT and GPU)."""
 
-    def __init__(self, paths: Sequence[str], options: Options | None = None, progress: Progress | None = None, names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, paths: Sequence[str], options: Options | None = None, progress: Progress | None = None, names: Sequence[str] = ()
+    ) -> None:
         self.options = options or Options()
         self.captures: list[Capture] = load_captures(paths, progress)
         if names:

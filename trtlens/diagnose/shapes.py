@@ -38,7 +38,9 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
         if taps < 1 or channels < 1:
             return None
         return GemmShape(last[0] * math.prod(last[2:]), channels * taps, last[1], math.prod(first), residual, taps, in_bytes, out_bytes)
-    if layer.kernel is None and (layer.parameter_type in ("MatrixMultiply", "FullyConnected") or (layer.type or "").lower() in ("gemm", "fc")):
+    if layer.kernel is None and (
+        layer.parameter_type in ("MatrixMultiply", "FullyConnected") or (layer.type or "").lower() in ("gemm", "fc")
+    ):
         return GemmShape(max(math.prod(last[:-1]), 1), first[-1], last[-1], math.prod(first), residual, 1, in_bytes, out_bytes)
     return None
 
@@ -51,7 +53,13 @@ def physical_suspects(layer: EngineLayer, gpu: Gpu | None, sm_count: int | None,
         return []
     name = classify(kernel)
     found = suspects(
-        shape, gpu, datatype, tile=name.tile, sm_count=sm_count or (gpu.sm_count if gpu else None), stages=name.stages, tile_axes_known=name.operation == "conv"
+        shape,
+        gpu,
+        datatype,
+        tile=name.tile,
+        sm_count=sm_count or (gpu.sm_count if gpu else None),
+        stages=name.stages,
+        tile_axes_known=name.operation == "conv",
     )
     return [Suspect(item.reason, "suggested", item.sentence) for item in found]
 
@@ -67,15 +75,33 @@ def kernel_suspects(layer: EngineLayer, sm: int | None, layouts: set[str]) -> li
     if source == "Int8" and target not in (None, "Int8"):
         known = sparse_kernels_for(sm, operation, "i8", _KERNEL_TYPE.get(target or "")) if sm else ()
         if not known:
-            found.append(Suspect("no-kernel-epilogue", "suggested", f"INT8 in, {target} out: none {_SAID} does that; a Q/DQ pair after the activation would keep the output INT8"))
+            found.append(
+                Suspect(
+                    "no-kernel-epilogue",
+                    "suggested",
+                    f"INT8 in, {target} out: none {_SAID} does that; a Q/DQ pair after the activation would keep the output INT8",
+                )
+            )
     elif sm and source in _KERNEL_TYPE and source != "Float" and not sparse_kernels_for(sm, operation, _KERNEL_TYPE[source]):
         found.append(Suspect("no-kernel-arch", "suggested", f"none {_SAID} is a {source} {operation} for SM {sm}"))
     if conv and layouts and not layouts & {"HWC8", "HWC16", "CHW32", "HWC", "DHWC8", "CDHW32"}:
-        found.append(Suspect("no-kernel-format", "suggested", f"only {', '.join(sorted(layouts))} was tried; sparse convolutions take HWC8, HWC16 or CHW32"))
+        found.append(
+            Suspect(
+                "no-kernel-format",
+                "suggested",
+                f"only {', '.join(sorted(layouts))} was tried; sparse convolutions take HWC8, HWC16 or CHW32",
+            )
+        )
     lanes = {"Half": 16, "BFloat16": 16, "Int8": 32, "FP8": 32}.get(source or "")
     shape = gemm_shape(layer)
     if lanes and shape is not None:
         channels = shape.k // shape.taps
         if channels % lanes or shape.n % lanes:
-            found.append(Suspect("no-kernel-alignment", "suggested", f"{channels} input and {shape.n} output channels: sparse {source} kernels want multiples of {lanes}"))
+            found.append(
+                Suspect(
+                    "no-kernel-alignment",
+                    "suggested",
+                    f"{channels} input and {shape.n} output channels: sparse {source} kernels want multiples of {lanes}",
+                )
+            )
     return found

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..parse.build_log.records import Build, BuildLog, Line, Pass
-from .layers import EngineLayer, concern, split_profile_suffix
+from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
+from .layers import EngineLayer, concern
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,9 @@ def _fit(candidate: Pass, build: Build, log: BuildLog, layers: Sequence[EngineLa
     concerned = [layer for layer in layers if not layer.is_reformat]
     if not concerned:
         return 0.0
-    score = sum((1.0 if layer.name in winners else 0.0) + (1.0 if layer.tactic_id in winners.get(layer.name, ()) else 0.0) for layer in concerned)
+    score = sum(
+        (1.0 if layer.name in winners else 0.0) + (1.0 if layer.tactic_id in winners.get(layer.name, ()) else 0.0) for layer in concerned
+    )
     return score / (2 * len(concerned))
 
 
@@ -101,7 +104,7 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         listing.list_lines.append(item.at)
         if item.count is not None and item.names and item.count != len(item.names):
             listing.count_mismatch.append(item.at)
-        names = {name: item.at for name in item.names}
+        names = dict.fromkeys(item.names, item.at)
         if item.kind == "eligible":
             listing.eligible = {**(listing.eligible or {}), **names}
             if item.foreign:
@@ -160,6 +163,4 @@ def match_names(layers: Sequence[EngineLayer], names: Sequence[str]) -> Matches:
 
 
 def _nodes(name: str) -> tuple[str, ...]:
-    from ..parse.layer_names import onnx_nodes_from_name
-
     return onnx_nodes_from_name(split_profile_suffix(name)[0])

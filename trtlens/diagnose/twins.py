@@ -30,7 +30,9 @@ class TwinFinder:
     def _signature(self, layer: EngineLayer) -> _Signature | None:
         """What must be equal; None where the inputs do not say enough to call two layers equal."""
         kernels = tuple(self._kernel_text[node] for node in layer.onnx_nodes if node in self._kernel_text)
-        parameters: object = (layer.kernel, layer.stride, layer.groups, layer.out_maps, layer.weights_count) if layer.kernel is not None else kernels or None
+        parameters: object = (
+            (layer.kernel, layer.stride, layer.groups, layer.out_maps, layer.weights_count) if layer.kernel is not None else kernels or None
+        )
         if parameters is None or layer.tactic_id is None or not layer.inputs or not layer.outputs:
             return None
         shapes = tuple((t.dimensions, t.datatype, t.text) for t in (*layer.inputs, *layer.outputs))
