@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tests.onnx_builder import conv, make_external, raw_bytes, save, tensor, two_four
+from trtlens.diagnose import two_four as two_four_module
 from trtlens.diagnose.two_four import conforms_along, count_pattern
 from trtlens.parse import onnx_blocks
 from trtlens.parse.onnx_model import read_model
@@ -41,12 +42,15 @@ SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 13), st.integers(1, 3), st.
 VALUES = st.sampled_from([0.0, 0.0, 0.0, -0.0, 1.0, -2.0, 3.0])
 
 
-@pytest.mark.parametrize("block", [1 << 17, 64, 8])
+@pytest.mark.parametrize(("block", "long_row"), [(1 << 17, 256), (1 << 17, 2), (64, 256), (8, 2)])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_every_group_is_judged_as_the_nested_loops_judge_it(data: st.DataObject, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_group_is_judged_as_the_nested_loops_judge_it(
+    data: st.DataObject, block: int, long_row: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # GIVEN a small tensor, in blocks from one for all of it down to single groups
     monkeypatch.setattr(onnx_blocks, "BLOCK_ELEMENTS", block)
+    monkeypatch.setattr(two_four_module, "_LONG_ROW", long_row)
     values = data.draw(hnp.arrays(np.float32, data.draw(SHAPES), elements=VALUES))
     dtype = data.draw(st.sampled_from(["FLOAT", "FLOAT16", "BFLOAT16", "INT8", "FLOAT8E4M3FN", "FLOAT8E5M2", "INT4"]))
     # WHEN counted along the input channels
@@ -69,11 +73,12 @@ def test_every_group_is_judged_as_the_nested_loops_judge_it(data: st.DataObject,
     assert conforms == (not expected)
 
 
-@pytest.mark.parametrize("block", [1 << 17, 64, 8])
+@pytest.mark.parametrize(("block", "long_row"), [(1 << 17, 256), (1 << 17, 2), (64, 256), (8, 2)])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_axis_and_output_axis(data: st.DataObject, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_axis_and_output_axis(data: st.DataObject, block: int, long_row: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_blocks, "BLOCK_ELEMENTS", block)
+    monkeypatch.setattr(two_four_module, "_LONG_ROW", long_row)
     values = data.draw(hnp.arrays(np.float32, data.draw(SHAPES), elements=VALUES))
     axis, output = data.draw(st.permutations(range(4)))[:2]
     rest = [at for at in range(4) if at not in (axis, output)]
