@@ -86,6 +86,12 @@ def _command(function: Callable[..., int | None]) -> Callable[..., None]:
         except MemoryError:
             typer.echo("trtlens: out of memory; pass fewer or smaller files", err=True)
             raise typer.Exit(2) from None
+        except Exception as error:
+            if os.environ.get("TRTLENS_TRACEBACK") or isinstance(error, typer.Exit):
+                raise
+            what = visible(f"{type(error).__name__}: {error}", 300)
+            typer.echo(f"trtlens: internal error, please report it: {what} (TRTLENS_TRACEBACK=1 shows where)", err=True)
+            raise typer.Exit(2) from None
         if code:
             raise typer.Exit(code)
 
