@@ -125,7 +125,9 @@ class Judge:
         if layer.groups is not None and layer.groups > 1:
             return "grouped", "proven", f"a grouped convolution ({layer.groups} groups): TensorRT has no sparse kernels for it"
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
-            return weights.reason, weights.proof, weights.summary
+            # That no node has weights is only as sure as the list of nodes.
+            sure = weights.reason != "op-kind" or layer.nodes_certain
+            return weights.reason, weights.proof if sure else weaker(weights.proof, "suggested"), weights.summary
         if (
             "ConvTranspose" in layer.operators
             or (layer.type or "").endswith(("Deconvolution", "DeconvolutionV2"))

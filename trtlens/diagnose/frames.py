@@ -2,7 +2,7 @@
 
 In: a `Session`. Out: record batches of at most `BATCH_ROWS` rows, so that writing a log of millions of tactics never holds a second copy of them.
 Next: report/tables.py writes them; the Python API hands them out. small_frames.py makes the tables that have a row a layer, node or weight.
-Text columns point into the names that the parser interned: one dictionary a log, shared by all its batches.
+Text columns point into the names that the parser interned; each batch carries those that it uses.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .load import Capture
     from .session import Session
 
-BATCH_ROWS = 1 << 17
+BATCH_ROWS = 1 << 16
 
 _ARROW: Mapping[DataType, pa.DataType] = {
     "category": pa.dictionary(pa.int32(), pa.string()),
@@ -114,7 +114,11 @@ def _dictionary(texts: Sequence[str]) -> pa.Array:
 
 
 def _category(indices: npt.NDArray[Any], dictionary: pa.Array) -> pa.DictionaryArray:
-    """Text by index into a dictionary; negative indices are null."""
+    """Text by index into a dictionary; negative indices are null. A large dictionary is cut to what the batch uses."""
+    if len(dictionary) > 256:
+        used, indices = np.unique(indices, return_inverse=True)
+        lost = int(len(used) > 0 and used[0] < 0)
+        dictionary, indices = dictionary.take(pa.array(used[lost:], pa.int32())), indices - lost
     return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32, copy=False), pa.int32(), mask=indices < 0), dictionary)
 
 

@@ -69,6 +69,8 @@ class EngineLayer:
     listed_only: bool = False
     """Named by the `(Sparsity)` list alone: no input prints the engine's layer."""
     operators: frozenset[str] = frozenset()
+    nodes_certain: bool = False
+    """The ONNX nodes come from the inspector's metadata, not from the fused name, which may leave some out."""
     extra_lines: list[Line] = field(default_factory=list)
 
     @property
@@ -122,7 +124,7 @@ def layers_from_info(engine: EngineInfo) -> list[EngineLayer]:
             optimization_profile=layer.optimization_profile, inputs=layer.inputs, outputs=layer.outputs, tactic_id=layer.tactic_value,
             tactic_name=layer.tactic_name, has_sparse_weights=layer.has_sparse_weights, sparse_key=layer.sparse_key, groups=layer.groups,
             out_maps=layer.out_maps, kernel=layer.kernel, stride=layer.stride, has_dynamic_filter=layer.has_dynamic_filter,
-            weights_type=layer.weights_type, weights_count=layer.weights_count, parameter_type=layer.parameter_type, origin=layer.origin,
+            weights_type=layer.weights_type, weights_count=layer.weights_count, parameter_type=layer.parameter_type, origin=layer.origin, nodes_certain=layer.nodes_from == "metadata",
             pointer=layer.pointer, named_by="layer_info" if layer.tactic_name else "none",
         )
         for layer in engine.layers
