@@ -1,8 +1,8 @@
 """What capturing costs over the bare builder call, in wall time and memory, with TensorRT-RTX.
 
-    python benchmarks/capture_overhead.py [--layers 24] [--runs 5]
+    python benchmarks/capture_overhead.py [--layers 24 | --model model.onnx] [--runs 5]
 
-Both sides are fresh processes that build the same model (a chain of 3x3 convolutions with 512 channels, FP16, 2:4) with the same
+Both sides are fresh processes that build the same model (a chain of 3x3 convolutions with 512 channels, FP16, 2:4, or yours) with the same
 settings and keep log and engine. The bare side is the shortest script that does that; the other calls run_build with progress on.
 Prints seconds of every run, the medians, the difference, and the peak of resident memory of each side (all processes added).
 """
@@ -80,7 +80,7 @@ def run(program: str, model: Path) -> tuple[float, int]:
     """
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         began = time.monotonic()
-        process = psutil.Popen([sys.executable, "-c", program, str(model), folder], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+        process = psutil.Popen([sys.executable, "-c", program, str(model.absolute()), folder], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
         peak = 0
         while process.poll() is None:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -96,11 +96,13 @@ def run(program: str, model: Path) -> tuple[float, int]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--layers", type=int, default=24)
+    arguments.add_argument("--model", type=Path, help="a model with fixed shapes")
     arguments.add_argument("--runs", type=int, default=5)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "chain.onnx"
-        write_model(model, given.layers)
+        model = given.model or Path(folder) / "chain.onnx"
+        if given.model is None:
+            write_model(model, given.layers)
         run(BARE, model)  # warms the page cache for both
         sides = {"bare": [run(BARE, model)], "capture": [run(CAPTURE, model)]}
         for _ in range(given.runs - 1):  # in turns, so that a slow minute hits both

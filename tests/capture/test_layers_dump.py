@@ -53,6 +53,39 @@ def test_an_empty_tactic_and_empty_metadata_stay_empty() -> None:
     assert found is not None and (found["Layers"][0]["TacticName"], found["Layers"][0]["Metadata"]) == ("", "")
 
 
+def test_a_layer_that_is_not_myelins_has_its_own_keys() -> None:
+    line = (
+        "Name: [ShapeHostToDeviceCopy 0], LayerType: ShapeHostToDevice, Inputs: [], Outputs: [ { Name: (Unnamed Layer* 17) [Shuffle]_output, "
+        "Location: Device, Dimensions: [], Datatype: Int32, Format: Format not available due to dynamic shapes }], ParameterType: ShapeH2D, "
+        "shapeValues0: [-4], TacticValue: 0x0000000000000000, StreamId: 0, Metadata: "
+    )
+    found = layers_from_log(log(line))
+    assert found is not None
+    output = {
+        "Name": "(Unnamed Layer* 17) [Shuffle]_output", "Location": "Device", "Dimensions": [], "Datatype": "Int32",
+        "Format": "Format not available due to dynamic shapes",
+    }  # fmt: skip
+    assert found["Layers"] == [
+        {
+            "Name": "[ShapeHostToDeviceCopy 0]", "LayerType": "ShapeHostToDevice", "Inputs": [], "Outputs": [output], "ParameterType": "ShapeH2D",
+            "shapeValues0": [-4], "TacticValue": "0x0000000000000000", "StreamId": 0, "Metadata": "",
+        }
+    ]  # fmt: skip
+
+
+def test_a_name_that_looks_like_a_number_is_a_name() -> None:
+    found = layers_from_log(log(layer("[1]", TENSOR.format("42"), tactic="7", metadata="true")))
+    assert found is not None
+    first = found["Layers"][0]
+    assert (first["Name"], first["Inputs"][0]["Name"], first["TacticName"], first["Metadata"]) == ("[1]", "42", "7", "true")
+
+
+def test_keys_between_the_known_ones_are_kept() -> None:
+    line = layer("loop").replace("StreamId: 0, ", "StreamId: 0, JumpTargetThen: a_myl1_23, JumpTargetElse: <EXIT>, ")
+    found = layers_from_log(log(line))
+    assert found is not None and (found["Layers"][0]["JumpTargetElse"], found["Layers"][0]["StreamId"]) == ("<EXIT>", 0)
+
+
 def test_the_last_of_several_dumps_counts_and_a_log_without_one_has_none() -> None:
     found = layers_from_log(log(layer("first")) + log(layer("second")))
     assert found is not None and [one["Name"] for one in found["Layers"]] == ["second"]

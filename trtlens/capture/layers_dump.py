@@ -14,9 +14,11 @@ from typing import Any
 _START = re.compile(r"\] Layers:\s*$")
 # A log line begins with TensorRT's time stamp; the dump's own lines do not.
 _LOG_LINE = re.compile(r"^\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] ")
-_LAYER_KEYS = ("LayerType", "Inputs", "Constants", "Outputs", "TacticName", "TacticValue", "StreamId", "Metadata")
-_TENSOR_KEYS = ("Dimensions", "Strides", "StrideOrder", "Datatype", "Format", "Location")
-_IO_KEYS = ("IOMode", "DataType", "Dimensions", "Location", "IsShapeInferenceIO", "ProfileInfo")
+# A layer's name ends where its type and inputs begin; the last such place, so that a name cannot forge the fields after it.
+_HEAD = re.compile(r"Name: (?P<name>.*), LayerType: (?P<type>[^,]*), Inputs: (?=\[)")
+_KEY = re.compile(r", ([A-Za-z][A-Za-z0-9/]*): ?")
+_TENSOR_KEYS = ("Location", "Dimensions", "Strides", "StrideOrder", "Datatype", "Format/Datatype", "Format")
+_IO_KEYS = ("IOMode", "DataType", "Dimensions", "Location", "IsShapeInferenceIO")
 _PROFILE_KEYS = ("OptShape", "MaxShape", "Format")
 _NUMBERS = re.compile(r"\[(-?\d+(?:,-?\d+)*)?\]")
 
@@ -49,51 +51,43 @@ def _dumps(lines: Iterable[str]) -> Iterator[list[str]]:
         yield dump
 
 
-def _fields(text: str, first: str, keys: tuple[str, ...]) -> dict[str, str] | None:
-    """`first: value, KEY: value, …` as a dictionary. `keys` come in a fixed order, each at most once, so that a layer named
-    `a, LayerType: b` cannot forge a field: the value of the first field reaches to the last place where the rest still fits."""
+def _layer(line: str) -> dict[str, Any] | None:
+    """One line as a layer. Which keys follow the type depends on the kind of layer, so none is taken for granted but `Metadata`: it is last."""
+    head = _HEAD.match(line)
+    if head is None:
+        return None
+    layer: dict[str, Any] = {"Name": head["name"], "LayerType": head["type"]}
+    key, start = "Inputs", head.end()
+    while key:
+        if key == "Metadata":
+            end, following = len(line), None
+        elif line.startswith("[ { ", start):
+            end = line.find(" }]", start) + 3
+            if end < 3:
+                return None
+            following = _KEY.match(line, end)
+        else:
+            following = _KEY.search(line, start)
+            end = following.start() if following else len(line)
+        value = line[start:end]
+        if key in ("Inputs", "Constants", "Outputs"):
+            layer[key] = [tensor for tensor in (_fields(part, "Name", _TENSOR_KEYS) for part in _groups(value)) if tensor is not None]
+        else:
+            layer[key] = _value(key, value)
+        key, start = (following[1], following.end()) if following else ("", end)
+    return layer
+
+
+def _fields(text: str, first: str, keys: tuple[str, ...]) -> dict[str, Any] | None:
+    """`first: value, KEY: value, …` as a dictionary, the keys in any order; each counts at its last place, so that a name cannot forge one."""
     if not text.startswith(f"{first}: "):
         return None
-    ends: dict[str, int] = {}
-    limit = len(text)
-    for key in reversed(keys):
-        mark = f", {key}: "
-        at = text.rfind(mark, 0, limit)
-        while at >= 0 and _depth(text, at) > 0:
-            at = text.rfind(mark, 0, at)
-        if at >= 0:
-            ends[key] = at
-            limit = at
-    values: dict[str, str] = {}
-    end = len(text)
-    for key in reversed([key for key in keys if key in ends]):
-        values[key] = text[ends[key] + len(key) + 4 : end]
-        end = ends[key]
-    values[first] = text[len(first) + 2 : end]
+    marks = [(text.rfind(f", {key}: "), key) for key in keys]
+    ends = sorted((at, key) for at, key in marks if at >= 0)
+    values = {first: _value(first, text[len(first) + 2 : ends[0][0] if ends else len(text)])}
+    for index, (at, key) in enumerate(ends):
+        values[key] = _value(key, text[at + len(key) + 4 : ends[index + 1][0] if index + 1 < len(ends) else len(text)])
     return values
-
-
-def _depth(text: str, position: int) -> int:
-    """How many tensor groups `{ … }` are open at `position`. Only the dump's own braces count: they stand with blanks beside them."""
-    return text.count("{ ", 0, position) - text.count(" }", 0, position)
-
-
-def _layer(line: str) -> dict[str, Any] | None:
-    fields = _fields(line, "Name", _LAYER_KEYS)
-    if fields is None or "LayerType" not in fields:
-        return None
-    layer: dict[str, Any] = {"Name": fields["Name"]}
-    for key in _LAYER_KEYS:
-        if key not in fields:
-            continue
-        value = fields[key]
-        if key in ("Inputs", "Constants", "Outputs"):
-            layer[key] = [tensor for tensor in (_tensor(part) for part in _groups(value)) if tensor is not None]
-        elif key == "StreamId":
-            layer[key] = int(value) if value.strip().lstrip("-").isdigit() else value
-        else:
-            layer[key] = value.strip()
-    return layer
 
 
 def _groups(text: str) -> list[str]:
@@ -104,29 +98,25 @@ def _groups(text: str) -> list[str]:
     return inner.removeprefix("{ ").removesuffix("}").rstrip().split(" }, { ")
 
 
-def _tensor(text: str) -> dict[str, Any] | None:
-    fields = _fields(text, "Name", _TENSOR_KEYS)
-    return None if fields is None else {key: _value(fields[key]) for key in ("Name", *_TENSOR_KEYS) if key in fields}
-
-
 def _io_tensor(text: str) -> dict[str, Any] | None:
-    fields = _fields(text, "Name", _IO_KEYS)
-    if fields is None:
+    head, mark, profiles = text.partition(", ProfileInfo: ")
+    tensor = _fields(head, "Name", _IO_KEYS)
+    if tensor is None:
         return None
-    tensor = {key: _value(fields[key]) for key in ("Name", *_IO_KEYS) if key in fields and key != "ProfileInfo"}
-    tensor["ProfileInfo"] = []
-    for part in _groups(fields.get("ProfileInfo", "")):
-        profile = _fields(part, "MinShape", _PROFILE_KEYS) or {"Format": part.removeprefix("Format: ")}
-        tensor["ProfileInfo"].append({key: _value(value) for key, value in sorted(profile.items(), key=lambda item: _ORDER[item[0]])})
+    if mark:
+        found = [_fields(part, part.partition(": ")[0], _PROFILE_KEYS) for part in _groups(profiles)]
+        tensor["ProfileInfo"] = [one for one in found if one is not None]
     return tensor
 
 
-_ORDER = {name: index for index, name in enumerate(("MinShape", *_PROFILE_KEYS))}
-
-
-def _value(text: str) -> Any:
-    text = text.strip()
+def _value(key: str, text: str) -> Any:
+    """`[1,2]` as a list, whole numbers and truth values as what they are; names, and everything else, as text."""
+    text = text.strip(" ")
+    if key.endswith("Name") or key == "Metadata":
+        return text
     numbers = _NUMBERS.fullmatch(text)
     if numbers:
         return [int(one) for one in numbers.group(1).split(",")] if numbers.group(1) else []
+    if re.fullmatch(r"-?[0-9]{1,18}", text):
+        return int(text)
     return {"true": True, "false": False}.get(text, text)
