@@ -90,27 +90,31 @@ class LayerRace:
 
 
 class Races:
-    """The races of one build and pass."""
+    """The races of one build and pass. Columns over all rows are made once; a `LayerRace` is made when it is asked for, and kept."""
 
     def __init__(self, log: BuildLog, build: Build, pass_index: int | None) -> None:
         self.log, self.build, self.pass_index = log, build, pass_index
         self._global_missing = _build_gaps(log, build)
         rows = log.tactics
         self._owner = log.sections["combination"][rows.section] if len(rows) else np.empty(0, dtype=np.int32)
-        order = np.argsort(self._owner, kind="stable")
-        self._order: npt.NDArray[np.int64] = order
-        self._starts = np.searchsorted(self._owner[order], np.arange(len(log.combinations) + 1))
+        self._order: npt.NDArray[np.int64] = np.argsort(self._owner, kind="stable")
+        self._starts = np.searchsorted(self._owner[self._order], np.arange(len(log.combinations) + 1))
         self._kind = self._kinds()
-        self._sections = self._by_combination()
+        self._fastest_columns()
+        owners = log.sections["combination"]
+        self._section_order: npt.NDArray[np.int64] = np.argsort(owners, kind="stable")
+        self._section_starts = np.searchsorted(owners[self._section_order], np.arange(len(log.combinations) + 1))
         self._format_cache: dict[tuple[str, bool], FormatCombination | None] = {}
         self._innermost = _innermost_first(log)
-        self.by_layer: dict[str, list[int]] = defaultdict(list)
+        self.by_layer: dict[str, list[int]] = {}
         self.by_op: dict[str, list[int]] = defaultdict(list)
         self._index_layers()
         self._pruned = self._pruned_lines()
         self._sources: dict[int, int] = {}
         self._gap_cache: dict[tuple[int, int], list[str]] = {}
         self._earlier: dict[tuple[int, int, int, str], list[int]] | None = None
+        self._races: dict[str, LayerRace | None] = {}
+        self._name_cache: dict[int, str | None] = {}
 
     # ---- columns
 
@@ -126,27 +130,46 @@ class Races:
         runner = log.sections["runner"][rows.section]
         return np.where(rows.kernel >= 0, by_kernel[rows.kernel], by_runner[runner]).astype(np.int8)
 
-    def _by_combination(self) -> dict[int, list[int]]:
-        owner = self.log.sections.arrays["combination"]
-        found: dict[int, list[int]] = defaultdict(list)
-        for number, combination in enumerate(owner):
-            found[combination].append(number)
-        return found
+    def _fastest_columns(self) -> None:
+        """For each combination: how many tactics were timed, how many of them unnamed, and the row of the fastest of each kind (-1: none)."""
+        rows, size = self.log.tactics, len(self.log.combinations)
+        valid = (rows.source == TIMED) & ~np.isnan(rows.time_ms) & (rows.tactic != np.uint64(NO_TACTIC))
+        timed = np.flatnonzero(valid)
+        owner, kind, time_ms = self._owner[timed], self._kind[timed], rows.time_ms[timed]
+        self._timed = np.bincount(owner, minlength=size) if size else np.zeros(0, dtype=np.int64)
+        self._unnamed = np.bincount(owner[kind == UNKNOWN], minlength=size) if size else np.zeros(0, dtype=np.int64)
+        self._best = _first_fastest(owner.astype(np.int64) * 3 + kind, time_ms, timed, size * 3)
+        winner = self.log.combinations["winner_tactic"]
+        runner = self.log.combinations["winner_runner"]
+        mine = (rows.tactic[timed] == winner[owner]) & (self.log.sections["runner"][rows.section[timed]] == runner[owner])
+        mine &= self.log.combinations["winner_line"][owner] > 0
+        self._winning = _first_fastest(owner[mine].astype(np.int64), time_ms[mine], timed[mine], size)
+        self._skips = set(np.unique(self._owner[rows.source == SKIPPED]).tolist())
 
     def _index_layers(self) -> None:
-        c, log = self.log.combinations.arrays, self.log
-        for number in range(len(log.combinations)):
-            if c["build"][number] != self.build.index or c["is_reformat"][number]:
-                continue
-            if self.pass_index is not None and c["pass_index"][number] != self.pass_index:
-                continue
-            name = log.layers.get(c["layer"][number])
-            if name is not None:
-                self.by_layer[name].append(number)
-            for section in self._sections.get(number, ()):
-                op = log.sections.arrays["op"][section]
-                if op >= 0:
-                    self.by_op[log.layers.texts[op]].append(section)
+        log = self.log
+        if not len(log.combinations):
+            return
+        mask = (log.combinations["build"] == self.build.index) & (log.combinations["is_reformat"] == 0)
+        if self.pass_index is not None:
+            mask &= log.combinations["pass_index"] == self.pass_index
+        mine = np.flatnonzero(mask)
+        layer = log.combinations["layer"][mine]
+        for number, name in zip(mine.tolist(), layer.tolist(), strict=True):
+            if name >= 0:
+                self.by_layer.setdefault(log.layers.texts[name], []).append(number)
+        ops = log.sections["op"]
+        for section in np.flatnonzero(ops >= 0).tolist():
+            if mask[log.sections.arrays["combination"][section]]:
+                self.by_op[log.layers.texts[ops[section]]].append(section)
+
+    def _sections_of(self, combination: int) -> list[int]:
+        """The runner sections of a combination, in the log's order."""
+        return self._section_order[self._section_starts[combination] : self._section_starts[combination + 1]].tolist()  # type: ignore[no-any-return]
+
+    def is_raced(self, layer: str) -> bool:
+        """Whether anything was timed under the layer's own name in this pass."""
+        return any(self._timed[number] for number in self.by_layer.get(layer, ()))
 
     def _pruned_lines(self) -> list[tuple[str | None, Line]]:
         """(layer or None, line) of each line that says tactics were pruned before timing."""
@@ -200,9 +223,12 @@ class Races:
 
     def of(self, layer: str) -> LayerRace | None:
         """The race of a layer, or None if the pass holds no combination under that name."""
-        numbers = self.by_layer.get(layer)
-        if not numbers:
-            return None
+        if layer not in self._races:
+            numbers = self.by_layer.get(layer)
+            self._races[layer] = self._race(layer, numbers) if numbers else None
+        return self._races[layer]
+
+    def _race(self, layer: str, numbers: list[int]) -> LayerRace:
         race = LayerRace(layer, [self.combination(number) for number in numbers])
         _distrust_partial(race)
         self._find_gaps(race)
@@ -233,30 +259,30 @@ class Races:
     def combination(self, number: int) -> Combination:
         """One combination with its fastest tactics."""
         c, log = self.log.combinations.arrays, self.log
-        item = Combination(
-            number, log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=bool(c["cached"][number])
+        item = Combination(number, log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=bool(c["cached"][number]))
+        item.times = int(self._timed[number])
+        item.unnamed_count = int(self._unnamed[number])
+        best = self._best
+        item.dense, item.sparse, item.unnamed = (
+            self._entry(row) if (row := int(best[number * 3 + kind])) >= 0 else None for kind in (DENSE, SPARSE, UNKNOWN)
         )
-        rows = self.rows_of(number)
-        source = log.tactics.source[rows]
-        timed = rows[(source == TIMED) & ~np.isnan(log.tactics.time_ms[rows]) & (log.tactics.tactic[rows] != NO_TACTIC)]
-        item.times = len(timed)
-        item.dense, item.sparse, item.unnamed = (self._fastest(timed, kind) for kind in (DENSE, SPARSE, UNKNOWN))
-        item.unnamed_count = int((self._kind[timed] == UNKNOWN).sum())
-        item.skipped = self._skipped(rows[source == SKIPPED], timed)
-        sections = self._sections.get(number, [])
-        ops = log.sections.arrays["op"]
-        runners = [s for s in sections if ops[s] < 0]
-        item.silent = not runners and not item.cached and not len(rows)
-        item.no_valid = bool(runners) and not item.times and all(self._empty_runner(s, timed) for s in runners)
-        names = (log.runners.get(log.sections.arrays["runner"][s]) for s in runners)
+        if number in self._skips:
+            rows = self.rows_of(number)
+            timed = rows[(log.tactics.source[rows] == TIMED) & ~np.isnan(log.tactics.time_ms[rows])]
+            item.skipped = self._skipped(rows[log.tactics.source[rows] == SKIPPED], timed)
+        s = log.sections.arrays
+        runners = [section for section in self._sections_of(number) if s["op"][section] < 0]
+        item.silent = not runners and not item.cached and self._starts[number] == self._starts[number + 1]
+        item.no_valid = bool(runners) and not item.times and all(self._empty_runner(section) for section in runners)
+        names = (log.runners.get(s["runner"][section]) for section in runners)
         item.runners = frozenset(name for name in names if name is not None and runner_may_be_sparse(name))
         if c["winner_line"][number]:
-            item.winner = self._winner(number, timed)
+            item.winner = self._winner(number)
         if item.cached:
             self._inherit(item, number)
         return item
 
-    def _empty_runner(self, section: int, timed: npt.NDArray[np.int64]) -> bool:
+    def _empty_runner(self, section: int) -> bool:
         s = self.log.sections.arrays
         return bool(s["no_valid"][section]) or s["fastest"][section] == NO_TACTIC
 
@@ -290,14 +316,13 @@ class Races:
             None if kind == UNKNOWN else kind == SPARSE, runner, int(rows.line[row]), int(rows.offset[row]),
         )  # fmt: skip
 
-    def _winner(self, number: int, timed: npt.NDArray[np.int64]) -> Entry:
+    def _winner(self, number: int) -> Entry:
         """What `Chose Runner Type` (or a cached result) names. Its time is the fastest printed for it; nan when it was not timed here."""
+        row = int(self._winning[number])
+        if row >= 0:
+            return self._entry(row)
         c, log = self.log.combinations.arrays, self.log
-        tactic, runner = c["winner_tactic"][number], c["winner_runner"][number]
-        same = timed[(log.tactics.tactic[timed] == tactic) & (log.sections["runner"][log.tactics.section[timed]] == runner)]
-        if len(same):
-            return self._entry(int(same[np.argmin(log.tactics.time_ms[same])]))
-        name = log.runners.get(runner)
+        tactic, name = c["winner_tactic"][number], log.runners.get(c["winner_runner"][number])
         kernel = self.name_of(tactic)
         sparse = is_sparse(kernel) if kernel else (None if runner_may_be_sparse(name) else False)
         return Entry(tactic, kernel, float(c["winner_time"][number]), sparse, name, c["winner_line"][number], c["winner_offset"][number])
@@ -309,9 +334,11 @@ class Races:
         """
         if tactic < 1 << 40:
             return None
-        rows = self.log.tactics
-        kernels = np.unique(rows.kernel[(rows.tactic == np.uint64(tactic)) & (rows.kernel >= 0)])
-        return self.log.kernels.get(int(kernels[0])) if len(kernels) == 1 else None
+        if tactic not in self._name_cache:
+            rows = self.log.tactics
+            kernels = np.unique(rows.kernel[(rows.tactic == np.uint64(tactic)) & (rows.kernel >= 0)])
+            self._name_cache[tactic] = self.log.kernels.get(int(kernels[0])) if len(kernels) == 1 else None
+        return self._name_cache[tactic]
 
     def _skipped(self, rows: npt.NDArray[np.int64], timed: npt.NDArray[np.int64]) -> tuple[tuple[str, str | None, int, int], ...]:
         """Tactics that were never timed in the combination (a `Fast skip` is mostly followed by a time all the same)."""
@@ -381,19 +408,19 @@ class Races:
         return found
 
     def _spread(self, numbers: list[int]) -> float:
-        spread = 0.0
-        rows_all = self.log.tactics
-        for number in numbers:
-            rows = self.rows_of(number)
-            rows = rows[(rows_all.source[rows] == TIMED) & (rows_all.time_ms[rows] > 0)]
-            if len(rows) < 2:
-                continue
-            keys = rows_all.tactic[rows] + rows_all.section[rows].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-            values, counts = np.unique(keys, return_counts=True)
-            for value in values[counts > 1].tolist():
-                times = rows_all.time_ms[rows[keys == value]]
-                spread = max(spread, float(times.max() / times.min() - 1.0))
-        return spread
+        """The largest relative difference between two timings of one tactic by one runner in one combination."""
+        every = self.log.tactics
+        rows = np.concatenate([self.rows_of(number) for number in numbers])
+        rows = rows[(every.source[rows] == TIMED) & (every.time_ms[rows] > 0)]
+        if len(rows) < 2:
+            return 0.0
+        order = np.lexsort((every.tactic[rows], every.section[rows]))
+        rows = rows[order]
+        again = (every.tactic[rows][1:] == every.tactic[rows][:-1]) & (every.section[rows][1:] == every.section[rows][:-1])
+        if not again.any():
+            return 0.0
+        first, second = every.time_ms[rows][:-1][again], every.time_ms[rows][1:][again]
+        return float((np.maximum(first, second) / np.minimum(first, second)).max() - 1.0)
 
     def _find_gaps(self, race: LayerRace) -> None:
         missing = race.missing
@@ -427,6 +454,16 @@ class Races:
         for damaged in (*self.log.damaged_lines, *self.log.unknown_samples):
             if first <= damaged.line <= last + 2:
                 missing.append(f"line {damaged.line} is damaged or of an unknown form")
+
+
+def _first_fastest(key: npt.NDArray[np.int64], time_ms: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    """For each key below `size` the first of `rows` with the least time; -1 where there is none."""
+    least = np.full(size, np.inf)
+    np.minimum.at(least, key, time_ms)
+    found = np.full(size, -1, dtype=np.int64)
+    equal = np.flatnonzero(time_ms == least[key])[::-1]
+    found[key[equal]] = rows[equal]  # in reverse, so that the first one stays
+    return found
 
 
 def _distrust_partial(race: LayerRace) -> None:

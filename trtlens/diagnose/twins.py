@@ -42,16 +42,12 @@ class TwinFinder:
         if self._index is None:
             self._index = defaultdict(list)
             for layer in self.layers:
-                if concern(layer) != "weights" or not self._has_race(layer):
+                if concern(layer) != "weights" or not self.races.is_raced(layer.name):
                     continue
                 key = self._signature(layer)
                 if key is not None:
                     self._index[key].append(layer)
         return self._index
-
-    def _has_race(self, layer: EngineLayer) -> bool:
-        race = self.races.of(layer.name)
-        return race is not None and any(c.raced for c in race.combinations)
 
     def inherit(self, layer: EngineLayer, around: Circumstances, arithmetic: Arithmetic | None) -> Ruling | None:
         """The ruling of the one equal layer that was timed, as `suggested`."""
