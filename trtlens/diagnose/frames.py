@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .load import Capture
     from .session import Session
 
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 15
 
 _ARROW: Mapping[DataType, pa.DataType] = {
     "category": pa.dictionary(pa.int32(), pa.string()),
@@ -93,7 +93,8 @@ class Frames:
 
     def pandas(self, name: str) -> pd.DataFrame:
         """A whole table as a DataFrame: categoricals, nullable integers, uint64 ids."""
-        return self.table(name).to_pandas()
+        found: pd.DataFrame = self.table(name).to_pandas()
+        return found
 
 
 def capture_name(capture: Capture, number: int) -> str:
@@ -109,21 +110,19 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _dictionary(texts: Sequence[str]) -> pa.Array:
-    return pa.array([clean(text) for text in texts], pa.string())
-
-
-def _category(indices: npt.NDArray[Any], dictionary: pa.Array) -> pa.DictionaryArray:
-    """Text by index into a dictionary; negative indices are null. A large dictionary is cut to what the batch uses."""
-    if len(dictionary) > 256:
-        used, indices = np.unique(indices, return_inverse=True)
-        lost = int(len(used) > 0 and used[0] < 0)
-        dictionary, indices = dictionary.take(pa.array(used[lost:], pa.int32())), indices - lost
-    return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32, copy=False), pa.int32(), mask=indices < 0), dictionary)
+def _category(indices: npt.NDArray[Any], texts: Sequence[str], side: Callable[[str], str | None] | None = None) -> pa.DictionaryArray:
+    """Text by index; negative indices are null. The batch carries the texts that it uses; `side`: a part of each text instead."""
+    used, places = np.unique(indices, return_inverse=True)
+    numbers, names = np.empty(len(used), dtype=np.int32), Names()
+    for place, number in enumerate(used.tolist()):
+        text = None if number < 0 else texts[number] if side is None else side(texts[number])
+        numbers[place] = -1 if text is None else names.add(clean(text))
+    found = numbers[places]
+    return pa.DictionaryArray.from_arrays(pa.array(found, pa.int32(), mask=found < 0), pa.array(names.texts, pa.string()))
 
 
 def _repeated(text: str | None, rows: int) -> pa.DictionaryArray:
-    return _category(np.full(rows, -1 if text is None else 0, dtype=np.int32), _dictionary([text or ""]))
+    return _category(np.full(rows, -1 if text is None else 0, dtype=np.int32), [text or ""])
 
 
 def _numbers(values: npt.NDArray[Any], kind: pa.DataType, missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
@@ -142,7 +141,7 @@ def rows_to_batch(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.RecordB
 def _column(column: Column, values: list[Any]) -> pa.Array:
     if column.dtype == "category":
         names = Names()
-        return _category(np.array([-1 if v is None else names.add(v) for v in values], dtype=np.int32), _dictionary(names.texts))
+        return _category(np.array([-1 if v is None else names.add(v) for v in values], dtype=np.int32), names.texts)
     if column.dtype == "string":
         values = [None if v is None else clean(v) for v in values]
     elif column.dtype == "strings":
@@ -169,14 +168,11 @@ class _Log:
     def __init__(self, capture: Capture) -> None:
         assert capture.log is not None
         log = self.log = capture.log
-        self.layers, self.runners, self.formats = (_dictionary(names.texts) for names in (log.layers, log.runners, log.formats))
-        self.sources, self.origins = _dictionary(SOURCES), _dictionary(("log", "names"))
-        self.whys = _dictionary(log.whys.texts)
         self.learned_ids = np.array(sorted(capture.learned), dtype=np.uint64)
         learned = [capture.learned[int(tactic)] for tactic in self.learned_ids]
-        self.kernels = _dictionary([*log.kernels.texts, *learned])
+        self.kernels = [*log.kernels.texts, *learned]
         known = {True: 1, False: 0, None: -1}
-        self.kernel_sparse = np.array([*(known[is_sparse(name)] for name in (*log.kernels.texts, *learned)), -1], dtype=np.int8)
+        self.kernel_sparse = np.array([*(known[is_sparse(name)] for name in self.kernels), -1], dtype=np.int8)
         self.runner_sparse = np.array([*(-1 if runner_may_be_sparse(name) else 0 for name in log.runners.texts), -1], dtype=np.int8)
 
     def owner(self, rows: slice) -> npt.NDArray[np.int32]:
@@ -219,20 +215,20 @@ def _tactics(capture: Capture, name: str, table: Table, rows: int) -> Iterator[p
                 "capture": _repeated(name, len(owner)),
                 "build": _numbers(c["build"][owner], pa.int32()),
                 "pass": _numbers(c["pass_index"][owner], pa.int32()),
-                "layer": _category(np.where(c["layer"][owner] >= 0, c["layer"][owner], s["layer"][section]), shared.layers),
-                "combination": _category(c["text"][owner], shared.formats),
-                "runner": _category(runner, shared.runners),
+                "layer": _category(np.where(c["layer"][owner] >= 0, c["layer"][owner], s["layer"][section]), log.layers.texts),
+                "combination": _category(c["text"][owner], log.formats.texts),
+                "runner": _category(runner, log.runners.texts),
                 "tactic": _numbers(t.tactic[part], pa.uint64()),
                 "kernel": _category(kernel, shared.kernels),
                 "sparse": _numbers(sparse == 1, pa.bool_(), sparse < 0),
                 "time_ms": _times(t.time_ms[part]),
-                "source": _category(t.source[part], shared.sources),
-                "skipped_why": _category(t.skipped_why[part], shared.whys),
+                "source": _category(t.source[part], SOURCES),
+                "skipped_why": _category(t.skipped_why[part], log.whys.texts),
                 "line": _numbers(t.line[part], pa.int64()),
                 "optimization_profile": _numbers(c["profile"][owner], pa.int32(), c["profile"][owner] < 0),
-                "operation": _category(op, shared.layers),
+                "operation": _category(op, log.layers.texts),
                 "combination_line": _numbers(c["line"][owner], pa.int64(), c["line"][owner] <= 0),
-                "kernel_from": _category(origin, shared.origins),
+                "kernel_from": _category(origin, ("log", "names")),
             },
         )
 
@@ -258,15 +254,15 @@ def combination_sources(log: BuildLog, rows: int = BATCH_ROWS) -> npt.NDArray[np
     return found
 
 
-def _sides(names: Names) -> tuple[Names, npt.NDArray[np.int32], Names, npt.NDArray[np.int32]]:
-    """What stands before and after the arrow of each format text, interned again."""
-    before, after = Names(), Names()
-    left, right = np.full(len(names) + 1, -1, dtype=np.int32), np.full(len(names) + 1, -1, dtype=np.int32)
-    for number, text in enumerate(names.texts):
-        parts = _ARROW_SIGN.split(text, maxsplit=1)
-        if len(parts) == 2:
-            left[number], right[number] = before.add(parts[0].strip()), after.add(parts[1].strip())
-    return before, left, after, right
+def _before(text: str) -> str | None:
+    """What stands before the arrow of a format text."""
+    parts = _ARROW_SIGN.split(text, maxsplit=1)
+    return parts[0].strip() if len(parts) == 2 else None
+
+
+def _after(text: str) -> str | None:
+    parts = _ARROW_SIGN.split(text, maxsplit=1)
+    return parts[1].strip() if len(parts) == 2 else None
 
 
 def _combinations(capture: Capture, name: str, table: Table, rows: int) -> Iterator[pa.RecordBatch]:
@@ -274,9 +270,6 @@ def _combinations(capture: Capture, name: str, table: Table, rows: int) -> Itera
     log, c = shared.log, shared.log.combinations
     kept = np.flatnonzero(c["is_reformat"] == 0)
     sources = combination_sources(log)
-    words = _dictionary(("timed", "cached", "silent", "no-valid"))
-    before, left, after, right = _sides(log.formats)
-    inputs, outputs = _dictionary(before.texts), _dictionary(after.texts)
     for part in _slices(len(kept), rows):
         at = kept[part]
         won = c["winner_line"][at] > 0
@@ -288,14 +281,14 @@ def _combinations(capture: Capture, name: str, table: Table, rows: int) -> Itera
                 "build": _numbers(c["build"][at], pa.int32()),
                 "pass": _numbers(c["pass_index"][at], pa.int32()),
                 "optimization_profile": _numbers(profile, pa.int32(), profile < 0),
-                "layer": _category(c["layer"][at], shared.layers),
-                "combination": _category(c["text"][at], shared.formats),
-                "inputs": _category(left[c["text"][at]], inputs),
-                "outputs": _category(right[c["text"][at]], outputs),
-                "winner_runner": _category(np.where(won, c["winner_runner"][at], -1), shared.runners),
+                "layer": _category(c["layer"][at], log.layers.texts),
+                "combination": _category(c["text"][at], log.formats.texts),
+                "inputs": _category(c["text"][at], log.formats.texts, _before),
+                "outputs": _category(c["text"][at], log.formats.texts, _after),
+                "winner_runner": _category(np.where(won, c["winner_runner"][at], -1), log.runners.texts),
                 "winner_tactic": _numbers(c["winner_tactic"][at], pa.uint64(), ~won),
                 "winner_time_ms": _times(np.where(won, c["winner_time"][at], np.nan)),
-                "source": _category(sources[at], words),
+                "source": _category(sources[at], ("timed", "cached", "silent", "no-valid")),
                 "line": _numbers(c["line"][at], pa.int64()),
             },
         )
@@ -312,15 +305,6 @@ def _reformats(capture: Capture, name: str, table: Table, rows: int) -> Iterator
     shared = _Log(capture)
     log = shared.log
     t, c, s = log.tactics, log.combinations, log.sections
-    before, left, after, right = _sides(log.formats)
-    sources, destinations = _dictionary(before.texts), _dictionary(after.texts)
-    tensors = Names()
-    pairs = np.full((len(log.layers) + 1, 2), -1, dtype=np.int32)
-    for number, layer in enumerate(log.layers.texts):
-        for side, tensor in enumerate(reformat_tensors(layer)):
-            if tensor is not None:
-                pairs[number, side] = tensors.add(tensor)
-    named = _dictionary(tensors.texts)
     for part in _slices(len(t), rows):
         everyone = shared.owner(part)
         kept = np.flatnonzero((c["is_reformat"][everyone] != 0) & ((t.source[part] == TIMED) | (t.source[part] == CACHED)))
@@ -334,14 +318,14 @@ def _reformats(capture: Capture, name: str, table: Table, rows: int) -> Iterator
                 "capture": _repeated(name, len(at)),
                 "build": _numbers(c["build"][owner], pa.int32()),
                 "pass": _numbers(c["pass_index"][owner], pa.int32()),
-                "tensor": _category(pairs[layer, 0], named),
-                "from_format": _category(left[c["text"][owner]], sources),
-                "to_format": _category(right[c["text"][owner]], destinations),
+                "tensor": _category(layer, log.layers.texts, lambda name: reformat_tensors(name)[0]),
+                "from_format": _category(c["text"][owner], log.formats.texts, _before),
+                "to_format": _category(c["text"][owner], log.formats.texts, _after),
                 "tactic": _numbers(t.tactic[at], pa.uint64()),
                 "time_ms": _times(t.time_ms[at]),
                 "line": _numbers(t.line[at], pa.int64()),
-                "to_tensor": _category(pairs[layer, 1], named),
-                "source": _category(t.source[at], shared.sources),
+                "to_tensor": _category(layer, log.layers.texts, lambda name: reformat_tensors(name)[1]),
+                "source": _category(t.source[at], SOURCES),
             },
         )
 
