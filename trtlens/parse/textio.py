@@ -20,7 +20,8 @@ from typing import IO
 
 from ..errors import InputError
 
-BLOCK_BYTES = 8 << 20
+# Small enough for a processor's cache: the columns of build_log/lines.py pass over each block many times.
+BLOCK_BYTES = 2 << 20
 STDIN_NAME = "<stdin>"
 # A packed log unpacks 5 to 30 times; beyond 64 GiB a file is a bomb, not a build log. Stated in docs/limits.md.
 UNPACKED_LIMIT = 64 << 30
@@ -112,17 +113,17 @@ class TextSource:
         """Whether an offset in the text is an offset in the file."""
         return self.packing == "plain" and self.encoding == "utf-8"
 
-    def blocks(self, on_bytes: Callable[[int], None] | None = None, hash_it: bool = False) -> Iterator[tuple[int, bytes]]:
+    def blocks(self, on_bytes: Callable[[int], None] | None = None, hash_it: bool = False, padding: int = 0) -> Iterator[tuple[int, bytes]]:
         """(offset of the block in the unpacked UTF-8 text, block); each block ends with a newline but perhaps the last.
 
-        `on_bytes(n)`: n packed bytes read so far, after each block. A packed stream that ends early yields what it held, then raises InputError.
+        Each block is followed by `padding` zero bytes that are no text. `on_bytes(n)`: n packed bytes read so far, after each block. A packed stream that ends early yields what it held, then raises InputError.
         """
         digest = hashlib.sha256() if hash_it else None
         with self._open_raw() as raw:
             counted = _Counting(raw, digest)
             stream = self._open_unpacked(counted)  # type: ignore[arg-type]
             decoder = None if self.encoding == "utf-8" else codecs.getincrementaldecoder(self.encoding)("backslashreplace")
-            offset, rest, first = 0, b"", True
+            offset, rest, first, pad = 0, b"", True, b"\0" * padding
             damage: str | None = None
             while True:
                 try:
@@ -143,18 +144,19 @@ class TextSource:
                 first = False
                 if last:
                     if rest:
-                        yield offset, rest
+                        yield offset, rest + pad
                     break
                 cut = chunk.rfind(b"\n")
                 if cut < 0:
                     rest += chunk
                     continue
-                block = rest + chunk[: cut + 1] if rest else chunk[: cut + 1]
+                size = len(rest) + cut + 1
+                block = b"".join((rest, memoryview(chunk)[: cut + 1], pad))
                 rest = chunk[cut + 1 :]
-                if offset + len(block) > UNPACKED_LIMIT:
+                if offset + size > UNPACKED_LIMIT:
                     raise InputError(self.path, f"unpacks to more than {UNPACKED_LIMIT >> 30} GiB", todo="pass the part you need")
                 yield offset, block
-                offset += len(block)
+                offset += size
                 if on_bytes is not None:
                     on_bytes(counted.count)
             if digest is not None:

@@ -13,33 +13,31 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-U8 = npt.NDArray[np.uint8]
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from .digits import F64, I64, U8, U64, Bools, decimal_ids, decimals, gather, hex_ids, last_blank
 
-# Kinds of line. OTHER goes to the slow dispatch of reader.py; those below NOISE are taken column-wise.
-OTHER, TIMED, NAMED_TIMED, FASTEST, NAMED, NO_VALID, NOISE, FORMATS, RUNNER, COSTS, CHOSE, SKIP_RUNNER, BLANK, REFORMATS = range(14)
+# Kinds of line. OTHER goes to the slow dispatch of reader.py; TIMED to NOISE and FAST_SKIP are taken column-wise; FORMATS to DECLINED are structure.
+OTHER, TIMED, NAMED_TIMED, FASTEST, NAMED, NO_VALID, NOISE, BLANK, FAST_SKIP = range(9)
+FORMATS, REFORMATS, RUNNER, COSTS, CHOSE, SKIP_RUNNER, DECLINED = range(16, 23)
+STRUCTURE = FORMATS
 
 # Who wrote the line.
 BARE, TRT, OWN = 0, 1, 2
 
-_PAD = 64
+PAD = 64
+"""Readable bytes that a block needs behind its end, for fields are gathered eight bytes at a time."""
 
 
 def word(text: bytes) -> int:
-    """The first 8 bytes as the little-endian integer that `LineIndex.word_at` gathers."""
+    """The first 8 bytes as the little-endian integer that `LineIndex.word` holds."""
     return int.from_bytes(text[:8].ljust(8, b"\0"), "little")
 
 
-def _mask(pattern: bytes) -> tuple[int, int]:
+def _mask(pattern: bytes) -> tuple[np.uint64, np.uint64]:
     """(mask, value) of an 8-byte pattern in which `?` matches any byte."""
     mask = bytes(0 if c == 0x3F else 0xFF for c in pattern)
     value = bytes(0 if c == 0x3F else c for c in pattern)
-    return int.from_bytes(mask, "little"), int.from_bytes(value, "little")
+    return np.uint64(int.from_bytes(mask, "little")), np.uint64(int.from_bytes(value, "little"))
 
 
 _DATE = _mask(b"[??/??/?")
@@ -47,41 +45,61 @@ _TRTEXEC = _mask(b"] [?] [T")  # at +20 of `[MM/DD/YYYY-HH:MM:SS] [V] [TRT] `
 _PYTHON = _mask(b"] [TRT] ")  # at +20 of `[MM/DD/YYYY-HH:MM:SS] [TRT] [V] `
 _OWN = _mask(b"] [?] ??")
 _LEVEL4 = _mask(b"[?] ????")
-_FOREIGN = word(b" (foreig")
+_TRT6 = _mask(b"[TRT] ??")
+_FOREIGN = np.uint64(word(b" (foreig"))
 _FOREIGN_LENGTH = len(b" (foreignNode) ")
 
-# Lines that carry nothing for any table, by their first 8 bytes. The slow path knows more of them (grammar.NOISE).
-_NOISE_WORDS = np.array(
-    sorted(
-        word(w)
-        for w in (
-            b"Setting a default quantization",
-            b"Searching for input",
-            b"Registering tensor",
-            b"Registered plugin",
-            b"Plugin creator already",
-            b"Importing initializer",
-            b"Running: ConstShuffle",
-            b"Deleting unused",
-            b"Removing ",
-            b"Swap the layer type",
-            b"Average on 10 runs",
-        )
-    ),
-    dtype=np.uint64,
+# Lines that carry nothing for any table and come in thousands, by their first 8 bytes. The slow path knows more of them (grammar.NOISE).
+NOISE_BEGINNINGS = (
+    b"Setting a default quantization",
+    b"Searching for input",
+    b"Registering tensor",
+    b"Registered plugin",
+    b"Plugin creator already",
+    b"Importing initializer",
+    b"Running: ConstShuffle",
+    b"Deleting unused",
+    b"Removing ",
+    b"Swap the layer type",
+    b"Average on 10 runs",
 )
+_MAYBE_TIMED, _MAYBE_NAMED_TIMED, _MAYBE_FAST_SKIP, _MAYBE_SKIP, _STARS = range(32, 37)
+_BY_FIRST_WORD = {
+    **{word(beginning): NOISE for beginning in NOISE_BEGINNINGS},
+    word(b"--------"): RUNNER,
+    word(b"========"): COSTS,
+    word(b">>>>>>>>"): CHOSE,
+    word(b"RunnerBu"): DECLINED,
+    word(b"********"): _STARS,
+    word(b"Tactic: "): _MAYBE_TIMED,
+    word(b"Tactic Name: "): _MAYBE_NAMED_TIMED,
+    word(b"Fast skip"): _MAYBE_FAST_SKIP,
+    word(b"Skipping"): _MAYBE_SKIP,
+}
 
-_HEX = np.full(256, 255, dtype=np.uint8)
-for _digit, _char in enumerate(b"0123456789abcdef"):
-    _HEX[_char] = _digit
-for _digit, _char in enumerate(b"ABCDEF"):
-    _HEX[_char] = _digit + 10
-_TEN = 10.0 ** np.arange(0, 16)
+
+def _perfect_hash(words: dict[int, int]) -> tuple[np.uint64, U64, U8]:
+    """(factor, words by slot, kinds by slot): a multiplicative hash into 4,096 slots in which these words do not meet."""
+    factor = 0x9E3779B97F4A7C15
+    while len({(w * factor & 0xFFFFFFFFFFFFFFFF) >> 52 for w in words}) < len(words):
+        factor += 2
+    table, kinds = np.zeros(4096, dtype=np.uint64), np.zeros(4096, dtype=np.uint8)
+    for w, kind in words.items():
+        slot = (w * factor & 0xFFFFFFFFFFFFFFFF) >> 52
+        table[slot], kinds[slot] = w, kind
+    return np.uint64(factor), table, kinds
+
+
+_FACTOR, _WORDS, _KINDS = _perfect_hash(_BY_FIRST_WORD)
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _ODD_PREFIX = re.compile(
     rb"(?:\[TensorRT\] (?P<old>VERBOSE|INFO|WARNING|ERROR|INTERNAL_ERROR|F): |\[TRT\] {1,4}(?:\[(?P<jet>[VIWEF])\] )?"
     rb"|\[(?P<level>[VIWEF])\] (?:\[TRT\] )?|\[?\d{4}-\d\d-\d\d[ T][\d:.,]+\]? \[?(?:(?P<iso>[VIWEF])|VERBOSE|INFO|WARNING|ERROR|DEBUG)\]?:? (?:\[TRT\] )?)"
 )
+_U = np.uint64
+_TIME7 = (_U(0xFFFFFFFFFFFFFF), _U(word(b" Time: ")))
+_TIME6 = (_U(0xFFFFFFFFFFFF), _U(word(b" time ")))
+_HEX = (_U(0xFFFF), _U(int.from_bytes(b"0x", "little")))
 
 
 @dataclass(slots=True)
@@ -98,44 +116,20 @@ class LineIndex:
     foreign: Bools  # a `(foreignNode)` sub-build of Myelin
     kind: U8
     word: U64  # first 8 bytes of the message
-    last_space: I64  # offset of the last blank of a line, for kinds that end in a number; else -1
+    tactic: U64  # for kinds that hold a tactic id, else 0
+    id_start: I64  # offset of the tactic id, for kinds that hold one
+    last_space: I64  # offset of the blank before a time, for kinds that end in one; else -1
 
     def __len__(self) -> int:
         return len(self.start)
 
     def words_at(self, offsets: I64) -> U64:
         """The 8 bytes at each offset, as little-endian integers."""
-        return _gather(self.buffer, offsets)
-
-    def hex_ids(self, offsets: I64) -> tuple[U64, Bools]:
-        """16 hexadecimal digits at each offset as uint64, and whether they all were digits."""
-        digits = _HEX[self.buffer[offsets[:, None] + np.arange(16)]]
-        valid = (digits < 16).all(axis=1)
-        value = np.zeros(len(offsets), dtype=np.uint64)
-        for column in range(16):
-            value = (value << np.uint64(4)) | digits[:, column].astype(np.uint64)
-        return value, valid
+        return gather(self.buffer, offsets)
 
     def numbers(self, first: I64, end: I64) -> F64:
-        """Decimal numbers standing at [first, end) of each row. `inf`, FLT_MAX and what is no number give nan.
-
-        Digits and point alone are taken column-wise: an integer of at most 15 digits divided by an exact power of ten is the correctly
-        rounded double. Exponents and longer numbers go through float().
-        """
-        width = 16
-        columns = end[:, None] - width + np.arange(width)
-        inside = columns >= first[:, None]
-        chars = np.where(inside, self.buffer[columns], np.uint8(48))
-        point = chars == 46
-        digits = chars - np.uint8(48)
-        plain = ((digits < 10) | point).all(axis=1) & (point.sum(axis=1) <= 1) & (end - first < width) & (end > first)
-        has_point = point.any(axis=1)
-        decimals = np.where(has_point, width - 1 - point.argmax(axis=1), 0)
-        value = np.zeros(len(first), dtype=np.float64)
-        for column in range(width):
-            here = ~point[:, column]
-            value = np.where(here, value * 10.0 + digits[:, column], value)
-        value = value / _TEN[decimals]
+        """Decimal numbers standing at [first, end) of each row. `inf`, FLT_MAX and what is no number give nan."""
+        value, plain = decimals(self.buffer, first, end)
         for row in np.flatnonzero(~plain).tolist():
             value[row] = finite(self.data[int(first[row]) : int(end[row])])
         return value
@@ -156,139 +150,216 @@ def finite(text: bytes | str) -> float:
     return value if 0.0 <= value < 3.4e38 else float("nan")
 
 
-def _gather(buffer: U8, offsets: I64) -> U64:
-    overlapping = np.ndarray(shape=(len(buffer) - 7,), dtype="<u8", buffer=buffer, strides=(1,))
-    return overlapping[offsets].astype(np.uint64, copy=False)
+def line_ends(data: bytes, buffer: U8, length: int) -> I64:
+    """Offsets of the line ends in the first `length` bytes; the end of an unfinished last line is `length`.
+
+    Eight bytes at a time: numpy looks for non-zero 64-bit integers several times faster than for non-zero bytes.
+    """
+    whole = (length + 7) // 8
+    hits = (buffer[: whole * 8] == 10).view(np.uint64)
+    at = np.flatnonzero(hits)
+    marks = hits[at]
+    single = (marks & (marks - _U(1))) == 0
+    found = at * 8 + (np.frexp(marks.astype(np.float64))[1] - 1) // 8
+    if not single.all():
+        # Several line ends within eight bytes: spread those words byte by byte.
+        extra = at[~single]
+        spread = (extra[:, None] * 8 + np.arange(8)).ravel()
+        found = np.sort(np.concatenate([found[single], spread[buffer[spread] == 10]]))
+    found = found[: np.searchsorted(found, length)]
+    if length and (not len(found) or found[-1] != length - 1):
+        found = np.append(found, length)
+    return np.asarray(found, dtype=np.int64)
 
 
-def index_block(data: bytes) -> LineIndex:
-    """Find the lines of `data`, their prefixes and kinds."""
-    if b"\x1b[" in data:
+def index_block(data: bytes, padded: bool = False) -> LineIndex:
+    """Find the lines of `data`, their prefixes and kinds. `padded`: the last PAD bytes of `data` are zeros and no text."""
+    if b"\x1b" in data:
         data = _ANSI.sub(b"", data)  # colours of Polygraphy and Torch-TensorRT; the line count stays
-    length = len(data)
-    buffer = np.frombuffer(data + b"\0" * _PAD, dtype=np.uint8)
-    newline = np.flatnonzero(buffer[:length] == 10)
-    if length and (not len(newline) or newline[-1] != length - 1):
-        newline = np.append(newline, length)
-    start = np.empty(len(newline), dtype=np.int64)
+    if not padded:
+        data += b"\0" * PAD
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    end = line_ends(data, buffer, len(data) - PAD)
+    start = np.empty(len(end), dtype=np.int64)
     if len(start):
         start[0] = 0
-        start[1:] = newline[:-1] + 1
-    end = newline.astype(np.int64)
+        start[1:] = end[:-1] + 1
     _strip(buffer, start, end)
-    message, writer, severity, foreign = _prefixes(data, buffer, start, end)
-    first = _gather(buffer, message)
-    index = LineIndex(data, buffer, start, message, end, writer, severity, foreign, np.zeros(len(start), dtype=np.uint8), first, np.full(len(start), -1))
+    message, writer, severity, foreign, first = _prefixes(data, buffer, start, end)
+    count = len(start)
+    index = LineIndex(
+        data, buffer, start, message, end, writer, severity, foreign, np.zeros(count, dtype=np.uint8), first,
+        np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=np.int64), np.full(count, -1),
+    )  # fmt: skip
     _classify(index)
     return index
 
 
 def _strip(buffer: U8, start: I64, end: I64) -> None:
     """Drop line ends (\\r) and trailing blanks (issue 2271: lines padded to the terminal's width) in place."""
-    rows = np.arange(len(end))
+    rows = np.flatnonzero(end > start)
     while len(rows):
-        tail = buffer[np.maximum(end[rows] - 1, 0)]
-        rows = rows[(end[rows] > start[rows]) & ((tail == 32) | (tail == 13) | (tail == 9))]
+        tail = buffer[end[rows] - 1]
+        rows = rows[(tail == 32) | (tail == 13) | (tail == 9)]
         end[rows] -= 1
+        rows = rows[end[rows] > start[rows]]
 
 
-def _prefixes(data: bytes, buffer: U8, start: I64, end: I64) -> tuple[I64, U8, U8, Bools]:
-    count = len(start)
-    message = start.copy()
-    writer = np.zeros(count, dtype=np.uint8)
-    severity = np.zeros(count, dtype=np.uint8)
-    head = _gather(buffer, start)
-    dated = ((head & np.uint64(_DATE[0])) == np.uint64(_DATE[1])) & (end - start >= 26)
-    rows = np.flatnonzero(dated)
-    middle = _gather(buffer, start[rows] + 20)
-    for (mask, value), skip, level_at, who in ((_TRTEXEC, 32, 23, TRT), (_PYTHON, 32, 29, TRT), (_OWN, 26, 23, OWN)):
-        hit = ((middle & np.uint64(mask)) == np.uint64(value)) & (message[rows] == start[rows])
-        chosen = rows[hit]
+def _prefixes(data: bytes, buffer: U8, start: I64, end: I64) -> tuple[I64, U8, U8, Bools, U64]:
+    head = gather(buffer, start)
+    dated = ((head & _DATE[0]) == _DATE[1]) & (end - start >= 26)
+    middle = gather(buffer, start + 20)
+    trtexec = dated & ((middle & _TRTEXEC[0]) == _TRTEXEC[1])
+    message = start + trtexec * np.int64(32)
+    severity = buffer[start + 23] * trtexec
+    writer = trtexec.astype(np.uint8)  # TRT is 1
+    rows = np.flatnonzero(dated & ~trtexec)
+    for (mask, value), skip, level_at, who in ((_PYTHON, 32, 29, TRT), (_OWN, 26, 23, OWN)):
+        hit = (middle[rows] & mask) == value
+        chosen, rows = rows[hit], rows[~hit]
         message[chosen] = start[chosen] + skip
         severity[chosen] = buffer[start[chosen] + level_at]
         writer[chosen] = who
-    levelled = ((head & np.uint64(_LEVEL4[0])) == np.uint64(_LEVEL4[1])) & (end - start >= 4)
-    chosen = np.flatnonzero(levelled)
+    rest = np.flatnonzero(~dated & (end > start))
+    if len(rest):
+        _odd_prefixes(data, buffer, rest, head, start, end, message, severity, writer)
+    rows = np.concatenate([rows, rest]) if len(rows) else rest
+    np.minimum(message, end, out=message)
+    first = gather(buffer, message)
+    foreign = first == _FOREIGN
+    if foreign.any():
+        message[foreign] += _FOREIGN_LENGTH
+        np.minimum(message, end, out=message)
+        first = gather(buffer, message)
+    return message, writer, severity, foreign, first
+
+
+def _odd_prefixes(data: bytes, buffer: U8, rows: I64, head: U64, start: I64, end: I64, message: I64, severity: U8, writer: U8) -> None:
+    """Prefixes without trtexec's date."""
+    levelled = ((head[rows] & _LEVEL4[0]) == _LEVEL4[1]) & (end[rows] - start[rows] >= 4)
+    chosen, rows = rows[levelled], rows[~levelled]
     message[chosen] = start[chosen] + 4
     severity[chosen] = buffer[start[chosen] + 1]
     writer[chosen] = TRT
-    with_name = chosen[(_gather(buffer, message[chosen]) & np.uint64(0xFFFFFFFFFFFF)) == np.uint64(word(b"[TRT] ") & 0xFFFFFFFFFFFF)]
-    message[with_name] += 6
-    # The other prefixes begin with a bracket or a digit and are rare: one regular expression each.
-    odd = np.flatnonzero((message == start) & (end > start) & ((buffer[start] == 0x5B) | ((buffer[start] >= 48) & (buffer[start] <= 57))))
-    for row in odd.tolist():
+    message[chosen[(gather(buffer, message[chosen]) & _TRT6[0]) == _TRT6[1]]] += 6
+    # The others begin with a bracket or a digit and are rare: one regular expression each.
+    opener = buffer[start[rows]]
+    for row in rows[(opener == 0x5B) | ((opener >= 48) & (opener <= 57))].tolist():
         match = _ODD_PREFIX.match(data, int(start[row]), int(end[row]))
         if match:
             message[row] = match.end()
             level = match["old"] or match["jet"] or match["level"] or match["iso"]
             severity[row] = level[0] if level else 0
             writer[row] = TRT
-    np.minimum(message, end, out=message)
-    foreign = _gather(buffer, message) == np.uint64(_FOREIGN)
-    message[foreign] += _FOREIGN_LENGTH
-    np.minimum(message, end, out=message)
-    return message, writer, severity, foreign
-
-
-_W_TACTIC, _W_TACTIC_NAME = word(b"Tactic: "), word(b"Tactic Name: ")
-_W_FASTEST = word(b"Fastest Tactic")
-_W_HEX = int.from_bytes(b"0x", "little")
 
 
 def _classify(index: LineIndex) -> None:
     kind, first, message, end = index.kind, index.word, index.message, index.end
-    kind[message >= end] = BLANK
-    kind[np.isin(first, _NOISE_WORDS)] = NOISE
-    for opener, code in ((b"--------", RUNNER), (b"========", COSTS), (b">>>>>>>>", CHOSE)):
-        kind[first == np.uint64(word(opener))] = code
-    stars = np.flatnonzero(first == np.uint64(word(b"********")))
+    slot = (first * _FACTOR) >> _U(52)
+    kind[:] = np.where(_WORDS[slot] == first, _KINDS[slot], np.uint8(OTHER))
+    empty = message >= end
+    kind[empty] = BLANK
     # `*************** Autotuning format combination: ` against `*************** Autotuning Reformat:`: the word at +27 tells.
-    tail = index.words_at(np.minimum(message[stars] + 27, len(index.buffer) - 8))
-    kind[stars[tail == np.uint64(word(b"format c"))]] = FORMATS
-    kind[stars[tail == np.uint64(word(b"Reformat"))]] = REFORMATS
-    rest = np.flatnonzero(((kind == OTHER) | (kind == NOISE)) & (end - message >= 18) & (kind != NOISE))
-    if not len(rest):
-        return
-    _classify_by_ending(index, rest)
-    skips = np.flatnonzero((first == np.uint64(word(b"Skipping"))) & (kind == OTHER))
-    for row in skips.tolist():
-        if index.data.find(b": No valid tactics for ", int(message[row]), int(end[row])) > 0:
-            kind[row] = SKIP_RUNNER
+    rows = np.flatnonzero(kind == _STARS)
+    tail = index.words_at(message[rows] + 27)
+    kind[rows] = np.where(tail == _U(word(b"format c")), np.uint8(FORMATS), np.where(tail == _U(word(b"Reformat")), np.uint8(REFORMATS), np.uint8(OTHER)))
+    for row in np.flatnonzero(kind == NOISE).tolist():
+        if index.data.find(b"] [", int(message[row]), int(end[row])) >= 0:
+            kind[row] = OTHER  # perhaps two writers in one line
+    _timed(index, np.flatnonzero(kind == _MAYBE_TIMED), TIMED, 0)
+    _timed(index, np.flatnonzero(kind == _MAYBE_NAMED_TIMED), NAMED_TIMED, 13)
+    rows = np.flatnonzero(kind == _MAYBE_FAST_SKIP)
+    kind[rows] = OTHER
+    rows = rows[end[rows] - message[rows] >= 36]
+    rows = rows[index.words_at(message[rows] + 9) == _U(word(b" Tactic:"))]
+    rows = rows[(index.words_at(message[rows] + 17) & _HEX[0]) == _HEX[1]]
+    ids, valid = hex_ids(index.buffer, message[rows] + 19)
+    valid &= index.words_at(message[rows] + 35) == _U(word(b" which exceed"))
+    kind[rows[valid]] = FAST_SKIP
+    index.tactic[rows[valid]] = ids[valid]
+    for row in np.flatnonzero(kind == _MAYBE_SKIP).tolist():
+        kind[row] = SKIP_RUNNER if index.data.find(b": No valid tactics for ", int(message[row]), int(end[row])) > 0 else OTHER
+    rows = np.flatnonzero(kind == CHOSE)
+    if len(rows):
+        # `>>>>>>>>>>>>>>> Chose Runner Type: X Tactic: ID`; id_start stays 0 where the line does not end so.
+        blank = last_blank(index.buffer, end[rows], 3)
+        within = blank - 8 >= message[rows] + 35
+        rows, blank = rows[within], blank[within]
+        chosen = index.words_at(blank - 8) == _U(word(b" Tactic:"))
+        rows, blank = rows[chosen], blank[chosen]
+        ids, valid = _ids(index, blank + 1, end[rows])
+        index.tactic[rows[valid]], index.id_start[rows[valid]] = ids[valid], blank[valid] + 1
+    rest = np.flatnonzero((kind == OTHER) & (end - message >= 18))
+    if len(rest):
+        _classify_by_ending(index, rest)
 
 
 def _classify_by_ending(index: LineIndex, rows: I64) -> None:
     """Lines known by how they end: a time, a tactic id, `skipping`."""
     kind, message, end = index.kind, index.message, index.end
-    skipping = rows[index.words_at(end[rows] - 8) == np.uint64(word(b"skipping"))]
-    kind[skipping[index.words_at(end[skipping] - 16) == np.uint64(word(b"config, "))]] = NO_VALID
-    # `… 0x0123456789abcdef`: a name line, ended by its id.
-    ids = end[rows] - 27
-    named = rows[(ids >= message[rows]) & (index.words_at(np.maximum(ids, 0)) == np.uint64(word(b" Tactic:")))]
-    kind[named[_is_hex_id(index, end[named] - 18)]] = NAMED
-    # `… Tactic: 0x0123456789abcdef Time: 0.0521752`
-    tail = index.buffer[end[rows][:, None] - np.arange(1, 17)] == 32
-    blank = end[rows] - 1 - tail.argmax(axis=1)
-    timed = tail.any(axis=1) & (blank - 23 >= message[rows])
-    rows, blank = rows[timed], blank[timed]
-    timed = (index.words_at(blank - 6) & np.uint64(0xFFFFFFFFFFFFFF)) == np.uint64(word(b" Time: ") & 0xFFFFFFFFFFFFFF)
-    rows, blank = rows[timed], blank[timed]
-    timed = _is_hex_id(index, blank - 24) & (index.words_at(blank - 32 + 0) == np.uint64(word(b"Tactic: ")))
-    rows, blank = rows[timed], blank[timed]
-    index.last_space[rows] = blank
-    first = index.word[rows]
-    code = np.full(len(rows), OTHER, dtype=np.uint8)
-    code[(first == np.uint64(_W_TACTIC)) & (blank - 32 == message[rows])] = TIMED
-    code[(first == np.uint64(_W_TACTIC_NAME)) & (blank - 32 >= message[rows] + 13)] = NAMED_TIMED
-    undecided = np.flatnonzero(code == OTHER)
-    fastest = index.words_at(np.maximum(blank[undecided] - 40, 0)) == np.uint64(word(b"Fastest "))
-    code[undecided[fastest & (blank[undecided] - 40 >= message[rows[undecided]])]] = FASTEST
-    kind[rows] = code
+    ending = index.words_at(end[rows] - 8)
+    skipping = ending == _U(word(b"skipping"))
+    chosen = rows[skipping]
+    kind[chosen[index.words_at(end[chosen] - 16) == _U(word(b"config, "))]] = NO_VALID
+    last = index.buffer[end[rows] - 1]
+    rows = rows[~skipping & ((last >= 48) & (last <= 57) | (last >= 97) & (last <= 102))]
+    if not len(rows):
+        return
+    blank = last_blank(index.buffer, end[rows], 3)
+    within = blank > message[rows]
+    rows, blank = rows[within], blank[within]
+    # `… Fastest Tactic: ID Time: 0.0521752`
+    timed = (index.words_at(blank - 6) & _TIME7[0]) == _TIME7[1]
+    _timed(index, rows[timed], FASTEST, 0)
+    # `… Set Tactic Name: K Tactic: ID`: a name line, ended by its id.
+    rows, blank = rows[~timed], blank[~timed]
+    named = (blank - 8 >= message[rows]) & (index.words_at(blank - 8) == _U(word(b" Tactic:")))
+    rows, blank = rows[named], blank[named]
+    ids, valid = _ids(index, blank + 1, end[rows])
+    rows, blank = rows[valid], blank[valid]
+    kind[rows], index.tactic[rows], index.id_start[rows] = NAMED, ids[valid], blank + 1
 
 
-def _is_hex_id(index: LineIndex, offsets: I64) -> Bools:
-    """`0x` and 16 hexadecimal digits at each offset."""
-    if not len(offsets):
-        return np.zeros(0, dtype=np.bool_)
-    prefix = (index.words_at(offsets) & np.uint64(0xFFFF)) == np.uint64(_W_HEX)
-    digits = _HEX[index.buffer[offsets[:, None] + np.arange(2, 18)]]
-    return np.asarray(prefix & (digits < 16).all(axis=1))
+def _timed(index: LineIndex, rows: I64, code: int, before: int) -> None:
+    """`… Tactic: ID Time: T` (ID hexadecimal or decimal; before 8.0 ` time `) with at least `before` bytes in front of ` Tactic: `."""
+    kind, message, end = index.kind, index.message, index.end
+    kind[rows] = OTHER
+    if not len(rows):
+        return
+    blank = last_blank(index.buffer, end[rows])
+    within = blank - 10 > message[rows] + before
+    rows, blank = rows[within], blank[within]
+    capital = (index.words_at(blank - 6) & _TIME7[0]) == _TIME7[1]
+    timed = capital | ((index.words_at(blank - 5) & _TIME6[0]) == _TIME6[1])
+    rows, blank, capital = rows[timed], blank[timed], capital[timed]
+    stop = blank - 5 - capital  # the end of the id
+    is_hex = (stop - 26 >= message[rows] + before) & ((index.words_at(stop - 18) & _HEX[0]) == _HEX[1])
+    first = stop - 18
+    if not is_hex.all():
+        place = last_blank(index.buffer, stop, 3)
+        first = np.where(is_hex, first, place + 1)
+    valid = (first - 8 >= message[rows] + before) & (index.words_at(np.maximum(first - 8, 0)) == _U(word(b"Tactic: ")))
+    rows, blank, stop, first = rows[valid], blank[valid], stop[valid], first[valid]
+    ids, valid = _ids(index, first, stop)
+    rows, blank, first, ids = rows[valid], blank[valid], first[valid], ids[valid]
+    if code == TIMED:
+        valid = first - 8 == message[rows]
+    elif code == NAMED_TIMED:
+        valid = index.buffer[first - 9] == 32
+    else:  # `Fastest ` before `Tactic: `, at the line's beginning or after a blank
+        ahead = first - 16
+        valid = (ahead >= message[rows]) & (index.words_at(np.maximum(ahead, 0)) == _U(word(b"Fastest ")))
+        valid &= (ahead == message[rows]) | (index.buffer[np.maximum(ahead - 1, 0)] == 32)
+    rows, blank, first, ids = rows[valid], blank[valid], first[valid], ids[valid]
+    kind[rows], index.tactic[rows], index.id_start[rows], index.last_space[rows] = code, ids, first, blank
+
+
+def _ids(index: LineIndex, first: I64, stop: I64) -> tuple[U64, Bools]:
+    """The tactic ids at [first, stop), hexadecimal with 16 digits or decimal, and whether they are ids."""
+    is_hex = (stop - first == 18) & ((index.words_at(first) & _HEX[0]) == _HEX[1])
+    if is_hex.all():
+        return hex_ids(index.buffer, first + 2)
+    value, valid = decimal_ids(index.buffer, first, stop)
+    chosen = np.flatnonzero(is_hex)
+    value[chosen], valid[chosen] = hex_ids(index.buffer, first[chosen] + 2)
+    return value, valid

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from ..textio import TextSource
 from ..timing_profile import parse_profile_table
 from . import grammar as g
 from . import lines as k
+from .bulk import BULK_ROWS, read_in_bulk
 from .records import (
     CACHED,
     MYELIN,
@@ -45,22 +45,9 @@ from .records import (
 
 _NAN = float("nan")
 _RUNNER_ID = re.compile(r"\[0x[0-9a-fA-F]+\]$")
+_MEMO = 100_000  # remembered texts of a kind
 _KEPT_LINES = 5000  # of each kind of citable line; a hostile log must not fill memory
 _MEMORY_WORDS = ("nsufficient", "out of memory", "Out of memory", "OutOfMemory", "could not be allocated", "NvMapMem", "Requested amount of GPU memory")
-
-
-@dataclass(slots=True)
-class _Rows:
-    """Tactic rows of one block."""
-
-    section: list[np.ndarray]
-    tactic: list[np.ndarray]
-    kernel: list[np.ndarray]
-    time_ms: list[np.ndarray]
-    source: list[np.ndarray]
-    why: list[np.ndarray]
-    line: list[np.ndarray]
-    offset: list[np.ndarray]
 
 
 class LogReader:
@@ -90,15 +77,19 @@ class LogReader:
         self.runner = -1
         self.op = -1
         self.region = -1
-        self.marks_row: list[int] = []
-        self.marks: list[int] = []
+        self.index = k.index_block(b"")
+        self.starts: k.I64 = np.empty(0, dtype=np.int64)
+        self.marks_row: list[np.ndarray] = []
+        self.marks: list[np.ndarray] = []
+        self.names: list[tuple[np.ndarray, list[int]]] = []
+        self.tuning_since = 0
         self.fastest: list[tuple[np.ndarray, ...]] = []
         self.no_valid: list[np.ndarray] = []
         self.slow: list[tuple[int, int, int, float, int, int, int, int]] = []
-        self.rows = _Rows([], [], [], [], [], [], [], [])
+        self.rows: list[list[np.ndarray]] = [[] for _ in range(8)]  # the columns of TacticRows, one array a block
         self.kernel_bytes: dict[bytes, int] = {}
         self.runner_memo: dict[bytes, tuple[int, int]] = {}
-        self.format_memo: dict[bytes, tuple[int, int]] = {}
+        self.chosen_memo: dict[bytes, int] = {}
         self.named: dict[tuple[int, int], int] = {}
         self.name_alone: tuple[int, int] = (-1, -1)  # (line, kernel) of a name that waits for its time (8.5 ConvActPool, 7.x)
         self.table: list[tuple[int, str]] | None = None
@@ -117,56 +108,66 @@ class LogReader:
         self.own_logger: re.Pattern[bytes] | None = None
         self.logger_known = False
         self.dispatch = _dispatch_table(self)
+        self.handlers: dict[int, Callable[[bytes, int, int, int], None]] = {
+            k.FORMATS: self._formats, k.REFORMATS: self._reformats, k.RUNNER: self._runner, k.COSTS: self._costs, k.CHOSE: self._chose,
+            k.SKIP_RUNNER: self._skip_runner, k.DECLINED: self._skip_runner,
+        }  # fmt: skip
 
     # ------------------------------------------------------------------ blocks
 
     def block(self, offset: int, data: bytes) -> None:
-        """Read one block."""
+        """Read one block, which ends in k.PAD bytes of zeros."""
         plain = data if self.own_logger is None and self.logger_known else self._own_logger(data)
-        index = k.index_block(plain)
-        kind = index.kind
-        self.marks_row, self.marks = [-1], [self._mark()]
-        first, base = self.line0, offset
+        index = k.index_block(plain, padded=True)
+        self.index = index
         # ANSI colours shorten the text, so offsets then lead to the wrong place; find the true starts again.
-        starts = index.start if len(index.data) == len(data) else _line_starts(data)
-        names: list[tuple[int, int, int, int]] = []
-        writer, severity = index.writer, index.severity
+        self.starts = (index.start if len(index.data) == len(data) else _line_starts(data[: -k.PAD])) + offset
+        self.marks_row, self.marks = [np.array([-1])], [np.array([self._mark()])]
+        self.names = []
+        self.tuning_since = 0
+        kind, writer = index.kind, index.writer
+        visited = (kind >= k.STRUCTURE) | (kind == k.OTHER)
         if self.document is not None or self.table is not None or (writer == k.OWN).any():
-            visit = np.flatnonzero((kind >= k.FORMATS) | (kind == k.OTHER) | (kind == k.BLANK) & (writer != k.TRT))
-        else:
-            visit = np.flatnonzero(((kind >= k.FORMATS) & (kind != k.BLANK)) | (kind == k.OTHER))
-        named_rows = np.flatnonzero(kind == k.NAMED)
-        visit = visit if not len(named_rows) else np.sort(np.concatenate([visit, named_rows]))
-        buffer = index.data
-        structural = {k.FORMATS: self._formats, k.REFORMATS: self._reformats, k.RUNNER: self._runner, k.COSTS: self._costs, k.CHOSE: self._chose, k.SKIP_RUNNER: self._skip_runner}
-        kinds = kind[visit].tolist()
-        begins, ends = index.message[visit].tolist(), index.end[visit].tolist()
-        offsets = (starts[visit] + base).tolist()
-        whos, levels, foreigns = writer[visit].tolist(), severity[visit].tolist(), index.foreign[visit].tolist()
-        other = self._other
-        for i, row in enumerate(visit.tolist()):
-            code = kinds[i]
-            if code == k.OTHER or code == k.BLANK:
-                self.severity = chr(levels[i]) if levels[i] else ""
-                other(buffer[begins[i] : ends[i]], first + row, offsets[i], whos[i], foreigns[i], row)
-            elif code == k.NAMED:
-                at = buffer.find(b"Set Tactic Name: ", begins[i], ends[i])
-                if at >= 0:
-                    names.append((row, self._kernel(buffer[at + 17 : ends[i] - 27]), ends[i] - 16, self._mark()))
-                else:
-                    self.severity = chr(levels[i]) if levels[i] else ""
-                    other(buffer[begins[i] : ends[i]], first + row, offsets[i], whos[i], foreigns[i], row)
-            else:
-                if self.document is not None or self.table is not None:
-                    self._close_collections()
-                structural[code](buffer[begins[i] : ends[i]], first + row, offsets[i], row)
-        self._columns(index, starts + base, names)
+            visited |= (kind == k.BLANK) & (writer != k.TRT)
+        visit = np.flatnonzero(visited)
+        others = np.flatnonzero(kind[visit] < k.STRUCTURE)
+        self._visit(visit, others)
+        self._columns()
+        self._count_tuning(len(index))
         self.line0 += len(index)
         self.tensorrt_lines += int((writer == k.TRT).sum())
         if self.build is not None:
-            self.build.severities.update(chr(c) for c in np.unique(severity).tolist() if c)
+            self.build.severities.update(chr(c) for c in np.flatnonzero(np.bincount(index.severity, minlength=1)).tolist() if c)
             self.build.own_lines += int((writer == k.OWN).sum())
             self.build.last_line = self.line0 - 1
+
+    def _visit(self, visit: k.I64, others: k.I64) -> None:
+        """The lines of the block that Python looks at, in order: runs of structure, and one by one those about something else."""
+        index, first, data = self.index, self.line0, self.index.data
+        rows = visit[others]
+        begins, ends, offsets = index.message[rows].tolist(), index.end[rows].tolist(), self.starts[rows].tolist()
+        whos, levels, foreigns = index.writer[rows].tolist(), index.severity[rows].tolist(), index.foreign[rows].tolist()
+        done = 0
+        for i, (place, row) in enumerate(zip(others.tolist(), rows.tolist(), strict=True)):
+            if place > done:
+                self._structure(visit[done:place])
+            done = place + 1
+            self.severity = chr(levels[i]) if levels[i] else ""
+            self._other(data[begins[i] : ends[i]], first + row, offsets[i], whos[i], foreigns[i], row)
+        if done < len(visit):
+            self._structure(visit[done:])
+
+    def _structure(self, rows: k.I64) -> None:
+        """A run of lines that change where tactics belong."""
+        if self.document is not None or self.table is not None:
+            self._close_collections()
+        if len(rows) >= BULK_ROWS and read_in_bulk(self, rows):
+            return
+        index, first, data, handlers = self.index, self.line0, self.index.data, self.handlers
+        for row, code, begin, end, offset in zip(
+            rows.tolist(), index.kind[rows].tolist(), index.message[rows].tolist(), index.end[rows].tolist(), self.starts[rows].tolist(), strict=True
+        ):
+            handlers[code](data[begin:end], first + row, offset, row)
 
     def _own_logger(self, data: bytes) -> bytes:
         """The block with the prefix of a user's own logger written as `[V] `; that prefix is learned from the first ruler line."""
@@ -192,35 +193,43 @@ class LogReader:
         return self.runner if self.runner >= 0 else -(self.combination + 2) if self.combination >= 0 else -1
 
     def _moved(self, row: int) -> None:
-        self.marks_row.append(row)
-        self.marks.append(self._mark())
+        self.marks_row.append(np.array([row]))
+        self.marks.append(np.array([self._mark()]))
 
     def _places(self, rows: k.I64) -> np.ndarray:
         """The runner section of each row (line of the block); sections are made for combinations whose runner was not named."""
-        where = np.searchsorted(np.array(self.marks_row), rows, side="right") - 1
-        place = np.array(self.marks, dtype=np.int64)[where]
-        for mark in np.unique(place[place < 0]).tolist():
-            place[place == mark] = self._implicit(mark)
+        if len(self.marks) > 1:
+            self.marks_row, self.marks = [np.concatenate(self.marks_row)], [np.concatenate(self.marks)]
+        where = np.searchsorted(self.marks_row[0], rows, side="right") - 1
+        place = self.marks[0][where]
+        for mark in np.unique(place[place < 0]).tolist() if place.size and place.min() < 0 else ():
+            place[place == mark] = self._implicit(mark, self.line0 + int(rows[np.argmax(place == mark)]))
         return place
 
-    def _implicit(self, mark: int) -> int:
-        """The section for tactics that follow a combination (or nothing at all) without a runner line."""
-        combination = -mark - 2 if mark < -1 else self._lost_combination()
-        sections = self.sections
-        owned = sections.arrays["combination"]
+    def _implicit(self, mark: int, line: int) -> int:
+        """The section for tactics (the first at `line`) that follow a combination, or nothing at all, without a runner line."""
+        combination = -mark - 2 if mark < -1 else self._lost_combination(line)
+        owned, runner = self.sections.arrays["combination"], self.sections.arrays["runner"]
         for number in range(len(owned) - 1, max(len(owned) - 64, -1), -1):
-            if owned[number] == combination and sections.arrays["runner"][number] == -1:
+            if owned[number] == combination and runner[number] == -1:
                 return number
         return self._add_section(combination, -1, int(self.combinations.arrays["layer"][combination]), 0, 0)
 
-    def _lost_combination(self) -> int:
+    def _lost_combination(self, line: int) -> int:
         """A combination for tactics whose beginning is not in the log (a fragment): no layer, no formats."""
-        build = self._builder(0)
+        before = [b for b in self.builds if b.first_line <= line]
+        build = before[-1] if before else self.builds[0] if self.builds else self._builder(line)
+        build.first_line = min(build.first_line, line)
         columns = self.combinations.arrays
         for number in range(len(self.combinations) - 1, max(len(self.combinations) - 64, -1), -1):
-            if columns["text"][number] == -1 and columns["build"][number] == build.index:
+            if columns["text"][number] == -1 and columns["layer"][number] == -1 and columns["build"][number] == build.index:
                 return number
-        return self._add_combination(-1, 0, 0, 0)
+        current = self.build, self.pass_
+        self.build, self.pass_ = build, build.passes[-1] if build.passes else None
+        number = self._add_combination(-1, 0, 0, 0, layer=-1)
+        if current[0] is not None and current[0] is not build:
+            self.build, self.pass_ = current
+        return number
 
     def _kernel(self, name: bytes) -> int:
         number = self.kernel_bytes.get(name)
@@ -229,94 +238,90 @@ class LogReader:
             number = self.kernel_bytes[name] = self.kernels.add(text) if text else -1
         return number
 
-    def _columns(self, index: k.LineIndex, starts: k.I64, names: list[tuple[int, int, int, int]]) -> None:
-        """The tactic rows of a block, column by column."""
-        kind = index.kind
+    def _columns(self) -> None:
+        """The tactic rows of the block, column by column."""
+        index, kind, starts = self.index, self.index.kind, self.starts
         fastest = np.flatnonzero(kind == k.FASTEST)
         if len(fastest):
-            blank = index.last_space[fastest]
-            ids, _ = index.hex_ids(blank - 22)
-            self.fastest.append((self._places(fastest), ids, index.numbers(blank + 1, index.end[fastest]), fastest + self.line0, starts[fastest]))
+            time_ms = index.numbers(index.last_space[fastest] + 1, index.end[fastest])
+            self.fastest.append((self._places(fastest), index.tactic[fastest], time_ms, fastest + self.line0))
         no_valid = np.flatnonzero(kind == k.NO_VALID)
         if len(no_valid):
             self.no_valid.append(self._places(no_valid))
-        rows = np.flatnonzero((kind == k.TIMED) | (kind == k.NAMED_TIMED))
+        rows = np.flatnonzero((kind == k.TIMED) | (kind == k.NAMED_TIMED) | (kind == k.FAST_SKIP))
+        named = np.flatnonzero(kind == k.NAMED)
         slow, self.slow = self.slow, []
         if not len(rows) and not slow:
-            self._carry(names, index, rows)
+            self._remember_names(named)
             return
-        if len(rows):
-            self._builder(self.line0)
-        blank = index.last_space[rows]
-        ids, _ = index.hex_ids(blank - 22)
-        time_ms = index.numbers(blank + 1, index.end[rows])
-        section = self._places(rows) if len(rows) else np.empty(0, dtype=np.int64)
-        kernel = np.full(len(rows), -1, dtype=np.int64)
-        whole = np.flatnonzero(kind[rows] == k.NAMED_TIMED)
+        kinds = kind[rows]
+        ids, section = index.tactic[rows], self._places(rows)
+        skipped = kinds == k.FAST_SKIP
+        time_ms = np.full(len(rows), _NAN)
+        timed = ~skipped
+        time_ms[timed] = index.numbers(index.last_space[rows[timed]] + 1, index.end[rows[timed]])
+        time_ms[ids == np.uint64(NO_TACTIC)] = _NAN
+        kernel = np.full(len(rows), -1, dtype=np.int32)
+        whole = np.flatnonzero(kinds == k.NAMED_TIMED)
         if len(whole):
-            data, intern = index.data, self.kernel_bytes
-            begins = (index.message[rows[whole]] + 13).tolist()
-            ends = (blank[whole] - 33).tolist()
-            kernel[whole] = [intern[name] if (name := data[b:e]) in intern else self._kernel(name) for b, e in zip(begins, ends, strict=True)]
-        if names or self.named or self.name_alone[0] >= 0:
-            self._pair_names(index, rows, ids, section, kernel, names)
-        source = np.zeros(len(rows), dtype=np.int8)
+            kernel[whole] = self._kernels(index.message[rows[whole]] + 13, index.id_start[rows[whole]] - 9)
+        if len(named) or self.named or self.name_alone[0] >= 0:
+            self._pair_names(rows, ids, section, kernel, named)
+        source = np.where(skipped, np.int8(SKIPPED), np.int8(TIMED))
         why = np.full(len(rows), -1, dtype=np.int16)
-        line = rows + self.line0
-        offset = starts[rows]
+        if skipped.any():
+            why[skipped] = self.whys.add("time limit")
+        columns = [section.astype(np.int32), ids, kernel, time_ms, source, why, rows + self.line0, starts[rows]]
         if slow:
-            extra = list(zip(*slow, strict=True))
-            section = np.concatenate([section, np.array(extra[0], dtype=np.int64)])
-            ids = np.concatenate([ids, np.array(extra[1], dtype=np.uint64)])
-            kernel = np.concatenate([kernel, np.array(extra[2], dtype=np.int64)])
-            time_ms = np.concatenate([time_ms, np.array(extra[3], dtype=np.float64)])
-            source = np.concatenate([source, np.array(extra[4], dtype=np.int8)])
-            why = np.concatenate([why, np.array(extra[5], dtype=np.int16)])
-            line = np.concatenate([line, np.array(extra[6], dtype=np.int64)])
-            offset = np.concatenate([offset, np.array(extra[7], dtype=np.int64)])
-            order = np.argsort(line, kind="stable")
-            section, ids, kernel, time_ms = section[order], ids[order], kernel[order], time_ms[order]
-            source, why, line, offset = source[order], why[order], line[order], offset[order]
-        out = self.rows
-        out.section.append(section.astype(np.int32))
-        out.tactic.append(ids.astype(np.uint64))
-        out.kernel.append(kernel.astype(np.int32))
-        out.time_ms.append(time_ms)
-        out.source.append(source)
-        out.why.append(why)
-        out.line.append(line.astype(np.int64))
-        out.offset.append(offset.astype(np.int64))
+            columns = [np.concatenate([c, np.array(e, dtype=c.dtype)]) for c, e in zip(columns, zip(*slow, strict=True), strict=True)]
+            order = np.argsort(columns[6], kind="stable")
+            columns = [c[order] for c in columns]
+        for kept, column in zip(self.rows, columns, strict=True):
+            kept.append(column)
 
-    def _pair_names(
-        self, index: k.LineIndex, rows: k.I64, ids: k.U64, section: np.ndarray, kernel: np.ndarray, names: list[tuple[int, int, int, int]]
-    ) -> None:
-        """8.2 to 8.5 print `Set Tactic Name: K Tactic: ID` on a line before the time: join by id within the runner's section."""
-        name_ids = self._carry(names, index, rows)
-        if names:
-            name_rows = np.array([n[0] for n in names], dtype=np.int64)
-            name_kernels = np.array([n[1] for n in names], dtype=np.int64)
-            before = np.searchsorted(name_rows, rows, side="left") - 1
+    def _kernels(self, begins: k.I64, ends: k.I64) -> list[int]:
+        """The kernel names at [begins, ends) as numbers."""
+        data, intern = self.index.data, self._kernel
+        names = [data[b:e] for b, e in zip(begins.tolist(), ends.tolist(), strict=True)]
+        return [intern(name) if number is None else number for name, number in zip(names, map(self.kernel_bytes.get, names), strict=True)]
+
+    def _named_kernels(self, named: k.I64) -> list[int]:
+        """The kernels of `… Set Tactic Name: K Tactic: ID` rows; -2 for a row that is something else."""
+        data, found = self.index.data, []
+        for begin, end in zip(self.index.message[named].tolist(), (self.index.id_start[named] - 9).tolist(), strict=True):
+            at = data.find(b"Set Tactic Name: ", begin, end)
+            found.append(self._kernel(data[at + 17 : end]) if at >= 0 else -2)
+        return found
+
+    def _pair_names(self, rows: k.I64, ids: k.U64, section: np.ndarray, kernel: np.ndarray, named: k.I64) -> None:
+        """8.0 to 8.5 print `Set Tactic Name: K Tactic: ID` on a line before the time: join by id within the runner's section."""
+        named, kernels = self._remember_names(named)
+        if len(named):
+            before = np.searchsorted(named, rows, side="left") - 1
             candidate = np.maximum(before, 0)
             # Between a name and its time stand at most warnings and name lines of other tactics; the id decides.
-            direct = (before >= 0) & (name_ids[candidate] == ids) & (kernel < 0) & (rows - name_rows[candidate] <= 3)
-            kernel[direct] = name_kernels[candidate[direct]]
-        for i in np.flatnonzero(kernel < 0).tolist():
-            number = self.named.get((int(section[i]), int(ids[i])))
+            direct = (before >= 0) & (self.index.tactic[named[candidate]] == ids) & (kernel < 0) & (rows - named[candidate] <= 3)
+            kernel[direct] = kernels[candidate[direct]]
+        missing = np.flatnonzero(kernel < 0)
+        if not self.named and self.name_alone[0] < 0:
+            return
+        for i, where, tactic, row in zip(missing.tolist(), section[missing].tolist(), ids[missing].tolist(), rows[missing].tolist(), strict=True):
+            number = self.named.get((where, tactic))
             if number is not None:
                 kernel[i] = number
-            elif self.name_alone[0] >= 0 and int(rows[i]) + self.line0 == self.name_alone[0] + 1:
+            elif row + self.line0 == self.name_alone[0] + 1:
                 kernel[i] = self.name_alone[1]
 
-    def _carry(self, names: list[tuple[int, int, int, int]], index: k.LineIndex, rows: k.I64) -> k.U64:
-        """Remember this block's names by (section, id); returns the ids."""
-        if not names:
-            return np.empty(0, dtype=np.uint64)
-        ids, _ = index.hex_ids(np.array([n[2] for n in names], dtype=np.int64))
-        if len(self.named) > 200_000:
+    def _remember_names(self, named: k.I64) -> tuple[k.I64, np.ndarray]:
+        """Remember the block's names by (section, id); returns their rows and kernels."""
+        if not len(named):
+            return named, np.empty(0, dtype=np.int32)
+        kernels = np.array(self._named_kernels(named), dtype=np.int32)
+        named, kernels = named[kernels != -2], kernels[kernels != -2]
+        if len(self.named) > _MEMO:
             self.named.clear()  # names only matter within their own runner section
-        for (_, kernel, _, mark), tactic in zip(names, ids.tolist(), strict=True):
-            self.named[(mark if mark >= 0 else self._implicit(mark), tactic)] = kernel
-        return ids
+        self.named.update(zip(zip(self._places(named).tolist(), self.index.tactic[named].tolist(), strict=True), kernels.tolist(), strict=True))
+        return named, kernels
 
     # ------------------------------------------------------------------ structure
 
@@ -326,7 +331,6 @@ class LogReader:
             self.build = Build(len(self.builds), line or self.line0, facts=dict(self.run_facts), command=self.run_command, version=self.run_version)
             self.builds.append(self.build)
             self.pass_ = None
-            self.in_tuning = False
         return self.build
 
     def _pass(self, line: int) -> Pass:
@@ -343,7 +347,8 @@ class LogReader:
             if self.pass_ is not None:
                 self.pass_.last_line = self.build.last_line
         self.build = self.pass_ = None
-        self.in_tuning = self.engine_open = self.named_sections = False
+        self._tuning_ends(line)
+        self.engine_open = self.named_sections = False
         self.combination = self.runner = self.layer = self.section = self.op = -1
 
     def _next_build(self, line: int) -> None:
@@ -356,7 +361,7 @@ class LogReader:
         current = self._pass(line)
         assert self.build is not None
         self.build.tuned = True
-        current.last_line = line
+        current.last_line = max(current.last_line, line)
         c = self.combinations.arrays
         c["build"].append(self.build.index)
         c["pass_index"].append(current.index)
@@ -390,32 +395,55 @@ class LogReader:
         return len(s["runner"]) - 1
 
     def _formats(self, text: bytes, line: int, offset: int, row: int) -> None:
-        memo = self.format_memo.get(text)
-        if memo is None:
-            match = g.FORMATS.match(text.decode("utf-8", "backslashreplace"))
-            if match is None:
-                return self._incomplete(text, line, offset, row)
-            memo = self.format_memo[text] = (self.formats.add(match["formats"].strip()), 0)
-        self._tuning_begins()
+        number = self.format_number(text)
+        if number < 0:
+            return self._incomplete(text, line, offset, row)
+        self._tuning_begins(line)
         if not self.named_sections:
             self.layer = -1  # 7.x and 8.0: the runner lines name the layer
         self.runner = self.op = -1
-        self.combination = self._add_combination(memo[0], 0, line, offset)
+        self.combination = self._add_combination(number, 0, line, offset)
         self._moved(row)
         return None
 
     def _reformats(self, text: bytes, line: int, offset: int, row: int) -> None:
-        memo = self.format_memo.get(text)
-        if memo is None:
-            match = g.REFORMATS.match(text.decode("utf-8", "backslashreplace"))
-            if match is None:
-                return self._incomplete(text, line, offset, row)
-            memo = self.format_memo[text] = (self.formats.add(match["formats"].strip()), 1)
-        self._tuning_begins()
+        number = self.format_number(text)
+        if number < 0:
+            return self._incomplete(text, line, offset, row)
+        self._tuning_begins(line)
         self.runner = self.op = -1
-        self.combination = self._add_combination(memo[0], 1, line, offset, layer=-1)
+        self.combination = self._add_combination(number, 1, line, offset, layer=-1)
         self._moved(row)
         return None
+
+    def format_number(self, text: bytes) -> int:
+        """The number of the format string in an `Autotuning` line; -1 if the line does not end as such a line does."""
+        lead, colon, formats = text.partition(b":")
+        if not colon or not formats.endswith(b"***") or lead.lstrip(b"*") not in (b" Autotuning format combination", b" Autotuning Reformat"):
+            return -1
+        return self.formats.add(formats.rstrip(b"*").strip().decode("utf-8", "backslashreplace"))
+
+    def runner_numbers(self, text: bytes) -> tuple[int, int]:
+        """(layer, runner) of a `Timing Runner`, `No valid tactics for` or `RunnerBuilder` line; runner -1 if it is no whole line of these."""
+        memo = self.runner_memo.get(text)
+        if memo is None:
+            message = text.decode("utf-8", "backslashreplace")
+            match = g.RUNNER.match(message) or g.NO_VALID_10.match(message) or g.DECLINED.match(message)
+            if match is None:
+                return -1, -1
+            name = match["layer"].strip()
+            memo = (self.layers.add(name) if name else -1, self.runners.add(_RUNNER_ID.sub("", match["runner"])))
+            if len(self.runner_memo) > _MEMO:
+                self.runner_memo.clear()
+            self.runner_memo[text] = memo
+        return memo
+
+    def chosen_runner(self, name: bytes) -> int:
+        """The number of a runner named by a `Chose Runner Type` line."""
+        number = self.chosen_memo.get(name)
+        if number is None:
+            number = self.chosen_memo[name] = self.runners.add(name.decode("utf-8", "backslashreplace"))
+        return number
 
     def _incomplete(self, text: bytes, line: int, offset: int, row: int) -> None:
         """A structural line without its end: hard-wrapped or torn. What follows must not be counted to the section before."""
@@ -424,18 +452,11 @@ class LogReader:
         self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
 
     def _runner(self, text: bytes, line: int, offset: int, row: int) -> None:
-        memo = self.runner_memo.get(text)
-        if memo is None:
-            match = g.RUNNER.match(text.decode("utf-8", "backslashreplace"))
-            if match is None:
-                if not text.strip(b"-"):
-                    return None  # a ruler of dashes (parser banner)
-                return self._incomplete(text, line, offset, row)
-            name = match["name"].strip()
-            memo = (self.layers.add(name) if name else -1, self.runners.add(_RUNNER_ID.sub("", match["runner"])))
-            self.runner_memo[text] = memo
-        layer, runner = memo
-        self._tuning_begins()
+        layer, runner = self.runner_numbers(text)
+        if runner < 0:
+            # a ruler of dashes (parser banner) is no torn line
+            return self._incomplete(text, line, offset, row) if text.strip(b"-") else None
+        self._tuning_begins(line)
         c = self.combinations.arrays
         # A fragment without its format combination: each layer named gets one of its own.
         if self.combination < 0 or (c["text"][self.combination] == -1 and layer >= 0 and c["layer"][self.combination] not in (-1, layer)):
@@ -466,7 +487,7 @@ class LogReader:
         if match is None:
             self._other(text, line, offset, k.OWN, False, row)
             return
-        self._tuning_begins()
+        self._tuning_begins(line)
         self._pass(line)
         self.combination = self.runner = self.op = -1
         self.section += 1
@@ -485,7 +506,7 @@ class LogReader:
             self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
             return
         if self.combination < 0:
-            self.combination = self._lost_combination()  # a fragment that begins inside a race
+            self.combination = self._lost_combination(line)  # a fragment that begins inside a race
         if self.combination >= 0:
             c = self.combinations.arrays
             c["winner_runner"][self.combination] = self.runners.add(match["runner"])
@@ -494,13 +515,27 @@ class LogReader:
             c["winner_offset"][self.combination] = offset
 
     def _skip_runner(self, text: bytes, line: int, offset: int, row: int) -> None:
-        match = g.NO_VALID_10.match(text.decode("utf-8", "backslashreplace"))
-        if match and self.combination >= 0:
-            self._add_section(self.combination, self.runners.add(match["runner"]), self.layers.add(match["layer"].strip()), line, offset, 1)
+        """A runner that was not timed, and says so on one line without a section of its own."""
+        layer, runner = self.runner_numbers(text)
+        if runner < 0:
+            self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
+        elif self.combination >= 0:
+            self._add_section(self.combination, runner, layer, line, offset, 1)
 
-    def _tuning_begins(self) -> None:
-        self.in_tuning = True
+    def _tuning_begins(self, line: int) -> None:
+        if not self.in_tuning:
+            self.in_tuning, self.tuning_since = True, line - self.line0
         self.engine_open = False
+
+    def _tuning_ends(self, line: int) -> None:
+        self._count_tuning(line - self.line0)
+        self.in_tuning = False
+
+    def _count_tuning(self, row: int) -> None:
+        """TensorRT's lines since the last count are lines of tuning: `unknown-lines` is a share of them."""
+        if self.in_tuning and row > self.tuning_since:
+            self.tuning += int((self.index.writer[self.tuning_since : row] == k.TRT).sum())
+            self.tuning_since = row
 
     # ------------------------------------------------------------------ everything else
 
@@ -513,44 +548,38 @@ class LogReader:
         for prefix, handler in self.dispatch.get(text[:4], ()):
             if message.startswith(prefix):
                 if handler(message, line, offset, foreign, row) is not False:
-                    self._count_tuning(writer)
                     return
                 break
+        # Rows of Myelin's tables begin with blanks and a number: no four fixed bytes.
+        if self.op >= 0 and text[:20].lstrip()[:1].isdigit() and self._op_row(message, line, offset):
+            return
         if writer == k.OWN:
             self._own(message, line, offset)
             return
         if self._layer_first(message, line, offset, foreign, row):
-            self._count_tuning(writer)
             return
         if any(w in message for w in _MEMORY_WORDS):
             self._memory_line(message, line, offset, row)
-            self._count_tuning(writer)
             return
         if writer == k.BARE and self.engine_open and message.startswith("Layer("):
             self._engine_layer(message, line, offset, foreign, row)
             return
         if self.severity in ("E", "F") and message:
             self._note("errors", message, line, offset)
-            self._count_tuning(writer)
             return
         if message.lstrip().startswith(g.NOISE):
-            self._count_tuning(writer)
             if self.wrap is not None:
                 self.wrap = None
-            if g.INNER_DATE.search(message):
+            if g.INNER_DATE.search(message, 1):
                 self._torn(message, line, offset, row)
             return
         if not message:
             return
         self._unplaced(message, line, offset, row, counted=writer == k.TRT, bare=writer == k.BARE)
 
-    def _count_tuning(self, writer: int) -> None:
-        if self.in_tuning and writer == k.TRT:
-            self.tuning += 1
-
     def _unplaced(self, message: str, line: int, offset: int, row: int, counted: bool = True, bare: bool = False) -> None:
         """A line no grammar took: two writers in one line, a line wrapped at the terminal's width, or a form we do not know."""
-        if g.INNER_DATE.search(message):
+        if g.INNER_DATE.search(message, 1):
             self._torn(message, line, offset, row)
             return
         if bare and self.wrap is not None and self.in_tuning and self.wrap[0] == line - 1:
@@ -567,10 +596,8 @@ class LogReader:
             self.wrap = (line, offset, message)
         if self._logical(message, line, offset, row):
             self.wrap = None
-            self._count_tuning(k.TRT if counted else k.BARE)
             return
         if self.in_tuning and counted:
-            self.tuning += 1
             self.unknown += 1
             if len(self.unknown_samples) < 200:
                 self.unknown_samples.append(Line(line, offset, message[:400], self.severity))
@@ -579,8 +606,9 @@ class LogReader:
         """Two writers interleaved in one line: each whole part is read as a line of its own, the torn one is kept as damage."""
         if len(self.damaged) < _KEPT_LINES:
             self.damaged.append(Line(line, offset, message[:400], self.severity))
-        for part in g.INNER_DATE.sub(lambda m: m.group() + "\0", message).split("\0")[1:]:
-            piece = k.index_block(part.encode())
+        starts = [m.start() for m in g.INNER_DATE.finditer(message, 1)]
+        for part in (message[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)):
+            piece = k.index_block(part.encode("utf-8", "backslashreplace"))
             if len(piece) and piece.message[0] < piece.end[0]:
                 self.severity = chr(int(piece.severity[0])) if piece.severity[0] else ""
                 self._other(piece.data[int(piece.message[0]) : int(piece.end[0])], line, offset, int(piece.writer[0]), bool(piece.foreign[0]), row)
@@ -603,21 +631,21 @@ class LogReader:
         match = g.FASTEST.match(message)
         if match:
             tactic = parse_tactic(match["id"])
-            place = self._here()
+            place = self._here(line)
             if tactic is not None and place is not None:
-                self.fastest.append(tuple(np.array([v], dtype=d) for v, d in ((place, np.int64), (tactic, np.uint64), (k.finite(match["time"]), np.float64), (line, np.int64), (offset, np.int64))))
+                self.fastest.append(tuple(np.array([v], dtype=d) for v, d in ((place, np.int64), (tactic, np.uint64), (k.finite(match["time"]), np.float64), (line, np.int64))))
             return True
         match = g.NO_VALID_8.match(message)
         if match:
-            place = self._here()
+            place = self._here(line)
             if place is not None:
                 self.no_valid.append(np.array([place]))
             return True
         return self._skip_line(message, line, offset) or self._name_line(message, line)
 
-    def _here(self) -> int | None:
+    def _here(self, line: int) -> int | None:
         mark = self._mark()
-        return mark if mark >= 0 else None if mark == -1 else self._implicit(mark)
+        return mark if mark >= 0 else None if mark == -1 else self._implicit(mark, line)
 
     def _waiting_name(self, line: int) -> int:
         """The kernel named on the line just before a time (8.5 ConvActPool; 7.x when one name alone came since the last time)."""
@@ -627,12 +655,12 @@ class LogReader:
 
     def _slow_row(self, tactic: int, kernel: int, time_ms: float, source: int, why: int, line: int, offset: int) -> None:
         mark = self._mark()
-        place = mark if mark >= 0 else self._implicit(mark)
+        place = mark if mark >= 0 else self._implicit(mark, line)
         if kernel < 0 and source == TIMED:
             kernel = self.named.get((place, tactic), -1)
         assert self.build is not None
         self.build.tuned = True
-        self.in_tuning = True
+        self._tuning_begins(line)
         if tactic == NO_TACTIC:
             time_ms = _NAN
         self.slow.append((place, tactic, kernel, time_ms, source, why, line, offset))
@@ -672,7 +700,7 @@ class LogReader:
             if tactic is not None:
                 mark = self._mark()
                 if mark != -1:
-                    self.named[(mark if mark >= 0 else self._implicit(mark), tactic)] = kernel
+                    self.named[(mark if mark >= 0 else self._implicit(mark, line), tactic)] = kernel
             else:
                 self._alone(line, kernel)
             return True
@@ -717,7 +745,7 @@ class LogReader:
         tactic = parse_tactic(match["id"]) if match else None
         if match is None or tactic is None:
             return False
-        self._tuning_begins()
+        self._tuning_begins(line)
         name = match["layer"]
         reformat = name.startswith(g.OPTIMIZER_REFORMAT)
         layer = self.layers.add(name)
@@ -857,7 +885,7 @@ class LogReader:
         if self.pass_ is not None:
             self.pass_.last_line = line
         self._note("duration", message, line, offset)
-        self.in_tuning = False
+        self._tuning_ends(line)
         self.combination = self.runner = -1
         self._moved(row)
 
@@ -869,7 +897,8 @@ class LogReader:
         build.engine_header = Line(line, offset, message, self.severity)
         build.complete = True
         build.engine_layers = []
-        self.engine_open, self.in_tuning = True, False
+        self._tuning_ends(line)
+        self.engine_open = True
         self.combination = self.runner = -1
         self._moved(row)
 
@@ -887,7 +916,7 @@ class LogReader:
         match = g.OP_TABLE.match(message)
         if match is None:
             return False
-        self._tuning_begins()
+        self._tuning_begins(line)
         self._pass(line)
         if self.combination < 0:
             self.combination = self._add_combination(-1, 0, line, offset, layer=self.layer)
@@ -895,17 +924,15 @@ class LogReader:
         self.op = self._add_section(self.combination, self.runners.add("Myelin"), region, line, offset, op=self.layers.add(match["op"]))
         return None
 
-    def _op_row(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
-        match = g.OP_ROW.match(message) if self.op >= 0 else None
-        if match is None:
-            return False
-        tactic = parse_tactic(match["id"])
-        if tactic is None:
+    def _op_row(self, message: str, line: int, offset: int) -> bool:
+        match = g.OP_ROW.match(message)
+        tactic = parse_tactic(match["id"]) if match else None
+        if match is None or tactic is None:
             return False
         runner, self.runner = self.runner, self.op
         self._slow_row(tactic, self.kernels.add(match["kernel"]) if match["kernel"] else -1, k.finite(match["time"]), MYELIN, -1, line, offset)
         self.runner = runner
-        return None
+        return True
 
     def _op_selected(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         match = g.OP_SELECTED.match(message)
@@ -920,11 +947,6 @@ class LogReader:
 
     def _skipping(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
         return self._skip_line(message, line, offset)
-
-    def _declined(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
-        match = g.DECLINED.match(message)
-        if match and self.combination >= 0:
-            self._add_section(self.combination, self.runners.add(match["runner"]), self.layers.add(match["layer"].strip()), line, offset, 1)
 
     def _running(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         match = g.RUNNING.match(message)
@@ -1011,7 +1033,7 @@ class LogReader:
 
     def _ignore(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
         # Beginnings that also begin lines with a memory complaint or two writers in one line take the long way.
-        return False if any(w in message for w in _MEMORY_WORDS) or g.INNER_DATE.search(message) else None
+        return False if any(w in message for w in _MEMORY_WORDS) or g.INNER_DATE.search(message, 1) else None
 
     # ------------------------------------------------------------------ the end
 
@@ -1034,7 +1056,7 @@ class LogReader:
         truncated = bool(self.builds) and not self.builds[-1].complete and self.builds[-1].tuned and self.builds[-1].failed is None
         return BuildLog(
             self.path, self.line0 - 1, total_bytes, self._dialect(), self.builds, self.layers, self.runners, self.kernels, self.formats, self.whys,
-            self.combinations, self.sections, tactics, self.unknown, self.tuning + len(tactics) + len(self.combinations) * 2 + len(self.sections),
+            self.combinations, self.sections, tactics, self.unknown, self.tuning,
             self.unknown_samples, self.damaged, truncated, [*self.notes, *notes], self.tensorrt_lines > 0,
         )  # fmt: skip
 
@@ -1061,26 +1083,20 @@ class LogReader:
         return build
 
     def _joined(self) -> TacticRows:
-        def join(parts: list[np.ndarray], dtype: type) -> np.ndarray:
-            whole = np.concatenate(parts).astype(dtype, copy=False) if parts else np.empty(0, dtype=dtype)
+        types = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int64, np.int64)
+        columns = []
+        for parts, dtype in zip(self.rows, types, strict=True):
+            columns.append(np.concatenate(parts) if parts else np.empty(0, dtype=dtype))
             parts.clear()  # one column at a time: the peak stays near one copy
-            return whole
-
-        rows = self.rows
-        return TacticRows(
-            join(rows.section, np.int32), join(rows.tactic, np.uint64), join(rows.kernel, np.int32), join(rows.time_ms, np.float64),
-            join(rows.source, np.int8), join(rows.why, np.int16), join(rows.line, np.int64), join(rows.offset, np.int64),
-        )  # fmt: skip
+        return TacticRows(*columns)
 
     def _settle_sections(self) -> None:
-        s = self.sections.arrays
-        for place, ids, times, lines, _ in self.fastest:
-            for where, tactic, time_ms, line in zip(place.tolist(), ids.tolist(), times.tolist(), lines.tolist(), strict=True):
-                s["fastest"][where], s["fastest_line"][where] = tactic, line
-                s["fastest_time"][where] = _NAN if tactic == NO_TACTIC else time_ms
+        fastest, times, lines, no_valid = (self.sections[name] for name in ("fastest", "fastest_time", "fastest_line", "no_valid"))
+        for place, ids, time_ms, line in self.fastest:
+            fastest[place], lines[place] = ids, line
+            times[place] = np.where(ids == np.uint64(NO_TACTIC), _NAN, time_ms)
         for place in self.no_valid:
-            for where in place.tolist():
-                s["no_valid"][where] = 1
+            no_valid[place] = 1
 
     def _settle_winners(self, tactics: TacticRows) -> None:
         """The time of each combination's winner: the fastest time printed in it for the tactic that `Chose Runner Type` names."""
@@ -1093,12 +1109,11 @@ class LogReader:
         chosen &= same
         best = np.full(len(self.combinations), np.inf)
         np.minimum.at(best, owner[chosen], tactics.time_ms[chosen])
-        times = self.combinations.arrays["winner_time"]
-        for number in np.flatnonzero(np.isfinite(best)).tolist():
-            times[number] = best[number]
+        known = np.isfinite(best)
+        self.combinations["winner_time"][known] = best[known]
 
     def _dialect(self) -> str:
-        if any(self.sections.arrays["op"][i] >= 0 for i in range(len(self.sections))):
+        if (self.sections["op"] >= 0).any():
             return "cask+myelin"
         versions = sorted({b.version for b in self.builds if b.version}) or ["?"]
         return f"cask-{versions[-1]}" if versions[-1] != "?" else "cask"
@@ -1159,7 +1174,6 @@ def _dispatch_table(reader: LogReader) -> dict[bytes, list[tuple[str, _Handler]]
         ("Skipping tactic", reader._skipping),
         ("UNSUPPORTED_STATE", reader._skipping),
         ("Set Tactic Name: ", reader._tactic_line),
-        ("RunnerBuilder of layer implementation", reader._declined),
         ("&&&& ", reader._running),
         ("Set number of tactics", reader._topic("opt_level")),
         ("Compiler backend", reader._topic("rtx")),
@@ -1167,34 +1181,11 @@ def _dispatch_table(reader: LogReader) -> dict[bytes, list[tuple[str, _Handler]]
         ('{"Layers"', reader._document),
         ("Layers:", reader._document),
         ("Layer Information:", reader._document),
-        *((" " * n, reader._op_row) for n in (3,)),
-        *((str(d), reader._op_row) for d in range(10)),
     ]  # fmt: skip
     table: dict[bytes, list[tuple[str, _Handler]]] = {}
-    expanded: list[tuple[str, _Handler]] = []
     for prefix, handler in forms:
-        if len(prefix) >= 4:
-            expanded.append((prefix, handler))
-    for prefix, handler in expanded:
         table.setdefault(prefix.encode()[:4], []).append((prefix, handler))
-    return _WithRows(table, reader._op_row)
-
-
-class _WithRows(dict[bytes, list[tuple[str, _Handler]]]):
-    """Rows of Myelin's tables begin with blanks and a number (or a number alone): no four fixed bytes."""
-
-    def __init__(self, table: dict[bytes, list[tuple[str, _Handler]]], row: _Handler) -> None:
-        super().__init__(table)
-        self._row: list[tuple[str, _Handler]] = [("", row)]
-
-    def get(self, key: bytes, default: object = ()) -> list[tuple[str, _Handler]]:  # type: ignore[override]
-        found = super().get(key)
-        if found is not None:
-            return found
-        lead = key.lstrip(b" ")
-        if lead[:1].isdigit() or (key and not lead):
-            return self._row
-        return []
+    return table
 
 
 def parse_build_log(source: TextSource, on_bytes: Callable[[int], None] | None = None) -> BuildLog:
@@ -1205,7 +1196,7 @@ def parse_build_log(source: TextSource, on_bytes: Callable[[int], None] | None =
     reader = LogReader(source.path)
     notes: list[Note] = []
     total = 0
-    blocks: Iterator[tuple[int, bytes]] = source.blocks(on_bytes, hash_it=True)
+    blocks: Iterator[tuple[int, bytes]] = source.blocks(on_bytes, hash_it=True, padding=k.PAD)
     while True:
         try:
             offset, data = next(blocks)
@@ -1217,7 +1208,7 @@ def parse_build_log(source: TextSource, on_bytes: Callable[[int], None] | None =
             notes.append(Note(f"line {reader.line0}", error.what))
             break
         reader.block(offset, data)
-        total = offset + len(data)
+        total = offset + len(data) - k.PAD
     log = reader.finish(total, notes)
     if notes:
         log.truncated = True
