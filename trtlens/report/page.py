@@ -252,7 +252,7 @@ def _race(race: Race, pool: dict[tuple[str, str], int], keep: int) -> dict[str, 
         key = (visible(tactic.kernel or "", 300), visible(tactic.tactic, 40))
         sparse = None if tactic.sparse is None else int(tactic.sparse)
         rows.append([pool.setdefault(key, len(pool)), sparse, float(f"{tactic.time_ms:.6g}"), tactic.line])
-    return {"combination": visible(race.combination, 400), "runs": race.runs, "tactics": rows, "omitted": len(race.tactics) - len(rows)}
+    return {"combination": visible(race.combination, 400), "runs": race.runs, "tactics": rows, "omitted": race.omitted + len(race.tactics) - len(rows)}
 
 
 def _finite(value: float | None) -> float | None:
