@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 import sys
-from importlib import metadata
 
 __version__ = "0.1.0"
 
@@ -13,6 +11,9 @@ _PACKAGES = ("pandas", "numpy", "pyarrow", "onnx", "pyparsing", "plotly", "typer
 
 def version_text() -> str:
     """trtlens, Python, the platform and the packages that matter, one line each."""
+    import platform
+    from importlib import metadata
+
     lines = [f"trtlens {__version__}", f"Python {sys.version.split()[0]} on {platform.platform()}"]
     for package in _PACKAGES:
         try:

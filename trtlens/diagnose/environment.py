@@ -33,7 +33,7 @@ class Surroundings:
 def surroundings(build: Build | None, manifest: dict[str, Any] | None) -> Surroundings:
     """Read the environment; what no input says stays None."""
     facts = build.facts if build is not None else {}
-    said = manifest or {}
+    said = _flat(manifest or {})
 
     def fact(key: str) -> str | None:
         return facts[key][0] or None if key in facts else None
@@ -60,6 +60,24 @@ def surroundings(build: Build | None, manifest: dict[str, Any] | None) -> Surrou
         facts["compute capability"][1] if "compute capability" in facts else None, _model(command, fact("model"), said), _jit(build, said),
         fact("hardwarecompatibilitylevel") or fact("hardware compatibility level"), _strict_nans(said),
     )  # fmt: skip
+
+
+def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says, under the keys used here."""
+    backend = manifest.get("backend")
+    gpus = manifest.get("gpus")
+    first = gpus[0] if isinstance(gpus, list) and gpus and isinstance(gpus[0], dict) else {}
+    options = manifest.get("options") if isinstance(manifest.get("options"), dict) else {}
+    assert isinstance(options, dict)
+    named = backend if isinstance(backend, dict) else {}
+    target = options.get("target")
+    capability = first.get("compute_capability")
+    if capability is None and isinstance(target, str) and re.fullmatch(r"SM\d{2,3}", target):
+        capability = f"{int(target[2:]) // 10}.{int(target[2:]) % 10}"  # what TensorRT-RTX was told to build for
+    return {
+        "backend": named.get("name"), "tensorrt": named.get("version"), "gpu": first.get("name"), "compute_capability": capability,
+        "options": options, "model": manifest.get("model"), "notes": manifest.get("notes"),
+    }  # fmt: skip
 
 
 def _text(value: Any) -> str | None:

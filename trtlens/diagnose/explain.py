@@ -707,10 +707,15 @@ class _Diagnosing:
         return Summary(
             layers=len(verdicts), eligible=sum(known) if known else None, eligible_listed=names, eligible_unmatched=unmatched,
             picked=sum(v.status == "sparse" for v in verdicts), fallback=len(fallback), dense_unknown=sum(v.status == "dense-unknown" for v in verdicts),
-            undetermined=sum(v.status == "undetermined" for v in verdicts), total_time_ms=total_ms, fallback_time_ms=sum(spent) if spent else (0.0 if total_ms is not None and not fallback else None),
+            undetermined=sum(v.status == "undetermined" for v in verdicts), total_time_ms=total_ms, fallback_time_ms=sum(spent) if spent else _zero_if(total_ms is not None and not fallback),
             recoverable_ms=sum(gain) if gain or raced else None, bound_ms=sum(bounds) if bounds else None,
             by_reason=dict(sorted(Counter(v.reason for v in fallback if v.reason is not None).items(), key=lambda item: (-item[1], item[0]))),
         )  # fmt: skip
+
+
+def _zero_if(known: bool) -> float | None:
+    """Nothing fell back, and there is a profile: 0 ms; without a profile nobody knows."""
+    return 0.0 if known else None
 
 
 def _nodes_of(name: str) -> tuple[str, ...]:

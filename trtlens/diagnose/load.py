@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from ..parse.build_log import BuildLog, parse_build_log
 from ..parse.detect import Kind, detect
 from ..parse.layer_info import parse_layer_info
 from ..parse.records import EngineInfo, TimingProfile
-from ..parse.textio import TextSource
+from ..parse.textio import STDIN_NAME, TextSource
 from ..parse.timing_profile import parse_timing_profile
 from .model import Input
 
@@ -49,6 +50,8 @@ class Capture:
     manifest_input: int = -1
     learned: dict[int, str] = field(default_factory=dict)
     """Tactic id → kernel name from further logs (dictionary.py). Never proof: tables and suspicions only, marked as such."""
+    keep: ExitStack | None = None
+    """Holds the unpacked archive that the inputs lie in."""
 
 
 def load_captures(paths: Sequence[str], progress: Progress | None = None) -> list[Capture]:
@@ -58,16 +61,42 @@ def load_captures(paths: Sequence[str], progress: Progress | None = None) -> lis
     """
     if not paths:
         raise UsageError("no input: name a layer-info file, a timing profile, a build log or a capture folder")
-    loose = [p for p in paths if p == "-" or not Path(p).is_dir()]
-    folders = [p for p in paths if p not in loose]
+    loose: list[str] = []
+    folders: list[str] = []
+    for path in paths:
+        (folders if path != "-" and (Path(path).is_dir() or _is_tar(path)) else loose).append(path)
     captures = [_load_files("", loose, progress)] if loose else []
-    return [*captures, *(_load_files(folder, _folder_files(folder), progress, folder=True) for folder in folders)]
+    return [*captures, *(_load_folder(folder, progress) for folder in folders)]
+
+
+def _is_tar(path: str) -> bool:
+    """Whether a file is the archive that a capture script ends in: the mark of a tar, or a packed file of that name."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(263)
+    except OSError:
+        return False  # said when it is opened as an input
+    packed = head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ"))
+    return head[257:262] == b"ustar" or (packed and path.endswith((".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")))
+
+
+def _load_folder(path: str, progress: Progress | None) -> Capture:
+    """One capture folder, or the archive that holds one (unpacked for as long as the capture lives)."""
+    if Path(path).is_dir():
+        return _load_files(path, _folder_files(path), progress, folder=True)
+    from ..capture.folder import opened_capture
+
+    keep = ExitStack()
+    folder = str(keep.enter_context(opened_capture(Path(path))))
+    capture = _load_files(path, _folder_files(folder), progress, folder=True)
+    capture.keep = keep
+    return capture
 
 
 def _folder_files(folder: str) -> list[str]:
     root = Path(folder)
     try:
-        known = [root / name for name in FOLDER_NAMES if (root / name).is_file()]
+        known = [root / name for name in FOLDER_NAMES if (root / name).is_file()]  # `*.damaged` files of a failed build are not among them
         found = (
             known
             if (root / "manifest.json").is_file() or len(known) > 1
@@ -144,6 +173,12 @@ def _add_onnx(capture: Capture, source: TextSource, progress: Progress | None) -
     capture.check_input = _input(capture, source, "onnx", None, None)
 
 
+def attach_model(capture: Capture, model: str) -> None:
+    """Join the weights of the ONNX model that a capture was built from."""
+    if capture.check is None:
+        _add_onnx(capture, TextSource(model), None)
+
+
 def _add_trace(capture: Capture, source: TextSource, progress: Progress | None) -> None:
     from ..parse.kernel_trace import parse_kernel_trace
 
@@ -160,11 +195,12 @@ def _add_metadata(capture: Capture, source: TextSource, progress: Progress | Non
 
 
 def _add_manifest(capture: Capture, source: TextSource, progress: Progress | None) -> None:
+    from ..capture.manifest import read_manifest
+
+    if source.path != STDIN_NAME:
+        read_manifest(Path(source.path))  # refuses what is no manifest, in one line
     text = source.read_text()
-    try:
-        manifest = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(source.path, f"is a damaged manifest ({error})", todo="name the capture's files themselves") from None
+    manifest = json.loads(text)
     capture.manifest = manifest if isinstance(manifest, dict) else None
     capture.manifest_input = _input(capture, source, "manifest", None, text.count("\n"))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .explain import Options, diagnose
-from .load import Capture, Progress, load_captures
+from .load import Capture, Progress, attach_model, load_captures
 from .model import CaptureDiagnosis, Diagnosis
 from .races import Races
 from .rules import Noise
@@ -45,7 +45,7 @@ class Session:
     """Captures and their diagnosis. `names`: further logs whose tactic names are learned (same TensorRT and GPU)."""
 
     def __init__(
-        self, paths: Sequence[str], options: Options | None = None, progress: Progress | None = None, names: Sequence[str] = ()
+        self, paths: Sequence[str], options: Options | None = None, progress: Progress | None = None, names: Sequence[str] = (), model: str | None = None
     ) -> None:
         self.options = options or Options()
         self.captures: list[Capture] = load_captures(paths, progress)
@@ -53,6 +53,9 @@ class Session:
             from .dictionary import learn_names
 
             learn_names(self.captures, names, progress)
+        if model is not None:
+            for capture in self.captures:
+                attach_model(capture, model)
         if progress is not None and hasattr(progress, "close"):
             progress.close()
         self.diagnosis = Diagnosis(tuple(diagnose(capture, self.options) for capture in self.captures))

@@ -41,7 +41,7 @@ def detect(source: TextSource) -> Kind:
     lead = text.lstrip()
     if not lead:
         raise InputError(source.path, "holds only blanks", todo="capture it again")
-    if lead[0] == "{" and '"trtlens_manifest"' in text[:4096]:
+    if lead[0] == "{" and '"manifest_version"' in text and '"backend"' in text:
         return "manifest"
     if layer_info.looks_like(text):
         return "layer_info"

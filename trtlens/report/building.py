@@ -1,0 +1,108 @@
+"""The terminal's side of `trtlens build`: plan, script or build with live progress; the diagnosis of the folder is the caller's.
+
+In: options as given. Out: the capture folders to explain, or None where nothing was built. Next: cli.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..text import shorten_middle, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+    from ..capture.options import BuildOptions
+    from ..capture.progress import ProgressEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What `trtlens build` captured: the capture folders, the main one first, and the ONNX model whose weights are in the engine."""
+
+    folders: list[str]
+    model: str | None
+
+
+def run_build_command(
+    given: Mapping[str, Any], config: str | None, dry_run: bool, script: str | None, fail_on: Sequence[str], console: Console
+) -> Built | None:
+    """Plan, write the script, or build. Raises UsageError, InputError or BuildFailed (the folder then holds what was captured)."""
+    from ..capture.build import plan_build, run_build
+    from ..capture.settings import SETTINGS_FILE, options_from
+
+    settings = Path(config) if config is not None else Path(SETTINGS_FILE)
+    options = options_from(
+        {key: value for key, value in given.items() if value is not None}, settings if config is not None or settings.is_file() else None
+    )
+    if script is not None:
+        _write_script(options, script, console)
+        return None
+    choice, plan = plan_build(options)
+    if choice.backend == "tensorrt-rtx" and any(id.strip() in ("dense", "sparse") for text in fail_on for id in text.split(",")):
+        raise UsageError(
+            "--fail-on dense has no answer with --backend tensorrt-rtx: it chooses kernels on the user's GPU; build there with tensorrt or trtexec"
+        )
+    say = console.print
+    say(f"backend {choice.backend}: {visible(choice.reason, 300)}", markup=False)
+    if dry_run:
+        for line in plan.lines():
+            print(visible(line, 4000))
+        for refusal in plan.refusals:
+            say(f"refused: {visible(refusal, 500)}", markup=False)
+        return None
+    with _Live(console) as live:
+        result = run_build(options, live.report)
+    say(f"captured into {visible(str(result.folder), 300)}", markup=False)
+    for note in result.manifest.notes:
+        say(f"note: {visible(note, 600)}", markup=False)
+    experiments = [str(result.folder / record.folder) for record in result.manifest.experiments if (result.folder / record.folder).is_dir()]
+    # The weights of what was built: the pruned copy where there is one.
+    pruned = result.folder / "pruned.onnx"
+    model = str(pruned if pruned.is_file() else options.model) if options.model is not None else None
+    return Built([str(result.folder), *experiments], model)
+
+
+def _write_script(options: BuildOptions, target: str, console: Console) -> None:
+    from ..capture.script import emit_script
+    from .files import write_text
+
+    write_text(emit_script(options), target)
+    if target != "-":
+        Path(target).chmod(0o755)
+        console.print(f"wrote {visible(target, 300)}: run it on the GPU machine, then `trtlens explain` the tar it makes", markup=False)
+
+
+class _Live:
+    """One line on a terminal that says where the build stands; nothing where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status: Status | None = None
+        self._shown = sys.stderr.isatty()
+
+    def __enter__(self) -> _Live:
+        if self._shown:
+            self._status = self._console.status("building")
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def report(self, event: ProgressEvent) -> None:
+        """Show the phase, the elapsed time and the last warning."""
+        if self._status is None:
+            return
+        from rich.text import Text
+
+        step = f" {event.step}/{event.steps}" if event.step is not None and event.steps else ""
+        warning = f"  [W] {shorten_middle(event.last_warning, 60)}" if event.last_warning else ""
+        self._status.update(Text(visible(f"{event.phase}{step}  {event.elapsed_s:.0f} s{warning}", 200)))
