@@ -124,7 +124,7 @@ def _keys(capture: Capture) -> set[_Key]:
     """The TensorRT versions and compute capabilities of a capture's builds, as far as both are known."""
     builds = [b for b in capture.log.builds if b.tuned or b.complete or b.version] if capture.log is not None else []
     found = set()
-    for build in builds or [None]:
+    for build in builds if builds else (None,):
         around = surroundings(build, capture.manifest).environment
         if around.tensorrt and around.compute_capability:
             found.add((around.tensorrt, around.compute_capability))

@@ -23,7 +23,7 @@ _PROOF_STYLE = {"proven": "green", "suggested": "yellow", "unknown": "dim"}
 
 def render(diagnosis: Diagnosis, console: Console, *, quiet: bool = False, limit: int = 20) -> None:
     """Print the summary and the `limit` costliest fallbacks of every capture; `quiet`: the headline of each and nothing else."""
-    printer = _Printer(console)
+    printer = Printer(console)
     if not diagnosis.captures:
         printer.line("No inputs were given: there is nothing to diagnose.")
     for number, capture in enumerate(diagnosis.captures):
@@ -37,7 +37,7 @@ def render(diagnosis: Diagnosis, console: Console, *, quiet: bool = False, limit
             _capture(printer, capture, limit)
 
 
-def _capture(printer: _Printer, capture: CaptureDiagnosis, limit: int) -> None:
+def _capture(printer: Printer, capture: CaptureDiagnosis, limit: int) -> None:
     story = words.story(capture)
     printer.line(story.headline, style="bold")
     for note in (*story.counts, *story.notes):
@@ -79,7 +79,7 @@ def _capture(printer: _Printer, capture: CaptureDiagnosis, limit: int) -> None:
             printer.line(words.input_line(item), first="  ", rest="    ", limit=300, style="dim")
 
 
-def _reasons(printer: _Printer, groups: Sequence[words.ReasonGroup]) -> None:
+def _reasons(printer: Printer, groups: Sequence[words.ReasonGroup]) -> None:
     printer.line("layers      ms  why", first="  ", style="dim")
     for group in groups:
         title = words.reason_title(group.reason)
@@ -88,7 +88,7 @@ def _reasons(printer: _Printer, groups: Sequence[words.ReasonGroup]) -> None:
         printer.line(f"{text} ({words.proofs_text(group)})", first=figures, rest=" " * (len(figures) + 2), limit=300)
 
 
-def _fallbacks(printer: _Printer, layers: Sequence[LayerVerdict], limit: int) -> None:
+def _fallbacks(printer: Printer, layers: Sequence[LayerVerdict], limit: int) -> None:
     shown = layers[:limit]
     title = "Fallbacks" if len(layers) == 1 else f"{len(layers):,} fallbacks, costliest first"
     printer.line(title, style="bold")
@@ -105,7 +105,7 @@ def _fallbacks(printer: _Printer, layers: Sequence[LayerVerdict], limit: int) ->
         printer.line(f"  ... and {more}: --html or --json shows all of them.", style="dim")
 
 
-class _Printer:
+class Printer:
     """Lines and tables that fit the console; pure ASCII around the names unless a UTF-8 terminal reads them."""
 
     def __init__(self, console: Console) -> None:
