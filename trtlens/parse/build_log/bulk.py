@@ -7,13 +7,13 @@ that needs a closer look. Next: reader.py. Half of a large log's lines pass here
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import grammar as g
 from . import lines as k
+from .digits import KEYED_BYTES, text_keys
 from .records import Columns
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BULK_ROWS = 32
 """Below this many lines numpy's fixed costs are larger than those of reading the lines one by one."""
 
+MEMO = 100_000  # remembered texts of a kind
 _UNDECIDED = -2
 _STARS, _BLANK_STARS = np.uint64(k.word(b"********")), np.uint64(k.word(b" *******"))
 _FORMATS_LEAD, _REFORMAT_LEAD = len("*************** Autotuning format combination:"), len("*************** Autotuning Reformat:")
@@ -42,6 +43,17 @@ def _format_numbers(reader: LogReader, rows: k.I64, is_reformat: k.Bools) -> k.I
     data, add = index.data, reader.formats.add
     numbers = [add(data[b:e].strip().decode("utf-8", "backslashreplace")) for b, e in zip(begins.tolist(), (ends - 16).tolist(), strict=True)]
     return np.where(whole, np.array(numbers, dtype=np.int64), -1)
+
+
+def _runner_numbers(reader: LogReader, rows: k.I64) -> k.I64:
+    """Layer and runner (two columns) of each row. A layer's runner lines are the same under all its combinations: each text is read once."""
+    index, data = reader.index, reader.index.data
+    begins, ends = index.message[rows], index.end[rows]
+    if len(rows) and int((ends - begins).max()) > KEYED_BYTES:
+        return np.array([reader.runner_numbers(text) for text in _texts(index, rows)], dtype=np.int64).reshape(-1, 2)
+    _, first, place = np.unique(text_keys(index.buffer, begins, ends), return_index=True, return_inverse=True)
+    pairs = [reader.runner_numbers(data[b:e]) for b, e in zip(begins[first].tolist(), ends[first].tolist(), strict=True)]
+    return np.asarray(np.array(pairs, dtype=np.int64).reshape(-1, 2)[place])
 
 
 def _filled(values: k.I64, undecided: int) -> k.I64:
@@ -93,12 +105,10 @@ def read_in_bulk(reader: LogReader, rows: k.I64) -> bool:
     if not all(costs):
         return False
     formats = _format_numbers(reader, rows[is_combination], is_reformat[is_combination])
-    texts = _texts(index, rows[is_section])
-    runners = [reader.runner_numbers(t) if memo is None else memo for t, memo in zip(texts, map(reader.runner_memo.get, texts), strict=True)]
-    numbers = np.fromiter(chain.from_iterable(runners), dtype=np.int64, count=2 * len(runners))
-    layer_of, runner_of = numbers[::2], numbers[1::2]
-    if (len(formats) and formats.min() < 0) or (runners and numbers.min() < 0):
+    numbers = _runner_numbers(reader, rows[is_section])
+    if (len(formats) and formats.min() < 0) or (len(numbers) and numbers.min() < 0):
         return False
+    layer_of, runner_of = numbers[:, 0], numbers[:, 1]
     chosen_rows = rows[is_chosen]
     known, data = reader.chosen_memo, index.data
     winners = [
@@ -163,7 +173,7 @@ def read_in_bulk(reader: LogReader, rows: k.I64) -> bool:
     )  # fmt: skip
     section_rows = rows[is_section]
     first_section = _extend(
-        reader.sections, len(runners), combination=combination[is_section], runner=runner_of, layer=layer_of, line=section_rows + reader.line0,
+        reader.sections, len(numbers), combination=combination[is_section], runner=runner_of, layer=layer_of, line=section_rows + reader.line0,
         offset=reader.starts[section_rows], no_valid=~is_timing[is_section], fastest=0, fastest_time=nan, fastest_line=0, op=-1,
     )  # fmt: skip
     chosen = combination[is_chosen]
@@ -178,7 +188,7 @@ def read_in_bulk(reader: LogReader, rows: k.I64) -> bool:
     mark = np.full(len(rows), -1, dtype=np.int64)
     mark[is_combination] = -(combination[is_combination] + 2)
     number = np.full(len(rows), -1, dtype=np.int64)
-    number[is_section] = first_section + np.arange(len(runners))
+    number[is_section] = first_section + np.arange(len(numbers))
     mark[is_timing] = number[is_timing]
     reader.marks_row.append(rows[moves])
     reader.marks.append(mark[moves])

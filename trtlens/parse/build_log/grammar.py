@@ -53,7 +53,8 @@ REGISTERING_LAYER = re.compile(r"Registering layer: (?P<layer>.*) for ONNX node:
 FACT = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9 ()_]{1,40}?): ?(?P<value>.*)$")
 INNER_DATE = re.compile(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\]")
 # A logger of the user's own (`My Logger: Severity.VERBOSE Tactic: …`): what stands before TensorRT's message is learned from its rulers.
-OWN_LOGGER = re.compile(rb"(?m)^(?P<prefix>[^\n*=>-][^\n]{0,200}?)(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing )")
+RULERS = (b"*************** Autotuning ", b"--------------- Timing Runner", b"=============== Computing ")
+OWN_LOGGER = re.compile(rb"(?P<prefix>[^\n*=>-][^\n]{0,200}?)(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing )")
 SEVERITY_WORD = re.compile(rb"(?i)\b(?:internal_error|verbose|info|warning|error|debug)\b")
 PROFILE_TABLE = re.compile(r"=== Profile \((?P<count>\d+) iterations ?\) ===")
 

@@ -62,6 +62,12 @@ NOISE_BEGINNINGS = (
     b"Removing ",
     b"Swap the layer type",
     b"Average on 10 runs",
+    b"Optimized block assignment",
+    b"Block size ",
+    b"Static check for parsing node",
+    b"Convolution input dimensions",
+    b"Convolution output dimensions",
+    b"Unrecognized MMA instruction",
 )
 _MAYBE_TIMED, _MAYBE_NAMED_TIMED, _MAYBE_FAST_SKIP, _MAYBE_SKIP, _STARS = range(32, 37)
 _BY_FIRST_WORD = {
@@ -157,7 +163,7 @@ def line_ends(data: bytes, buffer: U8, length: int) -> I64:
     """
     whole = (length + 7) // 8
     hits = (buffer[: whole * 8] == 10).view(np.uint64)
-    at = np.flatnonzero(hits)
+    at = np.flatnonzero(hits != 0)
     marks = hits[at]
     single = (marks & (marks - _U(1))) == 0
     found = at * 8 + (np.frexp(marks.astype(np.float64))[1] - 1) // 8
@@ -263,9 +269,11 @@ def _classify(index: LineIndex) -> None:
     rows = np.flatnonzero(kind == _STARS)
     tail = index.words_at(message[rows] + 27)
     kind[rows] = np.where(tail == _U(word(b"format c")), np.uint8(FORMATS), np.where(tail == _U(word(b"Reformat")), np.uint8(REFORMATS), np.uint8(OTHER)))
-    for row in np.flatnonzero(kind == NOISE).tolist():
-        if index.data.find(b"] [", int(message[row]), int(end[row])) >= 0:
-            kind[row] = OTHER  # perhaps two writers in one line
+    rows = np.flatnonzero(kind == NOISE)
+    data = index.data
+    for row, begin, stop in zip(rows.tolist(), message[rows].tolist(), end[rows].tolist(), strict=True):
+        if not data.startswith(NOISE_BEGINNINGS, begin) or data.find(b"] [", begin, stop) >= 0:
+            kind[row] = OTHER  # something else with the same 8 bytes, or perhaps two writers in one line
     _timed(index, np.flatnonzero(kind == _MAYBE_TIMED), TIMED, 0)
     _timed(index, np.flatnonzero(kind == _MAYBE_NAMED_TIMED), NAMED_TIMED, 13)
     rows = np.flatnonzero(kind == _MAYBE_FAST_SKIP)

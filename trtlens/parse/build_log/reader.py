@@ -23,7 +23,8 @@ from ..textio import TextSource
 from ..timing_profile import parse_profile_table
 from . import grammar as g
 from . import lines as k
-from .bulk import BULK_ROWS, read_in_bulk
+from .digits import KEYED_BYTES, text_keys
+from .bulk import BULK_ROWS, MEMO, read_in_bulk
 from .records import (
     CACHED,
     MYELIN,
@@ -45,9 +46,8 @@ from .records import (
 
 _NAN = float("nan")
 _RUNNER_ID = re.compile(r"\[0x[0-9a-fA-F]+\]$")
-_MEMO = 100_000  # remembered texts of a kind
 _KEPT_LINES = 5000  # of each kind of citable line; a hostile log must not fill memory
-_MEMORY_WORDS = ("nsufficient", "out of memory", "Out of memory", "OutOfMemory", "could not be allocated", "NvMapMem", "Requested amount of GPU memory")
+MEMORY_WORDS = ("nsufficient", "out of memory", "Out of memory", "OutOfMemory", "could not be allocated", "NvMapMem", "Requested amount of GPU memory")
 
 
 class LogReader:
@@ -88,6 +88,7 @@ class LogReader:
         self.slow: list[tuple[int, int, int, float, int, int, int, int]] = []
         self.rows: list[list[np.ndarray]] = [[] for _ in range(8)]  # the columns of TacticRows, one array a block
         self.kernel_bytes: dict[bytes, int] = {}
+        self.kernel_keys: dict[int, int] = {}
         self.runner_memo: dict[bytes, tuple[int, int]] = {}
         self.chosen_memo: dict[bytes, int] = {}
         self.named: dict[tuple[int, int], int] = {}
@@ -172,13 +173,13 @@ class LogReader:
     def _own_logger(self, data: bytes) -> bytes:
         """The block with the prefix of a user's own logger written as `[V] `; that prefix is learned from the first ruler line."""
         if self.own_logger is None:
-            match = g.OWN_LOGGER.search(data)
-            ruler = re.search(rb"\*{15} Autotuning |-{15} Timing Runner|={15} Computing ", data)
-            if ruler is None:
+            rulers = [at for at in (data.find(opener) for opener in g.RULERS) if at >= 0]
+            if not rulers:
                 return data
             self.logger_known = True
-            start = data.rfind(b"\n", 0, ruler.start()) + 1
-            if match is None or match.start() > start or k.index_block(data[start : ruler.start()] + b"x").message[0] > 0:
+            start = data.rfind(b"\n", 0, min(rulers)) + 1
+            match = g.OWN_LOGGER.match(data, start)
+            if match is None or k.index_block(data[start : min(rulers)] + b"x").message[0] > 0:
                 return data
             escaped = re.sub(rb"\d+", rb"\\d+", re.escape(match["prefix"]))
             if g.SEVERITY_WORD.search(escaped):
@@ -281,9 +282,17 @@ class LogReader:
 
     def _kernels(self, begins: k.I64, ends: k.I64) -> list[int]:
         """The kernel names at [begins, ends) as numbers."""
-        data, intern = self.index.data, self._kernel
-        names = [data[b:e] for b, e in zip(begins.tolist(), ends.tolist(), strict=True)]
-        return [intern(name) if number is None else number for name, number in zip(names, map(self.kernel_bytes.get, names), strict=True)]
+        data, intern, known = self.index.data, self._kernel, self.kernel_keys
+        if len(begins) and int((ends - begins).max()) > KEYED_BYTES:
+            return [intern(data[b:e]) for b, e in zip(begins.tolist(), ends.tolist(), strict=True)]
+        # Slicing a name out and hashing it costs more than the rest of a line; nearly all are known by their key.
+        keys = text_keys(self.index.buffer, begins, ends).tolist()
+        numbers = list(map(known.get, keys))
+        if None in numbers:
+            for i, number in enumerate(numbers):
+                if number is None:
+                    numbers[i] = known[keys[i]] = intern(data[int(begins[i]) : int(ends[i])])
+        return numbers  # type: ignore[return-value]
 
     def _named_kernels(self, named: k.I64) -> list[int]:
         """The kernels of `… Set Tactic Name: K Tactic: ID` rows; -2 for a row that is something else."""
@@ -318,7 +327,7 @@ class LogReader:
             return named, np.empty(0, dtype=np.int32)
         kernels = np.array(self._named_kernels(named), dtype=np.int32)
         named, kernels = named[kernels != -2], kernels[kernels != -2]
-        if len(self.named) > _MEMO:
+        if len(self.named) > MEMO:
             self.named.clear()  # names only matter within their own runner section
         self.named.update(zip(zip(self._places(named).tolist(), self.index.tactic[named].tolist(), strict=True), kernels.tolist(), strict=True))
         return named, kernels
@@ -433,7 +442,7 @@ class LogReader:
                 return -1, -1
             name = match["layer"].strip()
             memo = (self.layers.add(name) if name else -1, self.runners.add(_RUNNER_ID.sub("", match["runner"])))
-            if len(self.runner_memo) > _MEMO:
+            if len(self.runner_memo) > MEMO:
                 self.runner_memo.clear()
             self.runner_memo[text] = memo
         return memo
@@ -558,7 +567,7 @@ class LogReader:
             return
         if self._layer_first(message, line, offset, foreign, row):
             return
-        if any(w in message for w in _MEMORY_WORDS):
+        if any(w in message for w in MEMORY_WORDS):
             self._memory_line(message, line, offset, row)
             return
         if writer == k.BARE and self.engine_open and message.startswith("Layer("):
@@ -1033,7 +1042,7 @@ class LogReader:
 
     def _ignore(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
         # Beginnings that also begin lines with a memory complaint or two writers in one line take the long way.
-        return False if any(w in message for w in _MEMORY_WORDS) or g.INNER_DATE.search(message, 1) else None
+        return False if any(w in message for w in MEMORY_WORDS) or g.INNER_DATE.search(message, 1) else None
 
     # ------------------------------------------------------------------ the end
 
