@@ -19,7 +19,7 @@ from .races import Races
 from .rules import Noise
 
 if TYPE_CHECKING:
-    from ..report.extras import ReportExtras
+    from .extras import ReportExtras
 
 _NOISE_PART = re.compile(r"\s*(?P<value>\d{1,6}(?:\.\d{1,6})?)\s*(?P<unit>%|ns|us|µs|ms)\s*")
 

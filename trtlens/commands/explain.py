@@ -1,0 +1,61 @@
+"""`trtlens explain`: the diagnosis of existing artefacts. In: options. Out: an exit code. Next: diagnose/session.py."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .common import (
+    AllowUnknown,
+    FailOn,
+    Html,
+    Json,
+    Markdown,
+    NoColor,
+    Proof,
+    Quiet,
+    TableFormat,
+    Tables,
+    command,
+    progress,
+    report,
+)
+
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+@command
+def explain(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE…",
+            help="Layer info, timing profile, build log (.gz, .zst, - for standard input), ONNX model, kernel trace, or capture folders.",
+            show_default=False,
+        ),
+    ],
+    json: Json = None,
+    html: Html = None,
+    markdown: Markdown = None,
+    tables: Tables = None,
+    format: TableFormat = "parquet",
+    layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="One engine layer or ONNX node in depth.")] = None,
+    build: Annotated[int | None, typer.Option("--build", metavar="N", help="Which build of a log that holds several.")] = None,
+    noise: Annotated[str, typer.Option("--noise", metavar="3%,1us", help="Two times are equal within the larger of the two.")] = "3%,1us",
+    names: Annotated[
+        list[str] | None, typer.Option("--names", metavar="DIR|FILE", help="More logs of this TensorRT and GPU, to name tactic ids.")
+    ] = None,
+    fail_on: FailOn = None,
+    allow_unknown: AllowUnknown = False,
+    proof: Proof = "unknown",
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> int | None:
+    """Why do eligible layers run dense? Diagnose the artefacts of one capture."""
+    from ..diagnose.explain import Options
+    from ..diagnose.session import Session, parse_noise
+
+    session = Session(files, Options(build=build, noise=parse_noise(noise)), progress(no_color), names or ())
+    return report(session, json, html, markdown, tables, format, layer, fail_on, allow_unknown, proof, quiet, no_color)
