@@ -131,6 +131,8 @@ class DiffResult:
     layers: tuple[LayerDiff, ...]
     only_a: tuple[Unmatched, ...]
     only_b: tuple[Unmatched, ...]
+    paths_a: tuple[str, ...] = ()
+    paths_b: tuple[str, ...] = ()
 
 
 def diff(a: CaptureDiagnosis, b: CaptureDiagnosis, noise: Noise | None = None, names: tuple[str, str] = ("A", "B")) -> DiffResult:
@@ -148,7 +150,7 @@ def diff(a: CaptureDiagnosis, b: CaptureDiagnosis, noise: Noise | None = None, n
     return DiffResult(
         names[0], names[1], noise, _environment(a, b, build_a, build_b), _cautions(a, b, build_a, build_b, names), totals_a, totals_b,
         beyond(totals_a.total_ms, totals_b.total_ms, noise), layers, _unmatched(build_a.layers, matching.only_a),
-        _unmatched(build_b.layers, matching.only_b),
+        _unmatched(build_b.layers, matching.only_b), tuple(item.path for item in a.inputs), tuple(item.path for item in b.inputs),
     )  # fmt: skip
 
 

@@ -1,0 +1,216 @@
+"""`trtlens diff`: what it prints and writes, and that a hostile name stays text in each form."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import pytest
+from rich.console import Console
+
+from tests.report import factory
+from tests.report.factory import build, diagnosis, layer, sparse_layer
+from tests.synthetic.truth import Switches, make_capture
+from trtlens.diagnose.diff import DiffResult, diff
+from trtlens.diagnose.model import CaptureDiagnosis, Environment, LayerVerdict, RunningTactic
+from trtlens.errors import InputError, UsageError
+from trtlens.report.diff import compare, run_diff, side_files, side_names
+from trtlens.report.diff_html import ROWS, diff_page, render_diff_html
+from trtlens.report.diff_json import diff_schema, diff_to_dict
+from trtlens.report.diff_terminal import render_diff
+from trtlens.report.diff_words import story
+from trtlens.text import display_width
+
+
+def capture(*layers: LayerVerdict, **changes: object) -> CaptureDiagnosis:
+    return diagnosis(build(layers, **changes)).captures[0]
+
+
+def printed(result: DiffResult, width: int = 100, **options: bool) -> str:
+    stream = io.StringIO()
+    render_diff(result, Console(file=stream, width=width), **options)
+    return stream.getvalue()
+
+
+LOST = diff(capture(sparse_layer("conv", time_ms=0.08)), capture(layer("conv", time_ms=0.1)), names=("old", "new"))
+_LAYERS = factory.hostile().captures[0].builds[0].layers
+_CHANGED = [dataclasses.replace(one, reason="tie", tactic=RunningTactic(f"{one.name}!", 2, None, None)) for one in reversed(_LAYERS)]
+HOSTILE = diff(factory.hostile().captures[0], capture(*_CHANGED, sparse_layer(factory.HOSTILE_NAMES[0] * 3)))
+
+
+def test_the_headline_says_what_was_lost_and_what_it_costs() -> None:
+    told = story(LOST)
+    assert told.headline == "1 layer that ran sparse in old does not in new; 0.080 ms became 0.100 ms (beyond noise, +25.0 %)."
+    (section,) = told.sections
+    assert section.title == "Sparse in old, not in new"
+    (row,) = section.rows
+    assert (row.name, row.change) == ("conv", "sparse -> dense (picked -> slower)")
+    assert "a dense one was faster" in row.why
+
+
+def test_nothing_changed_is_said_plainly() -> None:
+    same = capture(layer("conv"))
+    told = story(diff(same, same))
+    assert told.headline.startswith("No layer began or ceased to run sparse; 0.102 ms became 0.102 ms (within noise")
+    assert told.sections == ()
+    assert "1 group of layers did not change" in told.notes[0]
+
+
+def test_each_group_stands_in_one_section_worst_first() -> None:
+    a = [layer(f"c{i}", time_ms=0.1) for i in range(6)]
+    b = [layer("c0", time_ms=0.11), layer("c1", time_ms=0.2), layer("c2", time_ms=0.05), sparse_layer("c3"), layer("c4", reason="tie"), layer("c5")]
+    told = story(diff(capture(*a), capture(*b)))
+    assert [(s.title, [row.name for row in s.rows]) for s in told.sections] == [
+        ("Sparse in B, not in A", ["c3"]),
+        ("Slower in B beyond noise", ["c1", "c0"]),
+        ("Faster in B beyond noise", ["c2"]),
+        ("Another reason or proof", ["c4"]),
+    ]
+
+
+def test_the_environment_comes_before_everything_else() -> None:
+    other = capture(layer("conv"), environment=Environment("10.3.0", "Orin", "8.7", ("fp16",), "enable", None))
+    lines = printed(diff(capture(layer("conv")), other)).splitlines()
+    assert lines[0] == "! TensorRT: 8.5.2 in A, 10.3.0 in B"
+
+
+def test_quiet_is_one_sentence() -> None:
+    text = printed(LOST, quiet=True)
+    assert text.split("\n\n") == [text]
+    assert text.startswith("1 layer that ran sparse in old does not in new")
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+@pytest.mark.parametrize("result", [LOST, HOSTILE], ids=["lost", "hostile"])
+def test_the_terminal_view_fits_and_moves_no_cursor(result: DiffResult, width: int) -> None:
+    text = printed(result, width)
+    assert max(map(display_width, text.split("\n"))) <= width
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u200b\u2028\ud800-\udfff]", text)
+
+
+@pytest.mark.parametrize("result", [LOST, HOSTILE], ids=["lost", "hostile"])
+def test_the_json_is_what_its_schema_says(result: DiffResult) -> None:
+    document = json.loads(json.dumps(diff_to_dict(result), allow_nan=False))
+    jsonschema.Draft202012Validator.check_schema(diff_schema())
+    jsonschema.Draft202012Validator(diff_schema()).validate(document)
+    assert len(document["layers"]) == len(result.layers)
+
+
+def test_the_schema_refuses_another_document() -> None:
+    document = diff_to_dict(LOST)
+    document["layers"][0]["a"]["status"] = "fast"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(diff_schema()).validate(document)
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: dict[str, int] = {}
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        self.attributes |= {name for name, _ in attrs}
+
+
+def test_a_hostile_name_adds_no_tag_and_the_policy_names_the_style() -> None:
+    text = render_diff_html(HOSTILE)
+    tags = Tags()
+    tags.feed(text)
+    assert tags.tags.keys().isdisjoint({"script", "img", "iframe", "a", "form"})
+    assert tags.tags["details"] == sum(bool(row["details"]) for section in diff_page(HOSTILE)["sections"] for row in section["rows"])
+    assert not any(name.startswith("on") for name in tags.attributes)
+    match = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert match is not None
+    digest = base64.b64encode(hashlib.sha256(match[1].encode()).digest()).decode()
+    assert f"style-src-elem 'sha256-{digest}'" in text
+    assert "default-src 'none'" in text
+    assert "http" not in re.sub(r"http-equiv|https:(?:&#47;|/)+example\.com|http:(?:/|&#47;)+x", "", text)
+
+
+def test_a_page_of_thousands_of_changes_says_what_it_leaves_out() -> None:
+    a = capture(*(layer(f"c{i}", onnx_nodes=(f"c{i}",), time_ms=0.1) for i in range(ROWS + 7)))
+    b = capture(*(layer(f"c{i}", onnx_nodes=(f"c{i}",), time_ms=0.2) for i in range(ROWS + 7)))
+    (section,) = diff_page(diff(a, b))["sections"]
+    assert (len(section["rows"]), section["more"]) == (ROWS, 7)
+
+
+# ---- the command
+
+
+def write(folder: Path, seed: int, dialect: str, **changes: object) -> Path:
+    made = make_capture(seed, dialect, Switches(**changes))  # type: ignore[arg-type]
+    folder.mkdir()
+    (folder / "build.log").write_text(made.log)
+    if made.layer_info:
+        (folder / "layer_info.json").write_text(made.layer_info)
+    if made.profile:
+        (folder / "profile.json").write_text(made.profile)
+    return folder
+
+
+def test_two_folders_are_compared_and_written(tmp_path: Path) -> None:
+    a, b = write(tmp_path / "before", 3, "8.5"), write(tmp_path / "after", 3, "8.6")
+    stream = io.StringIO()
+    code = run_diff(str(a), str(b), str(tmp_path / "d.json"), str(tmp_path / "d.html"), console=Console(file=stream, width=100))
+    assert code is None
+    document = json.loads((tmp_path / "d.json").read_text())
+    jsonschema.Draft202012Validator(diff_schema()).validate(document)
+    assert (document["a"]["name"], document["b"]["name"]) == ("before", "after")
+    assert document["only_a"] == document["only_b"] == []
+    assert {change["kind"] for one in document["layers"] for change in one["changes"]} <= {"status", "reason", "proof", "tactic", "time"}
+    assert "TensorRT: 8.5" in stream.getvalue()
+    assert (tmp_path / "d.html").read_text().startswith("<!doctype html>")
+
+
+def test_loose_files_are_joined_by_commas(tmp_path: Path) -> None:
+    folder = write(tmp_path / "one", 3, "8.5")
+    files = ",".join(str(path) for path in sorted(folder.iterdir()))
+    result = compare(files, str(folder))
+    assert result.layers
+    assert not any(one.changed for one in result.layers)
+
+
+def test_a_file_whose_name_holds_a_comma_is_one_file(tmp_path: Path) -> None:
+    odd = tmp_path / "a,b.log"
+    odd.write_text("x")
+    assert side_files(str(odd)) == [str(odd)]
+    assert side_files("a.json, b.log") == ["a.json", "b.log"]
+
+
+def test_a_side_that_is_two_captures_or_none_is_refused(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "one", 3, "8.5"), write(tmp_path / "two", 3, "8.5")
+    with pytest.raises(UsageError, match="is 2 captures"):
+        compare(f"{one},{two}", str(one))
+    with pytest.raises(InputError, match="no such file"):
+        compare(str(tmp_path / "missing.log"), str(one))
+    with pytest.raises(UsageError, match="standard input"):
+        compare("-", "-")
+
+
+def test_sides_are_called_by_what_tells_them_apart() -> None:
+    assert side_names("runs/trt8/capture", "runs/trt10/capture") == ("trt8", "trt10")
+    assert side_names("x", "x") == ("A", "B")
+    assert side_names("a" * 60 + ".json", "b.json") == ("A", "B")
+    assert side_names("trt8/layers.json,trt8/build.log", "trt10/layers.json") == ("trt8", "trt10")
+
+
+def test_the_comparison_does_not_depend_on_who_is_asked_first() -> None:
+    a, b = factory.engine(120).captures[0], factory.engine(90).captures[0]
+    forth, back = diff(a, b), diff(b, a)
+    assert {(one.a.names, one.b.names) for one in forth.layers} == {(one.b.names, one.a.names) for one in back.layers}
+    assert [one.name for one in forth.only_a] == [one.name for one in back.only_b]
+
+
+def test_a_time_that_is_not_finite_is_written_as_unknown() -> None:
+    odd = dataclasses.replace(layer("conv"), time_ms=float("inf"))
+    document = diff_to_dict(diff(capture(odd), capture(layer("conv"))))
+    assert document["layers"][0]["a"]["time_ms"] is None

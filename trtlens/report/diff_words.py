@@ -1,0 +1,198 @@
+"""What a comparison says, before anyone decides how it looks: headline, totals, and the changed layers in the order in which they matter.
+
+In: diagnose.diff.DiffResult. Out: `DiffStory`, plain strings still raw. Next: diff_terminal.py and diff_html.py, which print them in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..diagnose.diff import DiffResult, LayerDiff, Side, Totals, Unmatched, status_text
+from . import words
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One group of layers. `change`: what changed in a few words; `why`: the other capture's own sentence; `details`: (kind, A, B)."""
+
+    name: str
+    change: str
+    a_ms: float | None
+    b_ms: float | None
+    delta_ms: float | None
+    ratio: float | None
+    why: str
+    details: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Layers that changed alike, the largest difference in time first."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DiffStory:
+    """All that a report says about two captures. `totals`: (figure, A, B, difference)."""
+
+    headline: str
+    environment: tuple[str, ...]
+    cautions: tuple[str, ...]
+    totals: tuple[tuple[str, str, str, str], ...]
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...]
+    only_a: tuple[Unmatched, ...]
+    only_b: tuple[Unmatched, ...]
+    inputs: tuple[str, ...]
+
+
+def story(result: DiffResult) -> DiffStory:
+    """The comparison in words."""
+    a, b = result.name_a, result.name_b
+    left = list(result.layers)
+
+    def take(title: str, test: Callable[[LayerDiff], bool]) -> Section:
+        chosen = [one for one in left if test(one)]
+        left[:] = [one for one in left if not test(one)]
+        chosen.sort(key=lambda one: (-abs(one.delta_ms or 0.0), one.a.positions))
+        return Section(title, tuple(map(_row, chosen)))
+
+    sections = (
+        take(f"Sparse in {a}, not in {b}", lost_sparse),
+        take(f"Sparse in {b}, not in {a}", gained_sparse),
+        take("Another status", lambda one: one.has("status")),
+        take(f"Slower in {b} beyond noise", lambda one: bool(one.beyond_noise) and (one.delta_ms or 0.0) > 0),
+        take(f"Faster in {b} beyond noise", lambda one: bool(one.beyond_noise)),
+        take("Another reason or proof", lambda one: one.has("reason", "proof")),
+        take("Another tactic, format, fusion or shape, no time beyond noise", lambda one: one.changed),
+    )
+    return DiffStory(
+        _headline(result), tuple(f"{d.what}: {_stated(d.a)} in {a}, {_stated(d.b)} in {b}" for d in result.environment), result.cautions,
+        _totals(result), tuple(section for section in sections if section.rows), _notes(result, len(left)), result.only_a, result.only_b,
+        tuple(f"{name}: {', '.join(paths)}" for name, paths in ((a, result.paths_a), (b, result.paths_b)) if paths),
+    )  # fmt: skip
+
+
+def lost_sparse(one: LayerDiff) -> bool:
+    """A sparse tactic ran in A and none is known to run in B."""
+    return _sparse(one.a) and not _sparse(one.b)
+
+
+def gained_sparse(one: LayerDiff) -> bool:
+    """A sparse tactic runs in B and none is known to have run in A."""
+    return _sparse(one.b) and not _sparse(one.a)
+
+
+def _sparse(side: Side) -> bool:
+    return any(status == "sparse" for status, _ in side.statuses)
+
+
+def _stated(value: str | None) -> str:
+    return value if value is not None else "not stated"
+
+
+def _headline(result: DiffResult) -> str:
+    lost, gained = (sum(map(test, result.layers)) for test in (lost_sparse, gained_sparse))
+    parts = []
+    if lost:
+        parts.append(f"{words.count(lost, 'layer')} that ran sparse in {result.name_a} {'does' if lost == 1 else 'do'} not in {result.name_b}")
+    if gained:
+        verb = "runs" if gained == 1 else "run"
+        parts.append(f"{words.count(gained, 'layer')} {verb} sparse in {result.name_b} and did not in {result.name_a}")
+    if not parts:
+        parts.append("no layer began or ceased to run sparse")
+    one, two = result.totals_a.total_ms, result.totals_b.total_ms
+    if one is not None and two is not None:
+        share = f", {words.percent((two - one) / one)}" if one > 0 else ""
+        within = "beyond noise" if result.total_beyond_noise else "within noise"
+        parts.append(f"{words.ms(one)} ms became {words.ms(two)} ms ({within}{share})")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _totals(result: DiffResult) -> tuple[tuple[str, str, str, str], ...]:
+    a, b = result.totals_a, result.totals_b
+    rows = [
+        ("total ms", words.ms(a.total_ms), words.ms(b.total_ms), _delta_ms(a.total_ms, b.total_ms)),
+        ("ms in fallbacks", words.ms(a.fallback_ms), words.ms(b.fallback_ms), _delta_ms(a.fallback_ms, b.fallback_ms)),
+        ("ms in reformats", words.ms(a.reformat_ms), words.ms(b.reformat_ms), _delta_ms(a.reformat_ms, b.reformat_ms)),
+    ]
+    counted: list[tuple[str, int | None, int | None]] = [
+        ("layers", a.layers, b.layers),
+        ("eligible", a.eligible, b.eligible),
+        ("run sparse", a.picked, b.picked),
+        ("eligible, run dense", a.fallback, b.fallback),
+        ("reformats", a.reformats, b.reformats),
+        *((f"fallback: {reason}", _reason(a, reason), _reason(b, reason)) for reason in _reasons(a, b)),
+    ]
+    rows += [(label, _number(x), _number(y), f"{y - x:+,}" if x is not None and y is not None and x != y else "") for label, x, y in counted]
+    return tuple(rows)
+
+
+def _reasons(a: Totals, b: Totals) -> list[str]:
+    return sorted({reason for reason, _ in (*a.by_reason, *b.by_reason)})
+
+
+def _reason(totals: Totals, reason: str) -> int:
+    return dict(totals.by_reason).get(reason, 0)
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
+
+
+def _delta_ms(a: float | None, b: float | None) -> str:
+    return "" if a is None or b is None else signed_ms(b - a)
+
+
+def signed_ms(value: float | None) -> str:
+    """`+0.012`, `-0.3`; `?` where it is unknown."""
+    return "?" if value is None else ("+" if value > 0 else "-" if value < 0 else "") + words.ms(abs(value))
+
+
+def _row(one: LayerDiff) -> Row:
+    status_a, status_b = status_text(one.a), status_text(one.b)
+    change = f"{status_a} -> {status_b}" if status_a != status_b else status_b
+    reasons = [side.reason or "none" for side in (one.a, one.b)]
+    if reasons[0] != reasons[1]:
+        change += f" ({reasons[0]} -> {reasons[1]})"
+    elif one.b.reason is not None:
+        change += f" ({reasons[1]})"
+    ratio = one.delta_ms / one.a.time_ms if one.delta_ms is not None and one.a.time_ms else None
+    details: list[tuple[str, str, str]] = [(change.kind, change.a, change.b) for change in one.changes]
+    if one.a.names != one.b.names:
+        details.insert(0, ("names", " | ".join(one.a.names), " | ".join(one.b.names)))
+    if one.matched_by in ("structure", "region"):
+        details.append(("matched by", one.matched_by, "its shapes and neighbours" if one.matched_by == "structure" else "the ends of its region"))
+    why = one.b.summary if one.has("status", "reason", "proof") else ""
+    return Row(group_name(one), change, one.a.time_ms, one.b.time_ms, one.delta_ms, ratio, why, tuple(details))
+
+
+def group_name(one: LayerDiff) -> str:
+    """`conv1`, as A names it; where fusions differ `conv1 + relu1 => conv1 | relu1`."""
+    a, b = one.a.names, one.b.names
+    return a[0] if len(a) == len(b) == 1 else f"{_several(a)} => {_several(b)}"
+
+
+def _several(names: tuple[str, ...]) -> str:
+    shown = " | ".join(name or "(no name)" for name in names[:3])
+    return f"{shown} | {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _notes(result: DiffResult, unchanged: int) -> tuple[str, ...]:
+    notes = []
+    if unchanged:
+        notes.append(f"{words.count(unchanged, 'group')} of layers did not change beyond noise.")
+    fused = sum(one.has("fusion") for one in result.layers)
+    if fused:
+        verb = "is" if fused == 1 else "are"
+        notes.append(f"{words.count(fused, 'group')} {verb} fused differently; the times of a group are summed.")
+    untimed = sum(one.beyond_noise is None for one in result.layers)
+    if untimed and untimed < len(result.layers):
+        notes.append(f"{words.count(untimed, 'group')} {'has' if untimed == 1 else 'have'} no time on one side, and none is compared.")
+    noise = result.noise
+    notes.append(f"Noise band: the larger of {noise.ratio * 100:g} % and {noise.time_ms * 1000:g} us.")
+    return tuple(notes)
