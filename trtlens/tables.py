@@ -110,7 +110,7 @@ TACTICS = Table(
         Column("sparse", "bool", None, "By the kernel's name; false for runners without sparse kernels; null where unknown."),
         Column("time_ms", "float64", "ms", "The logged time; null where there is none (skipped, or no time came out)."),
         Column("source", "category", None, "`timed`, `cached` (a result reused), `skipped`, or `myelin` (a row of a Myelin table).", nullable=False),
-        Column("skipped_why", "category", None, "Why it was skipped: memory, scratch, time limit, exception, only option."),
+        Column("skipped_why", "category", None, "Why it was skipped: memory, scratch, time limit, exception or only option, with the sizes that were printed."),
         _line(),
         _profile(),
         Column("operation", "category", None, "Myelin tables: the operation inside the region."),
