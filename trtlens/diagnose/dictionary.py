@@ -85,10 +85,14 @@ def learn_names(captures: Sequence[Capture], names: Sequence[str], progress: Pro
 
 
 def _further(path: str, progress: Progress | None) -> list[Capture]:
-    """The captures at a path: a file with what stands beside it for identity, a capture folder, or a folder of logs, each by itself."""
+    """The captures at a path: a file, a capture folder, or else every log and capture folder in a folder, each by itself."""
     place = Path(path)
-    if not place.is_dir() or (place / "manifest.json").is_file():
+    try:
         return load_captures([path], progress)
+    except (InputError, UsageError) as error:
+        if not place.is_dir():
+            raise
+        whole = error
     try:
         entries = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -102,7 +106,7 @@ def _further(path: str, progress: Progress | None) -> list[Capture]:
         except (InputError, UsageError):
             continue  # whatever else lies in the folder
     if not found:
-        raise InputError(path, "holds no build log and no capture folder", todo="name build logs, layer infos in capture folders, or a folder of them")
+        raise whole
     return found
 
 
