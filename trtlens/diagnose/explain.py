@@ -20,7 +20,7 @@ from ..text import tactic_hex
 from .citing import Citer
 from .eligibility import Judge, Judgement
 from .environment import Surroundings, surroundings
-from .findings import find_mismatch, info_warnings, log_warnings, mismatch_warning, unmatched_rows
+from .findings import find_mismatch, info_warnings, log_warnings, mismatch_warning, time_sum, unmatched_rows
 from .layers import (
     EngineLayer,
     LayerTime,
@@ -153,6 +153,8 @@ class _Diagnosing:
             self.warnings.append(mismatch_warning(mismatch, capture.engine_input, capture.log_input, self.citer, costs))
         if log is not None:
             self.warnings += log_warnings(log, build, self.citer, self._unjoined_cache())
+            slow = time_sum(build, total_ms, self.citer) if build is not None else None
+            self.warnings += [slow] if slow is not None else []
         if capture.engine is not None:
             self.warnings += info_warnings(capture.engine, capture.engine_input)
             self._note_warnings(capture)
@@ -239,11 +241,17 @@ class _Diagnosing:
         """A kernel trace names what ran; it decides for layers whose tactic no other input names only where the name is unambiguous."""
         # The trace holds kernels, not layers: it can confirm a known name, not assign one. Confirmation is cited in the verdict.
         self.traced: dict[str, tuple[int, Any]] = {}
-        for number, trace in self.capture.traces:
-            for kernel in trace.kernels:
-                from ..parse.kernel_trace import tactic_name
+        self.trace_all_dense: tuple[int, int] | None = None
+        from ..parse.kernel_trace import tactic_name
 
-                self.traced.setdefault(tactic_name(kernel.name), (number, kernel))
+        for number, trace in self.capture.traces:
+            kinds = set()
+            for kernel in trace.kernels:
+                name = tactic_name(kernel.name)
+                self.traced.setdefault(name, (number, kernel))
+                kinds.add(is_sparse(name))
+            if kinds == {False}:
+                self.trace_all_dense = (number, len(trace.kernels))
 
     def _times(self) -> tuple[list[LayerTime | None], float | None]:
         capture = self.capture
@@ -387,6 +395,8 @@ class _Diagnosing:
             return False, "list"
         if layer.tactic_name == _STUB or self.around.jit:
             return None, "none"
+        if self.trace_all_dense is not None:
+            return False, "trace"  # every kernel that ran has a name, and none is sparse
         # A row that only the list names is about the log's own build, whatever the layer info is of.
         if listing is not None and listing.picked is not None and listed is not None and (not self.distrusted or layer.listed_only):
             if listed in listing.picked or layer.name in listing.picked:
@@ -542,7 +552,7 @@ class _Diagnosing:
         strategy = self._other_strategy(layer, ruling)
         ruling = strategy if strategy is not None else ruling
         proof = weaker(ruling.proof, judgement.eligibility.proof)
-        if how == "list" and layer.region is None:
+        if how in ("list", "trace") and layer.region is None:
             proof = weaker(proof, "suggested")
         if self.distrusted and not layer.listed_only and ruling.proof != "unknown" and ruling.reason != "not-captured":
             ruling.summary = f"in another build of this model: {ruling.summary}"
@@ -654,6 +664,9 @@ class _Diagnosing:
                 found.append(PointerEvidence(self.capture.engine_input, f"{layer.pointer}/TacticValue", tactic_hex(layer.tactic_id)))
         if layer.line is not None:
             found.append(self.citer.line(layer.line))
+        if self.trace_all_dense is not None and layer.sparse is None:
+            number, count = self.trace_all_dense
+            found.append(PointerEvidence(number, "", f"none of the {count:,} kernels in the trace is sparse"))
         if layer.tactic_name in self.traced:
             number, kernel = self.traced[layer.tactic_name]
             line = getattr(kernel.first, "line", None) or 0

@@ -5,6 +5,7 @@ In: the capture's inputs as parsed and joined. Out: `Warning`s. Next: explain.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from .model import Evidence, PointerEvidence, Warning
 from .races import stderr_missing
 
 _UNKNOWN_SHARE = 0.005
+_LATENCY_TOLERANCE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +163,21 @@ def unmatched_rows(profile: TimingProfile, rows: Sequence[int], profile_input: i
         "unmatched-rows",
         f"{len(lost):,} of {len(profile.rows):,} rows of the timing profile ({time_ms:.4g} ms) have no layer of that name, {lost[0].name!r} among them",
         evidence,
+    )
+
+
+def time_sum(build: Build, total_ms: float | None, cite: Citer) -> Warning | None:
+    """The layers' times against the latency that trtexec measured in the same log: they differ for several streams, or for profiling itself."""
+    fact = build.facts.get("gpu compute time")
+    match = re.search(r"median = (\d+(?:\.\d+)?) ms", fact[0]) if fact is not None else None
+    if match is None or fact is None or not total_ms:
+        return None
+    latency_ms = float(match[1])
+    if latency_ms <= 0 or abs(total_ms / latency_ms - 1.0) <= _LATENCY_TOLERANCE:
+        return None
+    more = "more" if total_ms > latency_ms else "less"
+    return Warning(
+        "time-sum",
+        f"the layers' times add up to {total_ms:.4g} ms, {more} than the median GPU compute time of {latency_ms:.4g} ms: shares are those of the profile",
+        (cite.line(fact[1]),),
     )
