@@ -716,7 +716,9 @@ class _Diagnosing:
             and v.reason not in ("slower", "tie")
         ]
         raced = any(v.best_dense_ms is not None for v in fallback)
-        bounds = [r.gain_ms for v in fallback for r in v.remedies if r.gain_kind == "bound" and r.gain_ms is not None]
+        # One bound a layer, however many remedies carry it.
+        per_layer = ([r.gain_ms for r in v.remedies if r.gain_kind == "bound" and r.gain_ms is not None] for v in fallback)
+        bounds = [max(values) for values in per_layer if values]
         return Summary(
             layers=len(verdicts), eligible=sum(known) if known else None, eligible_listed=names, eligible_unmatched=unmatched,
             picked=sum(v.status == "sparse" for v in verdicts), fallback=len(fallback), dense_unknown=sum(v.status == "dense-unknown" for v in verdicts),
