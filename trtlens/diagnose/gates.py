@@ -1,19 +1,68 @@
-"""Gates for CI: does a diagnosis hold what `--fail-on` names?
+"""Gates for CI: does a diagnosis hold what `--fail-on` names, run enough layers sparse, lose no more than allowed, keep what its baseline had?
 
-In: a `Diagnosis`, ids. Out: a list of sentences, empty when every gate passes. Next: cli.py exits 1 where there are any.
-Statuses, reasons and `warn:ID` share one namespace. Where eligibility or the tactic of a layer is unknown and the gate could concern it, the
-gate fails with "cannot tell", unless the caller allows the unknown.
+In: a `Diagnosis` and `Gates`. Out: one `GateResult` a gate and capture, passed ones too. Next: the command line exits 1 where one holds;
+report/junit.py and report/sarif.py write them. Statuses, reasons and `warn:ID` share one namespace. Where eligibility, the tactic or a time that a gate
+needs is unknown and could decide it, the gate fails with "cannot tell", unless the caller allows the unknown.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from ..errors import UsageError
-from .model import STATUSES, BuildDiagnosis, Diagnosis, LayerVerdict, Proof
+from .diff import DiffResult, LayerDiff, Side, diff
+from .model import STATUSES, BuildDiagnosis, CaptureDiagnosis, Diagnosis, LayerVerdict, Proof
 from .reasons import REASONS, WARNINGS, close_to
+from .rules import Noise
 
+Outcome = Literal["passed", "failed", "cannot-tell"]
 _RANK: dict[Proof, int] = {"unknown": 0, "suggested": 1, "proven": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What a diagnosis must hold.
+
+    `fail_on`: ids as `parse_ids` gives them; `min_picked`: at least this share of the eligible layers runs sparse (0 to 1); `max_fallback_ms`: the
+    fallbacks take no more; `baseline`: a capture whose sparse layers must still run sparse and whose fallback time must not grow beyond `noise`.
+    `proof`: count only verdicts at least that sure. Raises UsageError for figures that make no sense.
+    """
+
+    fail_on: tuple[str, ...] = ()
+    min_picked: float | None = None
+    max_fallback_ms: float | None = None
+    baseline: CaptureDiagnosis | None = None
+    allow_unknown: bool = False
+    proof: Proof = "unknown"
+    noise: Noise = field(default_factory=Noise)
+
+    def __post_init__(self) -> None:
+        if self.min_picked is not None and not 0.0 <= self.min_picked <= 1.0:
+            raise UsageError(f"--min-picked takes a share from 0 to 1, such as 0.6, not {self.min_picked:g}")
+        if self.max_fallback_ms is not None and not (math.isfinite(self.max_fallback_ms) and self.max_fallback_ms >= 0):
+            raise UsageError(f"--max-fallback-ms takes milliseconds, such as 0.5, not {self.max_fallback_ms:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate on one capture. `rule`: `fail-on dense`, `min-picked 0.6`, …; `layers`: those that make it fail or that nobody can tell about.
+
+    `messages`: why it fails, a sentence each; empty where it passed.
+    """
+
+    rule: str
+    capture: int
+    outcome: Outcome
+    messages: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the exit code is 1."""
+        return self.outcome != "passed"
 
 
 def known_ids() -> dict[str, object]:
@@ -33,36 +82,144 @@ def parse_ids(text: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
+def evaluate(diagnosis: Diagnosis, gates: Gates) -> tuple[GateResult, ...]:
+    """Every gate on the main build of every capture."""
+    found: list[GateResult] = []
+    for number, capture in enumerate(diagnosis.captures):
+        judge = _Judge(gates, number)
+        found += [judge.fail_on(capture.main, id) for id in gates.fail_on]
+        if gates.min_picked is not None:
+            found.append(judge.min_picked(capture.main, gates.min_picked))
+        if gates.max_fallback_ms is not None:
+            found.append(judge.max_fallback(capture.main, gates.max_fallback_ms))
+        if gates.baseline is not None:
+            found.append(judge.baseline(capture, gates.baseline))
+    return tuple(found)
+
+
 def failures(diagnosis: Diagnosis, ids: Sequence[str], *, allow_unknown: bool = False, proof: Proof = "unknown") -> list[str]:
-    """Why the gate holds, one sentence an id; `proof`: count only verdicts at least that sure."""
-    found: list[str] = []
-    for capture in diagnosis.captures:
-        build = capture.main
+    """Why `--fail-on` holds, one sentence each; empty where it does not."""
+    results = evaluate(diagnosis, Gates(tuple(ids), allow_unknown=allow_unknown, proof=proof))
+    return [message for result in results if result.holds for message in result.messages]
+
+
+class _Judge:
+    """The gates of one capture."""
+
+    def __init__(self, gates: Gates, capture: int) -> None:
+        self.gates, self.capture = gates, capture
+
+    def _result(self, rule: str, failed: list[str], unknown: list[str], layers: Iterable[LayerVerdict | str]) -> GateResult:
+        unknown = [] if self.gates.allow_unknown else [f"cannot tell: {text}" for text in unknown]
+        outcome: Outcome = "failed" if failed else "cannot-tell" if unknown else "passed"
+        names = dict.fromkeys(layer if isinstance(layer, str) else layer.name for layer in layers) if outcome != "passed" else {}
+        return GateResult(rule, self.capture, outcome, (*failed, *unknown), tuple(names))
+
+    # ---- --fail-on
+
+    def fail_on(self, build: BuildDiagnosis | None, id: str) -> GateResult:
+        rule = f"fail-on {id}"
         if build is None:
-            continue
-        for id in ids:
-            found += _warning(build, id.removeprefix("warn:")) if id.startswith("warn:") else _layers(build, id, allow_unknown, proof)
-    return found
+            return self._result(rule, [], [f"{id}: no build in these inputs"], ())
+        if id.startswith("warn:"):
+            return self._result(rule, [f"{id}: {w.message}" for w in build.warnings if f"warn:{w.id}" == id][:1], [], ())
+        hits = [layer for layer in build.layers if id in (layer.status, layer.reason) and self._sure(_sureness(layer, id))]
+        unknown = [layer for layer in build.layers if _could_be(layer, id)]
+        failed = [f"{id}: {_count(hits)}"] if hits else []
+        doubt = [f"{id} could hold for {_count(unknown)}, whose {_what(unknown[0])} is unknown (--allow-unknown passes them)"] if unknown else []
+        return self._result(rule, failed, doubt, hits or unknown)
 
+    def _sure(self, proof: Proof) -> bool:
+        return _RANK[proof] >= _RANK[self.gates.proof]
 
-def _warning(build: BuildDiagnosis, id: str) -> list[str]:
-    return [f"warn:{w.id}: {w.message}" for w in build.warnings if w.id == id][:1]
+    # ---- --min-picked
 
+    def min_picked(self, build: BuildDiagnosis | None, share: float) -> GateResult:
+        rule = f"min-picked {share:g}"
+        if build is None:
+            return self._result(rule, [], ["no build in these inputs"], ())
+        picked = [layer for layer in build.layers if layer.status == "sparse"]
+        fallback = [layer for layer in build.layers if layer.status == "dense" and self._sure(layer.eligibility.proof)]
+        # A layer that runs dense can only lower the share; one whose tactic is unknown could go either way.
+        open_dense = [layer for layer in build.layers if layer.status == "dense-unknown"]
+        open_any = [layer for layer in build.layers if layer.status == "undetermined" and layer.eligibility.value is not False]
+        known = len(picked) + len(fallback)
+        worst = _share(len(picked), known + len(open_dense) + len(open_any))
+        best = _share(len(picked) + len(open_any), known + len(open_any))
+        if share == 0.0 or (worst is not None and worst >= share):
+            return self._result(rule, [], [], ())
+        if best is None:
+            if not open_dense:
+                return self._result(rule, ["no layer is eligible, so none runs sparse"], [], ())
+            doubt = f"the share that runs sparse: {_count(open_dense)} may or may not be eligible"
+            return self._result(rule, [f"no layer is known to run sparse: 0 is below {share:.0%}"] if self.gates.allow_unknown else [], [doubt], open_dense)
+        seen = _share(len(picked), known)
+        if best < share or (self.gates.allow_unknown and seen is not None and seen < share):
+            text = f"{len(picked):,} of {known:,} eligible layers run sparse: {_share(len(picked), known) or 0.0:.1%} is below {share:.0%}"
+            return self._result(rule, [text], [], fallback or open_any)
+        doubt = f"{len(picked):,} of {known:,} eligible layers run sparse, and {_count([*open_any, *open_dense])}, could change that"
+        return self._result(rule, [], [doubt], [*open_any, *open_dense])
 
-def _layers(build: BuildDiagnosis, id: str, allow_unknown: bool, proof: Proof) -> list[str]:
-    hits = [layer for layer in build.layers if (layer.status == id or layer.reason == id) and _RANK[_sureness(layer, id)] >= _RANK[proof]]
-    found = [f"{id}: {_count(hits)}"] if hits else []
-    unknown = [] if allow_unknown else [layer for layer in build.layers if _could_be(layer, id) and layer not in hits]
-    if unknown:
-        found.append(
-            f"cannot tell: {id} could hold for {_count(unknown)}, whose {_what(unknown[0])} is unknown (--allow-unknown passes them)"
+    # ---- --max-fallback-ms
+
+    def max_fallback(self, build: BuildDiagnosis | None, limit_ms: float) -> GateResult:
+        rule = f"max-fallback-ms {limit_ms:g}"
+        if build is None:
+            return self._result(rule, [], ["no build in these inputs"], ())
+        fallback = [layer for layer in build.layers if layer.status == "dense" and self._sure(layer.eligibility.proof)]
+        timed = [layer for layer in fallback if layer.time_ms is not None]
+        spent = math.fsum(layer.time_ms or 0.0 for layer in timed)
+        if spent > limit_ms:
+            return self._result(rule, [f"{spent:.4g} ms in {_count(timed)}, above {limit_ms:g} ms"], [], _costliest(timed))
+        # Layers that could be fallbacks count only if they could carry the sum over the limit.
+        doubtful = [layer for layer in build.layers if layer.status == "dense-unknown" or (layer.status == "undetermined" and layer.eligibility.value is not False)]
+        untimed = [layer for layer in (*fallback, *doubtful) if layer.time_ms is None]
+        possible = spent + math.fsum(layer.time_ms or 0.0 for layer in doubtful)
+        if untimed:
+            return self._result(rule, [], [f"no time is known for {_count(untimed)}"], untimed)
+        if possible > limit_ms:
+            doubt = f"up to {possible:.4g} ms could be spent in fallbacks, as {_count(doubtful)}, may be one"
+            return self._result(rule, [], [doubt], _costliest(doubtful))
+        return self._result(rule, [], [], ())
+
+    # ---- --baseline
+
+    def baseline(self, capture: CaptureDiagnosis, baseline: CaptureDiagnosis) -> GateResult:
+        rule = "baseline"
+        if capture.main is None or baseline.main is None:
+            return self._result(rule, [], [f"no build in {'these inputs' if capture.main is None else 'the baseline'}"], ())
+        result = diff(baseline, capture, self.gates.noise, ("the baseline", "now"))
+        lost = [one for one in result.layers if _sparse(one.a) and _ceased(one)]
+        opaque = [one for one in result.layers if _sparse(one.a) and not _ceased(one) and not _sparse(one.b)]
+        gone = [one.name for one in result.only_a if one.status == "sparse"]
+        failed = [f"{_names(lost)} ran sparse in the baseline and {'does' if len(lost) == 1 else 'do'} not now: {_why(lost[0])}"] if lost else []
+        unknown = [f"{_names(opaque)} ran sparse in the baseline, and what runs now is unknown"] if opaque else []
+        if gone:
+            text = f"{len(gone):,} layers, {gone[0]!r} among them, ran" if len(gone) > 1 else f"1 layer, {gone[0]!r}, ran"
+            unknown.append(f"{text} sparse in the baseline and {'have' if len(gone) > 1 else 'has'} no counterpart now")
+        grown, doubt = self._fallback_growth(result, capture.main)
+        layers = [name for one in (*lost, *opaque) for name in one.b.names] + gone
+        return self._result(rule, failed + grown, unknown + doubt, layers or (_costliest([v for v in capture.main.layers if v.status == "dense"]) if grown else ()))
+
+    def _fallback_growth(self, result: DiffResult, build: BuildDiagnosis) -> tuple[list[str], list[str]]:
+        before, now = result.totals_a.fallback_ms, result.totals_b.fallback_ms
+        if result.totals_b.fallback == 0 and not any(layer.status in ("dense-unknown", "undetermined") for layer in build.layers):
+            return [], []
+        if before is None or now is None:
+            return [], [f"the time in fallbacks {'of the baseline' if before is None else 'now'} is unknown"]
+        if now - before <= max(self.gates.noise.ratio * before, self.gates.noise.time_ms):
+            return [], []
+        longer = sorted(
+            (one for one in result.layers if one.b.status == "dense" and (one.delta_ms or 0.0) > 0 and one.beyond_noise),
+            key=lambda one: -(one.delta_ms or 0.0),
         )
-    return found
+        worst = f"; most of it in {longer[0].b.names[0]!r}" if longer else ""
+        return [f"{now:.4g} ms in fallbacks, {before:.4g} ms in the baseline: beyond noise{worst}"], []
 
 
 def _sureness(layer: LayerVerdict, id: str) -> Proof:
-    """A status stands on the layer's eligibility, a reason on the verdict's own proof; `sparse` on the kernel's name."""
-    return layer.eligibility.proof if layer.status == id == "dense" else layer.proof
+    """The status `dense` stands on the layer's eligibility, everything else on the verdict's own proof."""
+    return layer.eligibility.proof if id == "dense" else layer.proof
 
 
 def _could_be(layer: LayerVerdict, id: str) -> bool:
@@ -84,3 +241,33 @@ def _what(layer: LayerVerdict) -> str:
 def _count(layers: Sequence[LayerVerdict]) -> str:
     first = layers[0].name
     return f"{len(layers):,} layers, {first!r} among them" if len(layers) > 1 else f"1 layer, {first!r}"
+
+
+def _costliest(layers: Sequence[LayerVerdict]) -> list[LayerVerdict]:
+    return sorted(layers, key=lambda layer: -(layer.time_ms or 0.0))
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _sparse(side: Side) -> bool:
+    return any(status == "sparse" for status, _ in side.statuses)
+
+
+def _ceased(one: LayerDiff) -> bool:
+    """A sparse kernel ran in the baseline's layers; of what runs in their place now some is known to be dense that was not so before."""
+    dense = {"dense", "dense-unknown", "ineligible"}
+    before, now = ({status for status, _ in side.statuses} & dense for side in (one.a, one.b))
+    if not _sparse(one.b):
+        return bool(now) or one.b.status == "other"
+    return bool(now - {"ineligible"}) and not before
+
+
+def _names(groups: Sequence[LayerDiff]) -> str:
+    names = [name for one in groups for name in one.b.names]
+    return f"{len(names):,} layers, {names[0]!r} among them," if len(names) > 1 else f"1 layer, {names[0]!r},"
+
+
+def _why(one: LayerDiff) -> str:
+    return f"{one.b.reason or one.b.status or 'unknown'} ({one.b.summary})" if one.b.summary else one.b.reason or "unknown"

@@ -1,0 +1,198 @@
+"""Gates: what passes, what fails, and what nobody can tell, which fails too."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.report.factory import INPUTS, build, diagnosis, layer, sparse_layer, unknown_layer
+from trtlens.diagnose.gates import GateResult, Gates, evaluate, failures, parse_ids
+from trtlens.diagnose.model import CaptureDiagnosis, Diagnosis, Eligibility, LayerVerdict, Warning
+from trtlens.diagnose.rules import Noise
+from trtlens.errors import UsageError
+
+
+def judged(layers: list[LayerVerdict], **gates: object) -> GateResult:
+    (result,) = evaluate(diagnosis(build(layers)), Gates(**gates))  # type: ignore[arg-type]
+    return result
+
+
+def sparse(number: int, start: int = 0, **changes: object) -> list[LayerVerdict]:
+    return [sparse_layer(f"s{i}", onnx_nodes=(f"s{i}",), **changes) for i in range(start, start + number)]
+
+
+def dense(number: int, start: int = 0, **changes: object) -> list[LayerVerdict]:
+    return [layer(f"d{i}", onnx_nodes=(f"d{i}",), **changes) for i in range(start, start + number)]
+
+
+OPAQUE = unknown_layer("region", "undetermined", "myelin-opaque", time_ms=0.2)
+MAYBE = unknown_layer("maybe", "dense-unknown", "eligibility-unknown", time_ms=0.2)
+
+
+# ---- --fail-on
+
+
+def test_an_id_holds_for_the_layers_that_have_it() -> None:
+    result = judged([*dense(2), *sparse(1)], fail_on=("slower",))
+    assert (result.outcome, result.layers) == ("failed", ("d0", "d1"))
+    assert result.messages == ("slower: 2 layers, 'd0' among them",)
+    assert judged([*dense(2), *sparse(1)], fail_on=("tie",)).outcome == "passed"
+    assert judged(dense(1), fail_on=("tie",)).messages == ()
+
+
+def test_a_layer_that_could_be_one_is_not_passed_over() -> None:
+    result = judged([OPAQUE], fail_on=("dense",))
+    assert (result.outcome, result.holds, result.layers) == ("cannot-tell", True, ("region",))
+    assert result.messages[0].startswith("cannot tell: dense could hold for 1 layer, 'region', whose tactic is unknown")
+    assert judged([OPAQUE], fail_on=("dense",), allow_unknown=True).outcome == "passed"
+    assert judged([MAYBE], fail_on=("sparse",)).outcome == "passed"  # a dense tactic runs: it is not sparse
+
+
+def test_only_verdicts_sure_enough_count() -> None:
+    unsure = layer("d", eligibility=Eligibility(True, "suggested"), proof="suggested")
+    assert judged([unsure], fail_on=("dense",), proof="suggested").outcome == "failed"
+    assert judged([unsure], fail_on=("dense",), proof="proven").outcome == "passed"
+    assert judged([layer("d", proof="suggested")], fail_on=("dense",), proof="proven").outcome == "failed"  # dense stands on eligibility
+    assert judged([layer("d", proof="suggested")], fail_on=("slower",), proof="proven").outcome == "passed"
+
+
+def test_a_warning_is_an_id_too() -> None:
+    warned = diagnosis(build(sparse(1), warnings=(Warning("stderr-missing", "no [W] line"),)))
+    assert failures(warned, ("warn:stderr-missing",)) == ["warn:stderr-missing: no [W] line"]
+    assert failures(warned, ("warn:capture-mismatch",)) == []
+
+
+def test_a_capture_without_a_build_cannot_be_told() -> None:
+    empty = Diagnosis((CaptureDiagnosis(INPUTS, None, ()),))
+    gates = Gates(("dense",), 0.5, 1.0, diagnosis(build(sparse(1))).captures[0])
+    assert [result.outcome for result in evaluate(empty, gates)] == ["cannot-tell"] * 4
+
+
+def test_ids_are_checked_with_a_hint() -> None:
+    assert parse_ids(["slower, tie", "slower"]) == ("slower", "tie")
+    with pytest.raises(UsageError, match="did you mean slower"):
+        parse_ids("slowr")
+
+
+# ---- --min-picked
+
+
+def test_the_share_of_eligible_layers_that_run_sparse() -> None:
+    assert judged([*sparse(6), *dense(4)], min_picked=0.6).outcome == "passed"
+    result = judged([*sparse(5), *dense(5)], min_picked=0.6)
+    assert result.messages == ("5 of 10 eligible layers run sparse: 50.0% is below 60%",)
+    assert result.layers == tuple(f"d{i}" for i in range(5))
+
+
+def test_layers_nobody_can_tell_about_count_only_where_they_could_decide() -> None:
+    assert judged([*sparse(9), OPAQUE], min_picked=0.9).outcome == "passed"
+    assert judged([*sparse(5), *dense(4), OPAQUE], min_picked=0.6).outcome == "cannot-tell"
+    assert judged([*sparse(1), *dense(8), OPAQUE], min_picked=0.6).outcome == "failed"
+    assert judged([*sparse(6), *dense(3), MAYBE, MAYBE], min_picked=0.6).outcome == "cannot-tell"
+    assert judged([*sparse(6), *dense(3), MAYBE, MAYBE], min_picked=0.6, allow_unknown=True).outcome == "passed"
+    assert judged([*sparse(5), *dense(4), OPAQUE], min_picked=0.6, allow_unknown=True).outcome == "failed"
+
+
+def test_no_eligible_layer_is_no_share() -> None:
+    none = unknown_layer("pool", "other", None)
+    assert judged([none], min_picked=0.1).messages == ("no layer is eligible, so none runs sparse",)
+    assert judged([MAYBE], min_picked=0.1).outcome == "cannot-tell"
+    assert judged([MAYBE], min_picked=0.1, allow_unknown=True).outcome == "failed"
+    assert judged([none], min_picked=0.0).outcome == "passed"
+
+
+def test_figures_that_make_no_sense_are_refused() -> None:
+    for bad in ({"min_picked": 60.0}, {"min_picked": float("nan")}, {"max_fallback_ms": -1.0}, {"max_fallback_ms": float("inf")}):
+        with pytest.raises(UsageError):
+            Gates(**bad)  # type: ignore[arg-type]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3), st.integers(0, 3), st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0]))
+def test_a_share_passes_or_fails_only_if_every_possible_truth_agrees(picked: int, fallback: int, maybe: int, opaque: int, share: float) -> None:
+    layers = [*sparse(picked), *dense(fallback), *[MAYBE] * maybe, *[OPAQUE] * opaque]
+    outcomes = set()
+    for eligible in range(maybe + 1):
+        for as_sparse in range(opaque + 1):
+            for as_dense in range(opaque - as_sparse + 1):
+                whole = picked + fallback + eligible + as_sparse + as_dense
+                outcomes.add(share == 0 or (whole > 0 and (picked + as_sparse) / whole >= share))
+    expected = {frozenset({True}): "passed", frozenset({False}): "failed"}.get(frozenset(outcomes), "cannot-tell")
+    if expected == "failed" and picked + fallback + opaque == 0 and maybe:
+        expected = "cannot-tell"  # nothing eligible is known of at all
+    assert judged(layers or [unknown_layer("pool", "other", None)], min_picked=share).outcome == expected
+
+
+# ---- --max-fallback-ms
+
+
+def test_the_time_in_fallbacks_is_limited() -> None:
+    assert judged(dense(4, time_ms=0.1), max_fallback_ms=0.41).outcome == "passed"
+    result = judged([*dense(3, time_ms=0.1), *dense(1, 3, time_ms=0.3)], max_fallback_ms=0.5)
+    assert result.messages == ("0.6 ms in 4 layers, 'd0' among them, above 0.5 ms",)
+    assert result.layers[0] == "d3"  # the costliest first
+    assert judged(sparse(3), max_fallback_ms=0.0).outcome == "passed"
+
+
+def test_a_time_that_nobody_knows_is_not_zero() -> None:
+    assert judged(dense(1, time_ms=None), max_fallback_ms=5.0).messages[0] == "cannot tell: no time is known for 1 layer, 'd0'"
+    assert judged([*dense(1, time_ms=0.4), MAYBE], max_fallback_ms=0.5).outcome == "cannot-tell"
+    assert judged([*dense(1, time_ms=0.4), MAYBE], max_fallback_ms=0.5, allow_unknown=True).outcome == "passed"
+    assert judged([*dense(1, time_ms=0.1), MAYBE], max_fallback_ms=0.5).outcome == "passed"  # even if it is one
+
+
+# ---- --baseline
+
+
+def against(before: list[LayerVerdict], now: list[LayerVerdict], **gates: object) -> GateResult:
+    return judged(now, baseline=diagnosis(build(before)).captures[0], **gates)
+
+
+def test_what_ran_sparse_must_still() -> None:
+    assert against(sparse(3), sparse(3)).outcome == "passed"
+    fallen = layer("s1", onnx_nodes=("s1",), time_ms=0.0005)
+    result = against(sparse(3), [*sparse(1), fallen, *sparse(1, 2)])
+    assert (result.outcome, result.layers) == ("failed", ("s1",))
+    assert "1 layer, 's1', ran sparse in the baseline and does not now: slower" in result.messages[0]
+
+
+def test_a_sparse_layer_that_became_opaque_or_vanished_cannot_be_told() -> None:
+    opaque = unknown_layer("s0", "undetermined", "unnamed-tactic", onnx_nodes=("s0",), time_ms=0.1)
+    result = against(sparse(1), [opaque])
+    assert result.outcome == "cannot-tell"
+    assert "'s0', ran sparse in the baseline, and what runs now is unknown" in result.messages[0]
+    vanished = against([*sparse(1), *dense(1)], dense(1))
+    assert vanished.messages == ("cannot tell: 1 layer, 's0', ran sparse in the baseline and has no counterpart now",)
+    assert against(sparse(1), [opaque], allow_unknown=True).outcome == "passed"
+
+
+def test_a_fusion_that_runs_sparse_in_part_is_no_loss_if_it_was_so_before() -> None:
+    whole = sparse_layer("s0 + d0", onnx_nodes=("s0", "d0"))
+    split = [*sparse(1, time_ms=0.04), *dense(1, time_ms=0.0004)]
+    assert against([whole], split).outcome == "failed"
+    assert against(split, split).outcome == "passed"
+    assert against(split, [whole]).outcome == "passed"
+
+
+def test_fallback_time_may_grow_within_noise_only() -> None:
+    assert against(dense(2, time_ms=0.1), dense(2, time_ms=0.102)).outcome == "passed"
+    grown = against(dense(2, time_ms=0.1), [*dense(1, time_ms=0.1), *dense(1, 1, time_ms=0.15)])
+    assert grown.messages == ("0.25 ms in fallbacks, 0.2 ms in the baseline: beyond noise; most of it in 'd1'",)
+    assert grown.layers[0] == "d1"
+    assert against(dense(2, time_ms=0.1), dense(2, time_ms=0.15), noise=Noise(0.6, 0.0)).outcome == "passed"
+    assert against(dense(1, time_ms=None), dense(1)).outcome == "cannot-tell"
+    assert against(dense(1, time_ms=None), sparse(1)).outcome == "passed"  # no fallback is left to have a time
+
+
+def test_every_capture_is_judged() -> None:
+    both = Diagnosis((*diagnosis(build(sparse(1))).captures, *diagnosis(build(dense(1))).captures))
+    assert [(r.capture, r.outcome) for r in evaluate(both, Gates(("dense",)))] == [(0, "passed"), (1, "failed")]
+    assert failures(both, ("dense",)) == ["dense: 1 layer, 'd0'"]
+
+
+def test_the_main_build_is_judged() -> None:
+    two = dataclasses.replace(diagnosis(build(dense(1)), build(sparse(1), index=1)).captures[0], main_build=1)
+    assert failures(Diagnosis((two,)), ("dense",)) == []
