@@ -342,7 +342,8 @@ def first_steps(build: BuildDiagnosis, limit: int = 5) -> tuple[Step, ...]:
         status = min(_STATUS_RANK[layer.status] for layer, _ in members)
         where = count(len(members), "layer") + (f", {ms(times)} ms" if times else "")
         gain = remedy_gain(Remedy(text, total, members[0][1].gain_kind))
-        step = Step(text, f"{gain}; {where}", tuple(layer.name for layer, _ in members))
+        # How to check that it helped stands with the layer; a list of things to do first must be short.
+        step = Step(text.split(" Check: ")[0], f"{gain}; {where}", tuple(layer.name for layer, _ in members))
         ranked.append(((status, _KIND_RANK[kind], -(total or 0.0), -times, -len(members)), step))
     ranked.sort(key=lambda pair: pair[0])
     return tuple(step for _, step in ranked[:limit])
