@@ -25,6 +25,8 @@ BLOCK_BYTES = 2 << 20
 STDIN_NAME = "<stdin>"
 # A packed log unpacks 5 to 30 times; beyond 64 GiB a file is a bomb, not a build log. Stated in docs/limits.md.
 UNPACKED_LIMIT = 64 << 30
+# The longest real line (a JSON document printed in one) is a few megabytes.
+LINE_LIMIT = 64 << 20
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
@@ -68,7 +70,7 @@ class TextSource:
     def _open_raw(self) -> IO[bytes]:
         if self._spool is not None:
             self._spool.seek(0)
-            return _NoClose(self._spool)
+            return _NoClose(self._spool)  # type: ignore[return-value]
         assert self._file is not None
         try:
             return self._file.open("rb")
@@ -82,7 +84,7 @@ class TextSource:
             import zstandard
 
             # max_window_size bounds the memory a hostile frame can ask for (128 MiB is zstd's own --ultra ceiling for --long=27).
-            return zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(raw, read_across_frames=True)  # type: ignore[return-value]
+            return zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(raw, read_across_frames=True)
         return raw
 
     def _read_head(self) -> bytes:
@@ -123,7 +125,8 @@ class TextSource:
             counted = _Counting(raw, digest)
             stream = self._open_unpacked(counted)  # type: ignore[arg-type]
             decoder = None if self.encoding == "utf-8" else codecs.getincrementaldecoder(self.encoding)("backslashreplace")
-            offset, rest, first, pad = 0, b"", True, b"\0" * padding
+            offset, unfinished, first, pad = 0, 0, True, b"\0" * padding
+            rest: list[bytes] = []  # the beginning of a line whose end has not come yet
             damage: str | None = None
             while True:
                 try:
@@ -143,18 +146,22 @@ class TextSource:
                     offset = 3 if self.seekable else 0
                 first = False
                 if last:
-                    if rest:
-                        yield offset, rest + pad
+                    if unfinished:
+                        yield offset, b"".join((*rest, pad))
                     break
+                unfinished += len(chunk)
+                if offset + unfinished > UNPACKED_LIMIT:
+                    raise InputError(self.path, f"unpacks to more than {UNPACKED_LIMIT / (1 << 30):g} GiB", todo="pass the part you need")
                 cut = chunk.rfind(b"\n")
                 if cut < 0:
-                    rest += chunk
+                    if unfinished > LINE_LIMIT:
+                        raise InputError(self.path, f"has a line longer than {LINE_LIMIT >> 20} MiB, at byte {offset}", todo="is it a text? check the file")
+                    rest.append(chunk)
                     continue
-                size = len(rest) + cut + 1
-                block = b"".join((rest, memoryview(chunk)[: cut + 1], pad))
-                rest = chunk[cut + 1 :]
-                if offset + size > UNPACKED_LIMIT:
-                    raise InputError(self.path, f"unpacks to more than {UNPACKED_LIMIT >> 30} GiB", todo="pass the part you need")
+                block = b"".join((*rest, memoryview(chunk)[: cut + 1], pad))
+                rest = [chunk[cut + 1 :]]
+                size = len(block) - padding
+                unfinished -= size
                 yield offset, block
                 offset += size
                 if on_bytes is not None:
@@ -162,6 +169,8 @@ class TextSource:
             if digest is not None:
                 counted.drain()
                 self._sha256 = digest.hexdigest()
+            if damage is None and self.packing == "zstd" and not _zstd_is_whole(raw):
+                damage = "is a truncated zstd file"
             if damage:
                 raise InputError(self.path, damage, todo="what it held up to there was read; pack it again or pass it unpacked")
 
@@ -211,6 +220,36 @@ class TextSource:
                     digest.update(chunk)
             self._sha256 = digest.hexdigest()
         return self._sha256
+
+
+def _zstd_is_whole(raw: IO[bytes]) -> bool:
+    """Whether the last frame ends as RFC 8878 has it. The decompressor takes the end of a cut file for the end of its text."""
+    import zstandard
+
+    size = raw.seek(0, io.SEEK_END)
+    at = 0
+    while at < size:
+        raw.seek(at)
+        head = raw.read(18)
+        if head[1:4] == b"\x2a\x4d\x18":  # a skippable frame
+            at += 8 + int.from_bytes(head[4:8], "little")
+            continue
+        try:
+            parameters, header_bytes = zstandard.get_frame_parameters(head), zstandard.frame_header_size(head)
+        except zstandard.ZstdError:
+            return False
+        at += header_bytes
+        last = False
+        while not last:
+            raw.seek(at)
+            header = raw.read(3)
+            if len(header) < 3:
+                return False
+            bits = int.from_bytes(header, "little")
+            last, kind = bool(bits & 1), bits >> 1 & 3
+            at += 3 + (1 if kind == 1 else bits >> 3)
+        at += 4 if parameters.has_checksum else 0
+    return at == size
 
 
 def _one_line(data: bytes) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import grammar as g
 from . import lines as k
-from .digits import KEYED_BYTES, text_keys
+from .digits import I64, KEYED_BYTES, Bools, text_keys
 from .records import Columns
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ _STARS, _BLANK_STARS = np.uint64(k.word(b"********")), np.uint64(k.word(b" *****
 _FORMATS_LEAD, _REFORMAT_LEAD = len("*************** Autotuning format combination:"), len("*************** Autotuning Reformat:")
 
 
-def _texts(index: k.LineIndex, rows: k.I64) -> list[bytes]:
+def _texts(index: k.LineIndex, rows: I64) -> list[bytes]:
     data = index.data
     return [data[b:e] for b, e in zip(index.message[rows].tolist(), index.end[rows].tolist(), strict=True)]
 
 
-def _format_numbers(reader: LogReader, rows: k.I64, is_reformat: k.Bools) -> k.I64:
+def _format_numbers(reader: LogReader, rows: I64, is_reformat: Bools) -> I64:
     """The numbers of the format strings of `Autotuning` lines; -1 where a line is not whole."""
     index = reader.index
     ends = index.end[rows]
@@ -45,7 +45,7 @@ def _format_numbers(reader: LogReader, rows: k.I64, is_reformat: k.Bools) -> k.I
     return np.where(whole, np.array(numbers, dtype=np.int64), -1)
 
 
-def _runner_numbers(reader: LogReader, rows: k.I64) -> k.I64:
+def _runner_numbers(reader: LogReader, rows: I64) -> I64:
     """Layer and runner (two columns) of each row. A layer's runner lines are the same under all its combinations: each text is read once."""
     index, data = reader.index, reader.index.data
     begins, ends = index.message[rows], index.end[rows]
@@ -56,13 +56,13 @@ def _runner_numbers(reader: LogReader, rows: k.I64) -> k.I64:
     return np.asarray(np.array(pairs, dtype=np.int64).reshape(-1, 2)[place])
 
 
-def _filled(values: k.I64, undecided: int) -> k.I64:
+def _filled(values: I64, undecided: int) -> I64:
     """Each `undecided` entry replaced by the last decided one before it; the first entry must be decided."""
     at = np.where(values == undecided, 0, np.arange(len(values)))
     return np.asarray(values[np.maximum.accumulate(at)])
 
 
-def _extend(columns: Columns, count: int, **values: k.I64 | int | float) -> int:
+def _extend(columns: Columns, count: int, **values: I64 | int | float) -> int:
     """Append `count` rows, each column an array or one value for all; the number of the first new row."""
     first = len(columns)
     for name, array in columns.arrays.items():
@@ -72,7 +72,7 @@ def _extend(columns: Columns, count: int, **values: k.I64 | int | float) -> int:
     return first
 
 
-def read_in_bulk(reader: LogReader, rows: k.I64) -> bool:
+def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     """Read the structural `rows` of the reader's block. Whether it was done."""
     index = reader.index
     kinds = index.kind[rows]
@@ -117,7 +117,7 @@ def read_in_bulk(reader: LogReader, rows: k.I64) -> bool:
     ]
 
     # The layer of each `Computing costs` section; -1 where TensorRT printed its name empty.
-    first_line, last_line = reader.line0 + int(rows[0]), reader.line0 + int(rows[-1])
+    first_line = reader.line0 + int(rows[0])
     reader._tuning_begins(first_line)
     current = reader._pass(first_line)
     build = reader._builder(first_line)
@@ -187,15 +187,15 @@ def read_in_bulk(reader: LogReader, rows: k.I64) -> bool:
     moves = is_cost | is_combination | is_timing
     mark = np.full(len(rows), -1, dtype=np.int64)
     mark[is_combination] = -(combination[is_combination] + 2)
-    number = np.full(len(rows), -1, dtype=np.int64)
-    number[is_section] = first_section + np.arange(len(numbers))
-    mark[is_timing] = number[is_timing]
+    section_at = np.full(len(rows), -1, dtype=np.int64)
+    section_at[is_section] = first_section + np.arange(len(numbers))
+    mark[is_timing] = section_at[is_timing]
     reader.marks_row.append(rows[moves])
     reader.marks.append(mark[moves])
     if moves.any():
         last = int(np.flatnonzero(moves)[-1])
         reader.combination, reader.op = int(combination[last]), -1
-        reader.runner = int(number[last])
+        reader.runner = int(section_at[last])
     else:
         reader.combination = old
     reader.section += len(costs)
@@ -209,5 +209,4 @@ def read_in_bulk(reader: LogReader, rows: k.I64) -> bool:
     if count:
         build.tuned = True
         current.last_line = reader.line0 + int(new_rows[-1])
-    del last_line
     return True

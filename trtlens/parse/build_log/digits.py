@@ -103,7 +103,7 @@ def _decimal_word(word: U64) -> U64:
 
 
 def _are_digits(word: U64) -> Bools:
-    return ((word & _HIGH4) == _ZEROS) & (((word + _SIX) & _HIGH4) == _ZEROS)
+    return np.asarray(((word & _HIGH4) == _ZEROS) & (((word + _SIX) & _HIGH4) == _ZEROS))
 
 
 def _field(buffer: U8, end: I64, length: I64, word: int) -> U64:

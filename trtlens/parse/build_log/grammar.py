@@ -80,6 +80,6 @@ NOISE: tuple[str, ...] = (
     "Loaded ", "Serializ", "Saved ", "Original", "Replacing ", "Fusing ", "Splitting ", "Unused ", "cuDNN", "cuBLAS", "Init ", "Trt", "TensorRT",
     "Rewriting ", "Optimizer Reformat(", "Some tactics", "Tactic Device", "Weights", "Missing scale", "Setting ", "Copying ", "Skipping ", "Moving ",
     "Move ", "Sinking ", "Hoisting ", "Concat", "Loading ", "Allocated ", "Requested ", "Configuring ", "Stored ", "Building ", "Use backend",
-    "Skip backend", "Unrecognized MMA", "Kernel: ", "Skipped printing", "Finalize: ", "Pre-optimized block", "Optimized block", "Max Scratch", "Pass ",
+    "Skip backend", "Unrecognized MMA", "Kernel: ", "Number of target", "Skipped printing", "Finalize: ", "Pre-optimized block", "Optimized block", "Max Scratch", "Pass ",
     "Initializing plugin", "[MS] ", "[pass.cpp", "[heuristic", "[Graph", "STILL ALIVE", "For layer ", "Example of equivalent", "Registered ", "Selecting ", "Starting ", "Finished ", "Graph:", "Layers eligible", "Aux stream", "The max", "Timing report", "No ", "Dumping ",
 )  # fmt: skip

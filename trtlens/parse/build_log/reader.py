@@ -23,8 +23,8 @@ from ..textio import TextSource
 from ..timing_profile import parse_profile_table
 from . import grammar as g
 from . import lines as k
-from .digits import KEYED_BYTES, text_keys
 from .bulk import BULK_ROWS, MEMO, read_in_bulk
+from .digits import I64, KEYED_BYTES, U64, text_keys
 from .records import (
     CACHED,
     MYELIN,
@@ -64,6 +64,7 @@ class LogReader:
         self.run_command: Line | None = None
         self.run_version: str | None = None
         self.notes: list[Note] = []
+        self.between: list[tuple[str, Line]] = []
         self.damaged: list[Line] = []
         self.unknown_samples: list[Line] = []
         self.unknown = self.tuning = 0
@@ -78,7 +79,7 @@ class LogReader:
         self.op = -1
         self.region = -1
         self.index = k.index_block(b"")
-        self.starts: k.I64 = np.empty(0, dtype=np.int64)
+        self.starts: I64 = np.empty(0, dtype=np.int64)
         self.marks_row: list[np.ndarray] = []
         self.marks: list[np.ndarray] = []
         self.names: list[tuple[np.ndarray, list[int]]] = []
@@ -94,9 +95,9 @@ class LogReader:
         self.named: dict[tuple[int, int], int] = {}
         self.name_alone: tuple[int, int] = (-1, -1)  # (line, kernel) of a name that waits for its time (8.5 ConvActPool, 7.x)
         self.table: list[tuple[int, str]] | None = None
-        self.tables_seen: list[tuple[int, list[tuple[int, str]]]] = []
+        self.tables_seen: list[tuple[Build, list[tuple[int, str]]]] = []
         self.document: list[tuple[int, str]] | None = None
-        self.documents: list[tuple[int, list[tuple[int, str]]]] = []
+        self.documents: list[tuple[Build, list[tuple[int, str]]]] = []
         self.engine_open = False
         self.node: dict[str, str | int] | None = None
         self.tensorrt_lines = 0
@@ -142,7 +143,7 @@ class LogReader:
             self.build.own_lines += int((writer == k.OWN).sum())
             self.build.last_line = self.line0 - 1
 
-    def _visit(self, visit: k.I64, others: k.I64) -> None:
+    def _visit(self, visit: I64, others: I64) -> None:
         """The lines of the block that Python looks at, in order: runs of structure, and one by one those about something else."""
         index, first, data = self.index, self.line0, self.index.data
         rows = visit[others]
@@ -158,7 +159,7 @@ class LogReader:
         if done < len(visit):
             self._structure(visit[done:])
 
-    def _structure(self, rows: k.I64) -> None:
+    def _structure(self, rows: I64) -> None:
         """A run of lines that change where tactics belong."""
         if self.document is not None or self.table is not None:
             self._close_collections()
@@ -197,7 +198,7 @@ class LogReader:
         self.marks_row.append(np.array([row]))
         self.marks.append(np.array([self._mark()]))
 
-    def _places(self, rows: k.I64) -> np.ndarray:
+    def _places(self, rows: I64) -> np.ndarray:
         """The runner section of each row (line of the block); sections are made for combinations whose runner was not named."""
         if len(self.marks) > 1:
             self.marks_row, self.marks = [np.concatenate(self.marks_row)], [np.concatenate(self.marks)]
@@ -205,7 +206,7 @@ class LogReader:
         place = self.marks[0][where]
         for mark in np.unique(place[place < 0]).tolist() if place.size and place.min() < 0 else ():
             place[place == mark] = self._implicit(mark, self.line0 + int(rows[np.argmax(place == mark)]))
-        return place
+        return np.asarray(place)
 
     def _implicit(self, mark: int, line: int) -> int:
         """The section for tactics (the first at `line`) that follow a combination, or nothing at all, without a runner line."""
@@ -272,7 +273,7 @@ class LogReader:
         why = np.full(len(rows), -1, dtype=np.int16)
         if skipped.any():
             why[skipped] = self.whys.add("time limit")
-        columns = [section.astype(np.int32), ids, kernel, time_ms, source, why, rows + self.line0, starts[rows]]
+        columns: list[np.ndarray] = [section.astype(np.int32), ids, kernel, time_ms, source, why, rows + self.line0, starts[rows]]
         if slow:
             columns = [np.concatenate([c, np.array(e, dtype=c.dtype)]) for c, e in zip(columns, zip(*slow, strict=True), strict=True)]
             order = np.argsort(columns[6], kind="stable")
@@ -280,7 +281,7 @@ class LogReader:
         for kept, column in zip(self.rows, columns, strict=True):
             kept.append(column)
 
-    def _kernels(self, begins: k.I64, ends: k.I64) -> list[int]:
+    def _kernels(self, begins: I64, ends: I64) -> list[int]:
         """The kernel names at [begins, ends) as numbers."""
         data, intern, known = self.index.data, self._kernel, self.kernel_keys
         if len(begins) and int((ends - begins).max()) > KEYED_BYTES:
@@ -294,7 +295,7 @@ class LogReader:
                     numbers[i] = known[keys[i]] = intern(data[int(begins[i]) : int(ends[i])])
         return numbers  # type: ignore[return-value]
 
-    def _named_kernels(self, named: k.I64) -> list[int]:
+    def _named_kernels(self, named: I64) -> list[int]:
         """The kernels of `… Set Tactic Name: K Tactic: ID` rows; -2 for a row that is something else."""
         data, found = self.index.data, []
         for begin, end in zip(self.index.message[named].tolist(), (self.index.id_start[named] - 9).tolist(), strict=True):
@@ -302,7 +303,7 @@ class LogReader:
             found.append(self._kernel(data[at + 17 : end]) if at >= 0 else -2)
         return found
 
-    def _pair_names(self, rows: k.I64, ids: k.U64, section: np.ndarray, kernel: np.ndarray, named: k.I64) -> None:
+    def _pair_names(self, rows: I64, ids: U64, section: np.ndarray, kernel: np.ndarray, named: I64) -> None:
         """8.0 to 8.5 print `Set Tactic Name: K Tactic: ID` on a line before the time: join by id within the runner's section."""
         named, kernels = self._remember_names(named)
         if len(named):
@@ -321,7 +322,7 @@ class LogReader:
             elif row + self.line0 == self.name_alone[0] + 1:
                 kernel[i] = self.name_alone[1]
 
-    def _remember_names(self, named: k.I64) -> tuple[k.I64, np.ndarray]:
+    def _remember_names(self, named: I64) -> tuple[I64, np.ndarray]:
         """Remember the block's names by (section, id); returns their rows and kernels."""
         if not len(named):
             return named, np.empty(0, dtype=np.int32)
@@ -340,6 +341,9 @@ class LogReader:
             self.build = Build(len(self.builds), line or self.line0, facts=dict(self.run_facts), command=self.run_command, version=self.run_version)
             self.builds.append(self.build)
             self.pass_ = None
+            waiting, self.between = self.between, []
+            for topic, kept in waiting:
+                self._keep(topic, kept)
         return self.build
 
     def _pass(self, line: int) -> Pass:
@@ -667,8 +671,7 @@ class LogReader:
         place = mark if mark >= 0 else self._implicit(mark, line)
         if kernel < 0 and source == TIMED:
             kernel = self.named.get((place, tactic), -1)
-        assert self.build is not None
-        self.build.tuned = True
+        self._builder(line).tuned = True
         self._tuning_begins(line)
         if tactic == NO_TACTIC:
             time_ms = _NAN
@@ -694,7 +697,6 @@ class LogReader:
             why = f"{why}: requested {groups['asked']}" + (f", available {groups['available']}" if groups.get("available") else "")
         if tactic is None:
             return False
-        self._builder(line)
         # The kernel of a skipped tactic may have been named on the line before (8.4).
         self._slow_row(tactic, self.named.get((self._mark(), tactic), -1), _NAN, SKIPPED, self.whys.add(why) if len(self.whys) < 30000 else 0, line, offset)
         if why.startswith(("memory", "scratch")):
@@ -861,7 +863,9 @@ class LogReader:
         self.combination = self.runner = -1
         self._moved(row)
 
-    def _cache(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
+    def _cache(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
+        if message.startswith("Loaded ") and g.LOADED_ENTRIES.match(message) is None:
+            return False  # `Loaded engine size: 12 MiB`: an engine runs, none is built
         if self.build is not None and self.build.engine_header is not None:
             self._end_build(line)  # said before the next build begins
         build = self._builder(line)
@@ -871,6 +875,7 @@ class LogReader:
             build.loaded_cache_entries = (build.loaded_cache_entries or 0) + int(match["count"])
         elif self.pass_ is not None:
             self.pass_.cache_mode = message.split(" ", 1)[0].lower()
+        return None
 
     def _sparsity(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
         match = g.SPARSITY.match(message)
@@ -990,7 +995,7 @@ class LogReader:
                 self.run_facts[key] = fact
                 if key == "tensorrt version":
                     self.run_version = fact[0] or self.run_version
-                if self.build is not None and not self.build.tuned:
+                if self.build is not None and (not self.build.tuned or key in ("throughput", "latency", "gpu compute time")):
                     self.build.facts.setdefault(key, fact)
                     self.build.version = self.run_version
 
@@ -1008,11 +1013,10 @@ class LogReader:
         return True
 
     def _close_collections(self) -> None:
-        number = self.build.index if self.build is not None else len(self.builds) - 1
-        if self.table is not None:
-            self.tables_seen.append((number, self.table))
-        if self.document is not None:
-            self.documents.append((number, self.document))
+        lines = self.document if self.document is not None else self.table
+        if lines is not None:
+            run = Build(-1, lines[0][0], lines[-1][0], facts=dict(self.run_facts), command=self.run_command, version=self.run_version)
+            (self.tables_seen if self.document is None else self.documents).append((run, lines))
         self.table = self.document = None
 
     def _document(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
@@ -1025,14 +1029,20 @@ class LogReader:
             self._warning(message, line, offset)
 
     def _warning(self, message: str, line: int, offset: int) -> None:
-        build = self._builder(line)
-        if len(build.warnings) < _KEPT_LINES:
-            build.warnings.append(Line(line, offset, message, self.severity))
+        self._keep("", Line(line, offset, message, self.severity))
 
     def _note(self, topic: str, message: str, line: int, offset: int) -> None:
-        kept = self._builder(line).notable.setdefault(topic, [])
+        self._keep(topic, Line(line, offset, message, self.severity))
+
+    def _keep(self, topic: str, line: Line) -> None:
+        """Keep a citable line with its build; one between builds waits for the next (or, at the end, goes to the last). "" is a warning."""
+        if self.build is None:
+            if len(self.between) < _KEPT_LINES:
+                self.between.append((topic, line))
+            return
+        kept = self.build.notable.setdefault(topic, []) if topic else self.build.warnings
         if len(kept) < _KEPT_LINES:
-            kept.append(Line(line, offset, message, self.severity))
+            kept.append(line)
 
     def _topic(self, topic: str) -> Callable[[str, int, int, bool, int], None]:
         def handler(message: str, line: int, offset: int, foreign: bool, row: int) -> None:
@@ -1050,6 +1060,11 @@ class LogReader:
         """Join the columns and settle what only the whole log decides."""
         self._flush_node()
         self._close_collections()
+        if self.build is None and self.between and self.builds:
+            waiting, self.between, self.build = self.between, [], self.builds[-1]
+            for topic, kept in waiting:
+                self._keep(topic, kept)
+            self.build = None
         if self.build is not None:
             self.build.last_line = self.line0 - 1
             if self.pass_ is not None:
@@ -1071,25 +1086,25 @@ class LogReader:
 
     def _read_collections(self) -> None:
         """Profile tables and layer-info dumps that stand in the log, given to the build before them."""
-        for number, lines in self.tables_seen:
-            profile = parse_profile_table(lines)
-            if profile is not None and profile.rows:
-                self._owner_of(number, lines[0][0]).profiles.append(profile)
-        for number, lines in self.documents:
+        for run, lines in self.documents:
             for found in parse_embedded_layer_info(lines):
                 if found.engine.layers:
-                    self._owner_of(number, lines[0][0]).layer_infos.append((found.engine, found.first_line, found.last_line))
+                    self._owner_of(run).layer_infos.append((found.engine, found.first_line, found.last_line))
+        for run, lines in self.tables_seen:
+            profile = parse_profile_table(lines)
+            if profile is not None and profile.rows:
+                self._owner_of(run).profiles.append(profile)
         self.tables_seen.clear()
         self.documents.clear()
 
-    def _owner_of(self, number: int, line: int) -> Build:
-        """The build at or before a line; a log that only runs an engine has none, then one is made for it."""
-        before = [b for b in self.builds if b.first_line <= line]
+    def _owner_of(self, run: Build) -> Build:
+        """The build at or before a run of an engine; a log that only runs an engine has none, then the run itself stands for it."""
+        before = [b for b in self.builds if b.first_line <= run.first_line]
         if before:
             return before[-1]
-        build = Build(len(self.builds), line, line, facts=dict(self.run_facts), command=self.run_command, version=self.run_version)
-        self.builds.append(build)
-        return build
+        run.index = len(self.builds)
+        self.builds.append(run)
+        return run
 
     def _joined(self) -> TacticRows:
         types = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int64, np.int64)
@@ -1128,7 +1143,7 @@ class LogReader:
         return f"cask-{versions[-1]}" if versions[-1] != "?" else "cask"
 
 
-def _line_starts(data: bytes) -> k.I64:
+def _line_starts(data: bytes) -> I64:
     newline = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
     if data and (not len(newline) or newline[-1] != len(data) - 1):
         newline = np.append(newline, len(data))
