@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TACTICS_PER_RACE = 60
 """The fastest tactics of a race that a report holds at most; `Race.omitted` counts the slower ones, and the tables hold them all."""
-_ALL_TACTICS = 40_000
+_ALL_TACTICS = 40_000  # as many as the page shows (report/page.py)
 
 _ADDED = re.compile(r"Adding reformat layer: Reformatted (?P<side>Input|Output) Tensor \d+ to (?P<rest>.*) from (?P<a>\S.*) to (?P<b>\S.*)$", re.DOTALL)
 
@@ -116,19 +116,11 @@ def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | 
     if main is not None:
         layers = engine_layers(capture, diagnosis, main.index)
         by_key = dict(zip(numbered(layer.name for layer in layers), layers, strict=True))
-        costs = ReformatCosts(races) if races is not None else None
-        neighbours = _beside(layers, build)
-        # An engine of thousands of raced layers keeps fewer tactics of each: a report is read, the tables are searched.
-        total = sum(len(races.by_layer.get(v.name, ())) for v in main.layers if _shown(v)) if races is not None else 0
-        tactics = max(min(TACTICS_PER_RACE, _ALL_TACTICS // max(total, 1)), 4)
-        for key, verdict in zip(numbered(v.name for v in main.layers), main.layers, strict=True):
-            if not _shown(verdict):
-                continue
-            race = race_of(races, verdict) if races is not None else None
-            if races is not None and race is not None:
-                found.setdefault(verdict.name, tuple(r for r in layer_races(races, race, verdict, tactics) if r.tactics))
-            if costs is not None and verdict.name not in beside and (near := neighbours.get(verdict.name)):
-                beside[verdict.name] = tuple(costs.of(*place) for place in near)
+        shown = [(key, verdict) for key, verdict in zip(numbered(v.name for v in main.layers), main.layers, strict=True) if _shown(verdict)]
+        if races is not None:
+            found = _races([verdict for _, verdict in shown], races)
+            beside = reformats_around(races, layers, {verdict.name for _, verdict in shown})
+        for key, verdict in shown:
             layer = by_key.get(key)
             ceiling = _ceiling(layer, verdict, around.gpu) if layer is not None else None
             if ceiling is not None:
@@ -137,6 +129,23 @@ def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | 
         model=around.model, date=_date(capture), options=_options(build, capture), noise_ratio=options.noise.ratio, noise_ms=options.noise.time_ms,
         races=found, reformats=beside, ceilings=ceilings,
     )  # fmt: skip
+
+
+def _races(verdicts: Iterable[LayerVerdict], races: Races) -> dict[str, tuple[Race, ...]]:
+    """The races of the fallbacks, costliest first, then of the others, until a report holds `_ALL_TACTICS` rows."""
+    order = sorted(verdicts, key=lambda v: (v.status != "dense", -(v.time_ms or 0.0)))
+    total = sum(len(races.by_layer.get(v.name, ())) for v in order)
+    limit = max(min(TACTICS_PER_RACE, _ALL_TACTICS // max(total, 1)), 6)
+    found: dict[str, tuple[Race, ...]] = {}
+    rows = 0
+    for verdict in order:
+        if rows >= _ALL_TACTICS:
+            break
+        race = race_of(races, verdict) if verdict.name not in found else None
+        if race is not None:
+            found[verdict.name] = tuple(r for r in layer_races(races, race, verdict, limit) if r.tactics)
+            rows += sum(len(r.tactics) for r in found[verdict.name])
+    return found
 
 
 def _shown(verdict: LayerVerdict) -> bool:
@@ -212,25 +221,35 @@ def _timing(races: Races, row: int) -> TacticTiming:
     )  # fmt: skip
 
 
-class ReformatCosts:
-    """The fastest time that the log measured for each tensor and pair of formats, in the pass of `races`."""
+def reformats_around(races: Races, layers: Iterable[EngineLayer], names: Set[str]) -> dict[str, tuple[ReformatCost, ...]]:
+    """Layer → the reformats that the log adds before or after it, for the layers in `names`; `layers`: all of the engine."""
+    near = {name: places for name, places in _beside(layers, races.build).items() if name in names}
+    costs = ReformatCosts(races, {tensor for places in near.values() for tensor, _, _ in places})
+    return {name: tuple(costs.of(*place) for place in places) for name, places in near.items()}
 
-    def __init__(self, races: Races) -> None:
+
+class ReformatCosts:
+    """The fastest time that the log measured for each pair of formats of some tensors, in the pass of `races`."""
+
+    def __init__(self, races: Races, tensors: Set[str]) -> None:
         log = races.log
         t, c, s = log.tactics, log.combinations, log.sections
         ours = (c["is_reformat"] != 0) & (c["build"] == races.build.index)
         if races.pass_index is not None:
             ours &= c["pass_index"] == races.pass_index
         owner = s["combination"][t.section] if len(t) else np.empty(0, dtype=np.int32)
+        # Thousands of layers have tens of thousands of reformats: look only at those of the tensors asked for.
+        of_interest = np.array([any(t in tensors for t in reformat_tensors(name)) for name in log.layers.texts] + [False])
+        ours &= of_interest[c["layer"]]
         rows = np.flatnonzero(ours[owner] & ((t.source == TIMED) | (t.source == CACHED)) & np.isfinite(t.time_ms))
         rows = rows[np.argsort(t.time_ms[rows], kind="stable")]
         self.best: dict[tuple[str, str], tuple[float, int]] = {}
         for row in rows.tolist():
             combination = int(owner[row])
-            layer = log.layers.get(int(c["layer"][combination])) or log.layers.get(int(s["layer"][t.section[row]]))
+            layer = log.layers.get(int(c["layer"][combination]))
             text = log.formats.get(int(c["text"][combination]))
             for tensor in reformat_tensors(layer):
-                if tensor is not None and text is not None:
+                if tensor in tensors and tensor is not None and text is not None:
                     self.best.setdefault((tensor, text), (float(t.time_ms[row]), int(t.line[row])))
 
     def of(self, tensor: str, source: str, target: str) -> ReformatCost:
@@ -239,11 +258,11 @@ class ReformatCosts:
         return ReformatCost(tensor, source, target, time_ms, line)
 
 
-def _beside(layers: Iterable[EngineLayer], build: Build | None) -> dict[str, list[tuple[str, str, str]]]:
+def _beside(layers: Iterable[EngineLayer], build: Build) -> dict[str, list[tuple[str, str, str]]]:
     """Layer → (tensor, from, to) of each reformat that the log adds before or after it."""
     names = {layer.name for layer in layers}
     found: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for line in build.reformat_layers if build is not None else ():
+    for line in build.reformat_layers:
         match = _ADDED.match(line.text)
         if match is None:
             continue

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ..diagnose.extras import Race, ReformatCost, layer_races, race_of
+from ..diagnose.extras import Race, layer_races, race_of, reformats_around
 from ..diagnose.model import CaptureDiagnosis, Evidence, LayerVerdict, LineEvidence, TensorEvidence
 from ..diagnose.races import Combination, Entry, LayerRace, Races
 from ..diagnose.reasons import REASONS
+from ..diagnose.small_frames import engine_layers
 from ..errors import InputError, UsageError
 from ..parse.layer_names import split_profile_suffix
 from ..parse.textio import TextSource
@@ -44,12 +45,10 @@ def render_layer(session: Session, name: str, console: Console) -> None:
     if len({(number, verdict.name) for number, verdict in found}) > 1:
         _list(printer, session, name, found)
         return
-    extras = session.extras() if found[0][0] == 0 else None
     for position, (number, verdict) in enumerate(found):
         if position:
             printer.line()
-        beside = extras.reformats.get(verdict.name, ()) if extras is not None else ()
-        _layer(printer, session, number, verdict, beside)
+        _layer(printer, session, number, verdict)
 
 
 def _matches(diagnosis: CaptureDiagnosis, name: str) -> list[LayerVerdict]:
@@ -86,7 +85,7 @@ def _status(verdict: LayerVerdict) -> str:
     return f"{verdict.status}: {verdict.reason}" if verdict.reason else verdict.status
 
 
-def _layer(printer: Printer, session: Session, number: int, verdict: LayerVerdict, beside: Sequence[ReformatCost]) -> None:
+def _layer(printer: Printer, session: Session, number: int, verdict: LayerVerdict) -> None:
     capture, diagnosis = session.captures[number], session.diagnosis.captures[number]
     printer.line(verdict.name or "(no name)", style="bold")
     printer.line(f"{_status(verdict)} ({verdict.proof})", first="  ", rest="  ", style="bold")
@@ -107,9 +106,11 @@ def _layer(printer: Printer, session: Session, number: int, verdict: LayerVerdic
     else:
         _section(printer, "Race")
         printer.line("these inputs hold no race for this layer", first="  ", rest="  ")
+    known = engine_layers(capture, diagnosis, diagnosis.main.index) if diagnosis.main is not None else []
+    beside = reformats_around(races, known, {verdict.name}) if races is not None else {}
     if beside:
         _section(printer, "Reformats around it")
-        for item in beside:
+        for item in beside[verdict.name]:
             cost = "not measured" if item.time_ms is None else f"{_ms(item.time_ms)} ms"
             line = f", line {item.line:,}" if item.line else ""
             printer.line(f"{item.tensor}: {item.from_format} -> {item.to_format}: {cost}{line}", first="  ", rest="    ")
