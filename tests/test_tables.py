@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
-from trtlens.tables import DATA_TYPES, TABLES
+from trtlens.tables import DATA_TYPES, TABLES, render_page
 
 # Contract, "Tables", without the capture column that several captures need.
 CORE = {
@@ -44,3 +45,8 @@ def test_ids_are_unsigned_and_an_unknown_one_can_be_null() -> None:
 def test_importing_the_definitions_loads_no_table_library() -> None:
     code = "import sys, trtlens.tables; print([m for m in ('pandas', 'pyarrow', 'numpy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_the_page_is_current() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "tables.md"
+    assert page.read_text(encoding="utf-8") == render_page(), "run python docs/make_tables.py"
