@@ -116,11 +116,11 @@ def test_any_name_and_path_keeps_the_form(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "expected"),
-    [("runs/a b.log", "runs/a%20b.log"), ("/tmp/x#1.log", "file:///tmp/x%231.log"), ("a:b.log", "a%3Ab.log"), ("-", "stdin"), ("é.log", "%C3%A9.log")],
+    [("runs/a b.log", "runs/a%20b.log"), ("/tmp/x#1.log", "file:///tmp/x%231.log"), ("a:b.log", "a%3Ab.log"), ("<stdin>", "stdin"), ("é.log", "%C3%A9.log")],
 )
 def test_paths_become_uris(path: str, expected: str) -> None:
     assert file_uri(path) == expected
-    assert path == "-" or unquote(expected.removeprefix("file://")) == path
+    assert path == "<stdin>" or unquote(expected.removeprefix("file://")) == path
 
 
 def test_equal_findings_have_equal_fingerprints_and_others_do_not() -> None:

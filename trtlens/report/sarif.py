@@ -120,7 +120,7 @@ class _Artifacts:
 
 def file_uri(path: str) -> str:
     """A path as a URI reference: relative paths stay relative, so that a viewer finds them in its checkout."""
-    if path == "-":
+    if path in ("-", "<stdin>"):
         return "stdin"
     pure = PurePath(path)
     text = quote(pure.as_posix().encode("utf-8", "surrogatepass"), safe="/")
