@@ -159,3 +159,15 @@ def test_corpus_every_row_of_the_parser_is_in_a_table() -> None:
         assert frames.table("reformats").num_rows == int((reformat[owner] & timed).sum())
         seen += tactics.num_rows
     assert seen > 10_000
+
+
+def test_several_captures_stand_in_one_table_under_their_names(tmp_path: Path) -> None:
+    folders = []
+    for name, sparse_name in (("a", SPARSE_NAME), ("b", "sm80_xmma_gemm_other")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "build.log").write_text(log_text(sparse_name=sparse_name))
+        folders.append(str(tmp_path / name))
+    frame = Frames(Session(folders)).pandas("tactics")
+    assert list(frame["capture"].cat.categories) == folders
+    assert frame.groupby("capture", observed=True).size().to_list() == [8, 8]
+    assert frame.loc[frame["tactic"] == SPARSE, "kernel"].to_list() == [SPARSE_NAME, "sm80_xmma_gemm_other"]
