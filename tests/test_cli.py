@@ -105,7 +105,8 @@ def test_a_gate_that_cannot_tell_fails_unless_allowed(tmp_path: Path) -> None:
 
 def test_hostile_names_do_nothing_in_the_terminal(tmp_path: Path) -> None:
     name = "conv\x1b[31m\u202egnp.exe [bold]x[/bold] </script>"
-    layer = {"Name": name, "LayerType": "CaskConvolution", "Inputs": [], "Outputs": [], "HasSparseWeights": 1, "TacticName": "sm80_xmma_fprop_implicit_gemm_f16f16_f16f16_f16_nhwckrsc_nhwc_tilesize64x64x32"}
+    kernel = "sm80_xmma_fprop_implicit_gemm_f16f16_f16f16_f16_nhwckrsc_nhwc_tilesize64x64x32"
+    layer = {"Name": name, "LayerType": "CaskConvolution", "Inputs": [], "Outputs": [], "HasSparseWeights": 1, "TacticName": kernel}
     path = tmp_path / "li.json"
     path.write_text(json.dumps({"Layers": [layer], "Bindings": []}), encoding="utf-8")
     done = run("explain", str(path), "--html", str(tmp_path / "r.html"))

@@ -1,6 +1,6 @@
 """Format descriptors: the forms of every dialect, what strides admit, which reformats copy nothing, and every line of real logs."""
 
-# ruff: noqa: E501 (format descriptors in tables of cases)
+
 
 from __future__ import annotations
 

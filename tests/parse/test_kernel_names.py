@@ -1,6 +1,6 @@
 """Kernel names: every name of the shipped lists, the names quoted in reports, and what any other text gives."""
 
-# ruff: noqa: E501 (kernel names are long, and cutting one in two hides it from a search)
+
 
 from __future__ import annotations
 
