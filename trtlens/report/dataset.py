@@ -1,0 +1,336 @@
+"""Hundreds of captures at once: diagnosed in parallel, written as one partitioned Parquet dataset.
+
+In: capture folders, folders of captures, artefact files or URLs. Out: `DIR/<table>/capture=<label>/part-0.parquet` for every table, which DuckDB, Spark, Ray, Polars
+and pyarrow read directly, and `DIR/captures/part-0.parquet` with a row a capture. Next: diagnose/frames.py makes the tables, dataset_terminal.py prints.
+
+A capture that cannot be read is reported and skipped: it has its row in `captures`, with the error. Existing partitions of the same label are
+replaced, all others stay. Each file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ..diagnose.explain import Options
+from ..diagnose.gates import GateResult, Gates, evaluate
+from ..diagnose.load import FOLDER_NAMES
+from ..errors import TrtlensError, UsageError
+from ..parse.remote import LocalCopies, expand, is_url
+from ..text import visible
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..diagnose.session import Session
+
+_LABEL_CHARACTERS = re.compile(r"[^A-Za-z0-9._\-]+")
+_DEPTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOutcome:
+    """One capture of many. `label` names its partition; `error` is None where it was read. Times in milliseconds, None where unknown."""
+
+    label: str
+    path: str
+    error: str | None = None
+    headline: str = ""
+    tensorrt: str | None = None
+    gpu: str | None = None
+    layers: int | None = None
+    eligible: int | None = None
+    picked: int | None = None
+    fallback: int | None = None
+    total_time_ms: float | None = None
+    fallback_time_ms: float | None = None
+    warnings: tuple[str, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetResult:
+    """All captures, in the order in which they were named. `allow_unknown`: a capture that could not be read passes the gates."""
+
+    captures: tuple[CaptureOutcome, ...]
+    gated: bool = False
+    allow_unknown: bool = False
+
+    @property
+    def bad(self) -> tuple[CaptureOutcome, ...]:
+        """The captures that could not be read."""
+        return tuple(one for one in self.captures if one.error is not None)
+
+    @property
+    def exit_code(self) -> int:
+        """2 where every capture is bad; 1 where a gate holds, or could not be asked because a capture is bad; else 0."""
+        if self.captures and len(self.bad) == len(self.captures):
+            return 2
+        held = any(gate.holds for one in self.captures for gate in one.gates)
+        return 1 if held or (self.gated and self.bad and not self.allow_unknown) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a worker process is told; everything in it can be pickled."""
+
+    label: str
+    path: str
+    directory: str
+    options: Options = field(default_factory=Options)
+    gates: Gates = field(default_factory=Gates)
+
+
+def write_dataset(
+    paths: Sequence[str],
+    directory: str | os.PathLike[str],
+    *,
+    options: Options | None = None,
+    gates: Gates | None = None,
+    workers: int | None = None,
+    on_done: Callable[[CaptureOutcome, int, int], None] | None = None,
+) -> DatasetResult:
+    """Diagnose every capture under `paths` and write the dataset.
+
+    `workers`: processes, default one a core; `on_done(outcome, done, all)` is called in this process as captures finish. Raises UsageError where the folder
+    cannot be written or holds something else, InputError where `paths` names nothing.
+    """
+    folder = _prepare(directory)
+    found = find_captures(paths)
+    tasks = [
+        _Task(label, path, str(folder), options or Options(), gates or Gates()) for label, path in zip(labels(found), found, strict=True)
+    ]
+    outcomes: dict[str, CaptureOutcome] = {}
+    for outcome in _run(tasks, workers or cores()):
+        outcomes[outcome.label] = outcome
+        if on_done is not None:
+            on_done(outcome, len(outcomes), len(tasks))
+    ordered = tuple(outcomes[task.label] for task in tasks)
+    _write_captures(folder, ordered)
+    used = gates or Gates()
+    gated = bool(used.fail_on) or used.min_picked is not None or used.max_fallback_ms is not None or used.baseline is not None
+    return DatasetResult(ordered, gated, used.allow_unknown)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# ---- which captures
+
+
+def find_captures(paths: Sequence[str]) -> list[str]:
+    """Every capture under `paths`: a folder that holds artefacts is one, any other folder is searched. URL patterns are expanded.
+
+    Raises UsageError where nothing was named, InputError for a pattern that matches nothing.
+    """
+    found: list[str] = []
+    for path in expand(paths):
+        found += [path] if is_url(path) or not Path(path).is_dir() else _search(Path(path), 0)
+    if not found:
+        raise UsageError("no capture: name capture folders, or a folder that holds them")
+    return list(dict.fromkeys(found))
+
+
+def _search(folder: Path, depth: int) -> list[str]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return [str(folder)]  # said when it is opened
+    files = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    if any(name in FOLDER_NAMES for name in files) or not folders or depth == _DEPTH:
+        return [str(folder)]
+    return [path for inner in folders for path in _search(inner, depth + 1)]
+
+
+def labels(paths: Sequence[str]) -> list[str]:
+    """A name for each capture that needs no escaping in any partitioned dataset and is no number: its folder's, with a hash where two are equal."""
+    plain = []
+    for path in paths:
+        name = _LABEL_CHARACTERS.sub("-", PurePosixPath(path.replace("\\", "/").rstrip("/")).name).strip("-.")[:80]
+        # A partition that looks like a number or a date would be read as one by some readers and as text by others.
+        plain.append(name if any(char.isalpha() for char in name) else f"capture-{name}".rstrip("-"))
+    lower = [name.lower() for name in plain]
+    return [
+        f"{name}-{hashlib.sha256(path.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}" if lower.count(name.lower()) > 1 else name
+        for name, path in zip(plain, paths, strict=True)
+    ]
+
+
+# ---- the work
+
+
+def _run(tasks: Sequence[_Task], workers: int) -> Iterator[CaptureOutcome]:
+    """Outcomes as they come. A worker that dies (out of memory) takes its pool with it: what it left undone is then tried one by one."""
+    if workers <= 1 or len(tasks) == 1:
+        yield from map(_one, tasks)
+        return
+    left = {task.label: task for task in tasks}
+    # Spawned, not forked: a fork would copy the threads' locks of pyarrow, and Windows and macOS know nothing else.
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_quiet) as pool:
+            try:
+                for future in as_completed([pool.submit(_one, task) for task in tasks]):
+                    outcome = future.result()
+                    del left[outcome.label]
+                    yield outcome
+            finally:
+                # Nothing is left after the last capture; after Ctrl-C those that have not begun need not.
+                pool.shutdown(wait=False, cancel_futures=True)
+    except BrokenProcessPool:
+        for task in left.values():
+            yield _alone(task, context)
+
+
+def _quiet() -> None:
+    """Ctrl-C reaches every process of the terminal: the first one ends the work, a worker must not add a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _alone(task: _Task, context: Any) -> CaptureOutcome:
+    try:
+        with ProcessPoolExecutor(1, mp_context=context, initializer=_quiet) as pool:
+            return pool.submit(_one, task).result()
+    except BrokenProcessPool:
+        return CaptureOutcome(task.label, task.path, "the process that read it died, perhaps out of memory; explain it alone")
+
+
+def _one(task: _Task) -> CaptureOutcome:
+    """Diagnose one capture and write its partitions. Runs in a worker process; every error becomes an outcome."""
+    from ..diagnose.session import Session
+
+    try:
+        with LocalCopies([task.path]) as local:
+            try:
+                session = Session(local.paths, task.options)
+                _call_by_url(session, local)
+                _write_partitions(session, task)
+                return _outcome(session, task)
+            except TrtlensError as error:
+                return CaptureOutcome(task.label, task.path, visible(local.shown_in(str(error)), 1000))
+    except TrtlensError as error:
+        return CaptureOutcome(task.label, task.path, visible(str(error), 1000))
+    except OSError as error:
+        return CaptureOutcome(task.label, task.path, visible(f"{error.filename or task.path}: {error.strerror or error}", 1000))
+    except MemoryError:
+        return CaptureOutcome(task.label, task.path, "out of memory; explain it alone")
+    except Exception as error:
+        # One capture that meets a defect of ours must not take hundreds with it.
+        return CaptureOutcome(task.label, task.path, visible(f"internal error, please report it: {type(error).__name__}: {error}", 1000))
+
+
+def _call_by_url(session: Session, local: LocalCopies) -> None:
+    """Tables name their inputs as the user did, not by the copies that vanish."""
+    for capture in session.captures:
+        capture.inputs[:] = [replace(item, path=local.shown(item.path)) for item in capture.inputs]
+
+
+def _outcome(session: Session, task: _Task) -> CaptureOutcome:
+    from .words import story
+
+    capture = session.diagnosis.captures[0]
+    build = capture.main
+    gates = evaluate(session.diagnosis, task.gates)
+    headline = story(capture).headline
+    if build is None:
+        return CaptureOutcome(task.label, task.path, headline=headline, gates=gates)
+    summary, environment = build.summary, build.environment
+    return CaptureOutcome(
+        task.label, task.path, None, headline, environment.tensorrt, environment.gpu, summary.layers, summary.eligible, summary.picked, summary.fallback,
+        summary.total_time_ms, summary.fallback_time_ms, tuple(dict.fromkeys(warning.id for warning in build.warnings)), gates,
+    )  # fmt: skip
+
+
+# ---- files
+
+
+def _prepare(directory: str | os.PathLike[str]) -> Path:
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        strange = any(folder.iterdir()) and not (folder / "captures").is_dir()
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made a folder: {error.strerror or error}; name another one for --tables") from error
+    if strange:
+        raise UsageError(f"{folder}: holds something else than a dataset of captures; name a new folder for --tables")
+    return folder
+
+
+def _write_partitions(session: Session, task: _Task) -> None:
+    from ..diagnose.frames import Frames
+    from ..tables import TABLES
+
+    frames = Frames(session)
+    for name in TABLES:
+        _write(Path(task.directory) / name / f"capture={task.label}", frames, name)
+
+
+def _write(folder: Path, frames: Any, name: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from ..diagnose.frames import schema
+    from ..tables import TABLES
+    from .tables import _whole
+
+    whole = schema(TABLES[name])
+    # The partition's name is the column: a second one in the file would clash with it in some readers.
+    columns = [column for column in whole.names if column != "capture"]
+    inner = pa.schema([whole.field(column) for column in columns], metadata=whole.metadata)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _whole(folder / "part-0.parquet") as file, pq.ParquetWriter(file, inner, compression="zstd") as writer:
+        for batch in frames.batches(name):
+            writer.write_table(pa.Table.from_batches([batch]).select(columns).cast(inner), row_group_size=max(batch.num_rows, 1))
+
+
+def _write_captures(folder: Path, outcomes: Sequence[CaptureOutcome]) -> None:
+    """The table of captures; rows of earlier runs stay, but for those that this run replaced."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from ..diagnose.frames import clean
+    from .tables import _whole
+
+    described = _captures_schema()
+    rows = [
+        {
+            "capture": one.label, "path": clean(one.path), "error": one.error, "headline": clean(one.headline), "tensorrt": one.tensorrt, "gpu": one.gpu,
+            "layers": one.layers, "eligible": one.eligible, "picked": one.picked, "fallback": one.fallback, "total_time_ms": one.total_time_ms,
+            "fallback_time_ms": one.fallback_time_ms, "warnings": list(one.warnings), "gates_held": [gate.rule for gate in one.gates if gate.holds],
+        }
+        for one in outcomes
+    ]  # fmt: skip
+    target = folder / "captures" / "part-0.parquet"
+    target.parent.mkdir(exist_ok=True)
+    known = {one.label for one in outcomes}
+    if target.is_file():
+        try:
+            rows = [row for row in pq.read_table(target, schema=described).to_pylist() if row["capture"] not in known] + rows
+        except (pa.ArrowException, OSError) as error:
+            raise UsageError(f"{target}: is no table of captures ({error}); name a new folder for --tables") from error
+    with _whole(target) as file:
+        pq.write_table(pa.Table.from_pylist(rows, schema=described), file, compression="zstd")
+
+
+def _captures_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    text, number, time, texts = pa.string(), pa.int64(), pa.float64(), pa.list_(pa.string())
+    return pa.schema(
+        [
+            ("capture", text), ("path", text), ("error", text), ("headline", text), ("tensorrt", text), ("gpu", text), ("layers", number), ("eligible", number),
+            ("picked", number), ("fallback", number), ("total_time_ms", time), ("fallback_time_ms", time), ("warnings", texts), ("gates_held", texts),
+        ]
+    )  # fmt: skip
