@@ -8,15 +8,22 @@ import typer
 
 from .common import (
     AllowUnknown,
+    Baseline,
     FailOn,
     Html,
     Json,
+    Junit,
     Markdown,
+    MaxFallback,
+    MinPicked,
     NoColor,
     Proof,
     Quiet,
+    Redact,
+    Sarif,
     TableFormat,
     Tables,
+    Wanted,
     command,
     console_for,
     progress,
@@ -83,7 +90,13 @@ def build(
     format: TableFormat = "parquet",
     layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="One engine layer or ONNX node in depth.")] = None,
     noise: Annotated[str, typer.Option("--noise", metavar="3%,1us")] = "3%,1us",
+    junit: Junit = None,
+    sarif: Sarif = None,
+    redact: Redact = None,
     fail_on: FailOn = None,
+    min_picked: MinPicked = None,
+    max_fallback_ms: MaxFallback = None,
+    baseline: Baseline = None,
     allow_unknown: AllowUnknown = False,
     proof: Proof = "unknown",
     quiet: Quiet = False,
@@ -92,6 +105,11 @@ def build(
     """Build with a real backend, capture everything into a folder, then diagnose it. Flags after -- go to trtexec."""
     from ..report.building import run_build_command
 
+    wanted = Wanted(
+        json=json, html=html, markdown=markdown, tables=tables, format=format, junit=junit, sarif=sarif, layer=layer, fail_on=fail_on, min_picked=min_picked,
+        max_fallback_ms=max_fallback_ms, baseline=baseline, allow_unknown=allow_unknown, proof=proof, redact=redact, quiet=quiet, no_color=no_color,
+    )  # fmt: skip
+    wanted.check()
     given = {
         "model": model, "engine": engine, "output": output, "backend": backend, "trtexec": trtexec, "extra": context.args or None, "target": target,
         "sparsity": sparsity, "precision": precision, "strongly-typed": strongly_typed or None, "shapes": shapes, "min": min, "opt": opt, "max": max,
@@ -108,4 +126,4 @@ def build(
     from ..diagnose.session import Session, parse_noise
 
     session = Session(built.folders, Options(noise=parse_noise(noise)), progress(no_color), model=built.model)
-    return report(session, json, html, markdown, tables, format, layer, fail_on, allow_unknown, proof, quiet, no_color)
+    return report(session, wanted)

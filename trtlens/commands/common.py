@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,11 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..diagnose.extras import ReportExtras
+    from ..diagnose.gates import GateResult, Gates
     from ..diagnose.model import Diagnosis
+    from ..diagnose.rules import Noise
+    from ..diagnose.session import Session
 
 Json = Annotated[
     str | None, typer.Option("--json", metavar="PATH|-", help="Write the diagnosis as JSON (a schema ships with the package).")
@@ -36,6 +41,20 @@ FailOn = Annotated[
     typer.Option(
         "--fail-on", metavar="ID[,…]", help="Exit 1 where a layer has this status or reason, or the build this warning (warn:ID)."
     ),
+]
+MinPicked = Annotated[
+    float | None, typer.Option("--min-picked", metavar="0.6", help="Exit 1 where less than this share of the eligible layers runs sparse.")
+]
+MaxFallback = Annotated[float | None, typer.Option("--max-fallback-ms", metavar="0.5", help="Exit 1 where the fallbacks take longer.")]
+Baseline = Annotated[
+    str | None,
+    typer.Option("--baseline", metavar="CAPTURE", help="Exit 1 where a layer that was sparse there no longer is, or fallbacks cost more."),
+]
+Junit = Annotated[str | None, typer.Option("--junit", metavar="PATH", help="Write gates and fallbacks as JUnit XML.")]
+Sarif = Annotated[str | None, typer.Option("--sarif", metavar="PATH", help="Write gates and fallbacks as SARIF 2.1.0.")]
+Redact = Annotated[
+    str | None,
+    typer.Option("--redact", metavar="SALT", help="Replace layer, tensor and file names by hashes that stay the same for one salt."),
 ]
 AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="A gate passes layers it cannot tell about.")]
 Proof = Annotated[str, typer.Option("--proof", metavar="unknown|suggested|proven", help="A gate counts only verdicts at least this sure.")]
@@ -79,53 +98,110 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     return run
 
 
-def report(
-    session: Any, json: str | None, html: str | None, markdown: str | None, tables: str | None, format: str, layer: str | None,
-    fail_on: list[str] | None, allow_unknown: bool, proof: str, quiet: bool, no_color: bool,
-) -> int | None:  # fmt: skip
-    """Everything the user asked to have written, then the terminal's view and the gates."""
-    from ..diagnose.gates import failures, parse_ids
-    from ..errors import UsageError
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Everything the user asked to have written, printed and checked."""
 
-    if proof not in ("unknown", "suggested", "proven"):
-        raise UsageError(f"--proof takes unknown, suggested or proven, not {proof!r}")
-    if format not in ("parquet", "csv"):
-        raise UsageError(f"--format takes parquet or csv, not {format!r}")
-    ids = parse_ids(fail_on or ())
+    json: str | None = None
+    html: str | None = None
+    markdown: str | None = None
+    tables: str | None = None
+    format: str = "parquet"
+    junit: str | None = None
+    sarif: str | None = None
+    layer: str | None = None
+    fail_on: list[str] | None = None
+    min_picked: float | None = None
+    max_fallback_ms: float | None = None
+    baseline: str | None = None
+    allow_unknown: bool = False
+    proof: str = "unknown"
+    redact: str | None = None
+    quiet: bool = False
+    no_color: bool = False
+
+    def check(self) -> None:
+        """Refuse what makes no sense before anything long is done. Raises UsageError."""
+        from ..errors import UsageError
+
+        if self.proof not in ("unknown", "suggested", "proven"):
+            raise UsageError(f"--proof takes unknown, suggested or proven, not {self.proof!r}")
+        if self.format not in ("parquet", "csv"):
+            raise UsageError(f"--format takes parquet or csv, not {self.format!r}")
+        if [self.json, self.markdown].count("-") > 1:
+            raise UsageError("--json - and --markdown - would write into one another: give one of them a path")
+        if self.redact is not None and (self.tables is not None or self.layer is not None):
+            raise UsageError("--redact hides names in reports; it cannot be used with --tables or --layer, which read the files themselves")
+
+    def gates(self, noise: Noise) -> Gates:
+        """The gates, with the baseline diagnosed. Raises UsageError and InputError."""
+        from ..diagnose.explain import Options
+        from ..diagnose.gates import Gates, parse_ids
+        from ..diagnose.session import Session
+
+        baseline = Session([self.baseline], Options(noise=noise)).diagnosis.captures[0] if self.baseline is not None else None
+        return Gates(parse_ids(self.fail_on or ()), self.min_picked, self.max_fallback_ms, baseline, self.allow_unknown, self.proof, noise)  # type: ignore[arg-type]
+
+
+def report(session: Session, wanted: Wanted) -> int | None:
+    """Write what was asked for, print the terminal's view, evaluate the gates; the exit code."""
+    from ..diagnose.gates import evaluate
+
+    gates = wanted.gates(session.options.noise)
     diagnosis: Diagnosis = session.diagnosis
-    if json is not None:
-        from ..report.json_report import write_json
+    results = evaluate(diagnosis, gates)
+    shown, extras = diagnosis, None if wanted.redact is not None or wanted.html is None else session.extras()
+    if wanted.redact is not None:
+        from ..report.redact import redact
 
-        write_json(diagnosis, json)
-    if html is not None:
-        from ..report.html import write_html
-
-        write_html(diagnosis, html, session.extras())
-    if markdown is not None:
-        from ..report.markdown import write_markdown
-
-        write_markdown(diagnosis, markdown)
-    if tables is not None:
-        from ..report.tables import write_tables
-
-        write_tables(session, tables, format)
-    console = console_for(no_color, to_stderr="-" in (json, markdown))
-    if layer is not None:
+        shown = redact(diagnosis, wanted.redact)
+    _write(wanted, session, shown, results, extras)
+    console = console_for(wanted.no_color, to_stderr="-" in (wanted.json, wanted.markdown))
+    if wanted.layer is not None:
         from ..report.deep_dive import render_layer
 
-        render_layer(session, layer, console)
+        render_layer(session, wanted.layer, console)
     else:
         from ..report.terminal import render
 
-        render(diagnosis, console, quiet=quiet)
-    held = failures(diagnosis, ids, allow_unknown=allow_unknown, proof=proof)  # type: ignore[arg-type]
+        render(shown, console, quiet=wanted.quiet)
+    held = [result for result in results if result.holds]
     if held:
         from ..text import visible
 
-        for sentence in held:
-            typer.echo(f"trtlens: gate: {visible(sentence, 500)}", err=True)
+        for result in held:
+            # The sentences name layers: a redacted run says only which gate holds.
+            for sentence in result.messages if wanted.redact is None else (f"{result.rule}: {result.outcome}",):
+                typer.echo(f"trtlens: gate: {visible(sentence, 500)}", err=True)
         return 1
     return None
+
+
+def _write(wanted: Wanted, session: Session, shown: Diagnosis, results: Sequence[GateResult], extras: ReportExtras | None) -> None:
+    if wanted.json is not None:
+        from ..report.json_report import write_json
+
+        write_json(shown, wanted.json)
+    if wanted.html is not None:
+        from ..report.html import write_html
+
+        write_html(shown, wanted.html, extras)
+    if wanted.markdown is not None:
+        from ..report.markdown import write_markdown
+
+        write_markdown(shown, wanted.markdown)
+    if wanted.tables is not None:
+        from ..report.tables import write_tables
+
+        write_tables(session, wanted.tables, wanted.format)
+    if wanted.junit is not None:
+        from ..report.junit import write_junit
+
+        write_junit(shown, results, wanted.junit)
+    if wanted.sarif is not None:
+        from ..report.sarif import write_sarif
+
+        write_sarif(shown, results, wanted.sarif)
 
 
 def console_for(no_color: bool, to_stderr: bool = False) -> Console:

@@ -8,15 +8,22 @@ import typer
 
 from .common import (
     AllowUnknown,
+    Baseline,
     FailOn,
     Html,
     Json,
+    Junit,
     Markdown,
+    MaxFallback,
+    MinPicked,
     NoColor,
     Proof,
     Quiet,
+    Redact,
+    Sarif,
     TableFormat,
     Tables,
+    Wanted,
     command,
     progress,
     report,
@@ -47,7 +54,13 @@ def explain(
     names: Annotated[
         list[str] | None, typer.Option("--names", metavar="DIR|FILE", help="More logs of this TensorRT and GPU, to name tactic ids.")
     ] = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    redact: Redact = None,
     fail_on: FailOn = None,
+    min_picked: MinPicked = None,
+    max_fallback_ms: MaxFallback = None,
+    baseline: Baseline = None,
     allow_unknown: AllowUnknown = False,
     proof: Proof = "unknown",
     quiet: Quiet = False,
@@ -57,5 +70,10 @@ def explain(
     from ..diagnose.explain import Options
     from ..diagnose.session import Session, parse_noise
 
+    wanted = Wanted(
+        json=json, html=html, markdown=markdown, tables=tables, format=format, junit=junit, sarif=sarif, layer=layer, fail_on=fail_on, min_picked=min_picked,
+        max_fallback_ms=max_fallback_ms, baseline=baseline, allow_unknown=allow_unknown, proof=proof, redact=redact, quiet=quiet, no_color=no_color,
+    )  # fmt: skip
+    wanted.check()
     session = Session(files, Options(build=build, noise=parse_noise(noise)), progress(no_color), names or ())
-    return report(session, json, html, markdown, tables, format, layer, fail_on, allow_unknown, proof, quiet, no_color)
+    return report(session, wanted)
