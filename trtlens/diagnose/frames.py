@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 BATCH_ROWS = 1 << 15
+_PLAIN_ROWS = 1 << 12  # rows made as Python mappings weigh a hundred times more
 
 _ARROW: Mapping[DataType, pa.DataType] = {
     "category": pa.dictionary(pa.int32(), pa.string()),
@@ -82,8 +84,8 @@ class Frames:
         from .small_frames import MAKERS
 
         lines = MAKERS[name](self.session)
-        for start in range(0, len(lines), rows):
-            yield rows_to_batch(table, lines[start : start + rows])
+        while part := list(islice(lines, min(rows, _PLAIN_ROWS))):
+            yield rows_to_batch(table, part)
 
     def table(self, name: str) -> pa.Table:
         """A whole table; its schema is the same whatever it holds."""

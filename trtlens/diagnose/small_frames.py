@@ -54,8 +54,7 @@ def shape_text(sizes: Sequence[int] | None) -> str | None:
     return "x".join(map(str, sizes)) if sizes else None
 
 
-def _layers(session: Session) -> list[Row]:
-    rows: list[Row] = []
+def _layers(session: Session) -> Iterator[Row]:
     for name, capture, diagnosis in _each(session):
         for build in diagnosis.builds:
             known = engine_layers(capture, diagnosis, build.index)
@@ -77,12 +76,10 @@ def _layers(session: Session) -> list[Row]:
                         "weights_count": layer.weights_count, "line": layer.line.line if layer.line is not None else None,
                         "pointer": None if own_lines else layer.pointer,
                     }  # fmt: skip
-                rows.append(row)
-    return rows
+                yield row
 
 
-def _passes(session: Session) -> list[Row]:
-    rows: list[Row] = []
+def _passes(session: Session) -> Iterator[Row]:
     for name, capture, diagnosis in _each(session):
         for build in capture.log.builds if capture.log is not None else ():
             if not build.passes:
@@ -90,13 +87,12 @@ def _passes(session: Session) -> list[Row]:
             assert capture.log is not None
             chosen = choose_pass(build, capture.log, engine_layers(capture, diagnosis, build.index))
             for number in build.passes:
-                rows.append({
+                yield {
                     "capture": name, "build": build.index, "pass": number.index, "backend_strategy": number.strategy, "fate": number.fate or None,
                     "estimated_ms": number.estimated_ms, "became_engine": None if chosen.index is None else number.index == chosen.index,
                     "certain": chosen.certain, "optimization_profiles": number.profiles, "cache_mode": number.cache_mode,
                     "first_line": number.first_line, "last_line": number.last_line,
-                })  # fmt: skip
-    return rows
+                }  # fmt: skip
 
 
 def _tensors(text: str | None) -> list[tuple[str, tuple[int, ...], str]]:
@@ -129,8 +125,7 @@ def _node(node: NetworkNode) -> dict[str, Any]:
     return row
 
 
-def _network(session: Session) -> list[Row]:
-    rows: list[Row] = []
+def _network(session: Session) -> Iterator[Row]:
     for name, capture, diagnosis in _each(session):
         for build in diagnosis.builds:
             owners = _owners(build)
@@ -144,8 +139,7 @@ def _network(session: Session) -> list[Row]:
                 ]  # fmt: skip
             for node in nodes:
                 for layer in owners.get(node["node"]) or [None]:
-                    rows.append({"capture": name, "build": build.index, "layer": layer, **node})
-    return rows
+                    yield {"capture": name, "build": build.index, "layer": layer, **node}
 
 
 def _owners(build: BuildDiagnosis) -> dict[str, list[str | None]]:
@@ -159,12 +153,10 @@ def _owners(build: BuildDiagnosis) -> dict[str, list[str | None]]:
     return owners
 
 
-def _weights(session: Session) -> list[Row]:
-    rows: list[Row] = []
+def _weights(session: Session) -> Iterator[Row]:
     for name, capture, _ in _each(session):
         if capture.check is not None:
-            rows += [{"capture": name, **row} for row in weight_rows(capture.check.weights)]
-    return rows
+            yield from ({"capture": name, **row} for row in weight_rows(capture.check.weights))
 
 
 def weight_rows(weights: Sequence[Any]) -> list[Row]:
@@ -179,53 +171,49 @@ def weight_rows(weights: Sequence[Any]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _timing_profile(session: Session) -> list[Row]:
-    rows: list[Row] = []
+def _timing_profile(session: Session) -> Iterator[Row]:
     for name, capture, _ in _each(session):
         profiles = list(capture.profiles)
         if capture.log is not None:
             profiles += [(capture.log_input, profile) for build in capture.log.builds for profile in build.profiles]
         for number, (source, profile) in enumerate(profiles):
-            rows += [
+            yield from (
                 {
                     "capture": name, "input": capture.inputs[source].path, "profile": number, "layer": row.name, "total_ms": row.total_ms,
                     "average_ms": row.average_ms, "median_ms": row.median_ms, "percent": row.percent, "iterations": profile.iterations,
                     "line": row.line, "pointer": row.pointer,
                 }
                 for row in profile.rows
-            ]  # fmt: skip
-    return rows
+            )  # fmt: skip
 
 
 def _lines(evidence: Sequence[Evidence], log_input: int) -> list[int]:
     return list(dict.fromkeys(e.line for e in evidence if isinstance(e, LineEvidence) and e.input == log_input))
 
 
-def _verdicts(session: Session) -> list[Row]:
-    rows: list[Row] = []
+def _verdicts(session: Session) -> Iterator[Row]:
     for name, capture, diagnosis in _each(session):
         for build in diagnosis.builds:
             for v in build.layers:
                 remedy = v.remedies[0] if v.remedies else None
-                rows.append({
+                yield {
                     "capture": name, "build": build.index, "layer": v.name, "status": v.status, "reason": v.reason, "proof": v.proof,
                     "stability": v.stability, "summary": v.summary, "eligible": v.eligibility.value, "eligibility_proof": v.eligibility.proof,
                     "best_dense_ms": v.best_dense_ms, "best_sparse_ms": v.best_sparse_ms, "margin": v.margin, "compared_dense": v.compared_dense,
                     "compared_sparse": v.compared_sparse, "inherited_from": v.inherited_from, "suspects": [s.reason for s in v.suspects],
                     "remedy": remedy.text if remedy else None, "gain_ms": remedy.gain_ms if remedy else None,
                     "gain_kind": remedy.gain_kind if remedy else None, "evidence_lines": _lines(v.evidence, capture.log_input),
-                })  # fmt: skip
-    return rows
+                }  # fmt: skip
 
 
-def _warnings(session: Session) -> list[Row]:
-    return [
+def _warnings(session: Session) -> Iterator[Row]:
+    yield from (
         {"capture": name, "build": build.index, "id": w.id, "message": w.message, "evidence_lines": _lines(w.evidence, capture.log_input)}
         for name, capture, diagnosis in _each(session) for build in diagnosis.builds for w in build.warnings
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
-MAKERS: Mapping[str, Callable[[Any], list[Row]]] = {
+MAKERS: Mapping[str, Callable[[Any], Iterator[Row]]] = {
     "layers": _layers,
     "passes": _passes,
     "network": _network,
