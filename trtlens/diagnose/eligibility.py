@@ -63,7 +63,7 @@ class Judge:
         weights = reason_for_nodes(self.check, layer.onnx_nodes) if self.check is not None and layer.onnx_nodes else None
         evidence: tuple[Evidence, ...] = ()
         if listed is not None and self.listing is not None and self.listing.eligible is not None:
-            proof: Proof = "proven" if exact and self.listing.settled and not self.distrusted else "suggested"
+            proof: Proof = "proven" if exact and self._list_holds() else "suggested"
             evidence = (self.cite(self.listing.eligible[listed]),)
             disagrees = None
             if weights is not None and weights.status == "ineligible" and weights.proof == "proven":
@@ -93,6 +93,10 @@ class Judge:
             return Judgement(Eligibility(True, "suggested", self._tensors(weights)))
         return Judgement(Eligibility(None, "unknown"), suspects=self._unknown_suspects(layer, weights))
 
+    def _list_holds(self) -> bool:
+        """Whether the list is of this engine, from the pass that made it, and holds as many names as it says."""
+        return self.listing is not None and self.listing.settled and self.listing.counted and not self.distrusted
+
     def _unlisted(self, layer: EngineLayer) -> str | None:
         if self.listing is not None and self.listing.complete and not self.distrusted:
             return (
@@ -102,7 +106,7 @@ class Judge:
 
     def _not_listed(self, layer: EngineLayer, weights: NodeReason | None) -> Judgement:
         assert self.listing is not None
-        listing_proof: Proof = "proven" if self.listing.settled and not self.distrusted else "suggested"
+        listing_proof: Proof = "proven" if self._list_holds() else "suggested"
         cited: tuple[Evidence, ...] = tuple(self.cite(line) for line in self.listing.list_lines[:2])
         reason, proof, summary = self._cause(layer, weights)
         proof = weaker(proof, listing_proof)

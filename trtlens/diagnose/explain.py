@@ -55,7 +55,7 @@ from .physics import gains
 from .races import Combination, LayerRace, Races
 from .reasons import REASONS
 from .reformats import Arithmetic
-from .rules import Circumstances, Noise, Ruling, decide, fp32_only
+from .rules import Circumstances, Noise, Ruling, decide, fp32_only, index_only
 from .shapes import kernel_suspects, physical_suspects
 from .sparsity import Listing, Matches, match_names, read_listing
 from .twins import TwinFinder
@@ -125,7 +125,7 @@ class _Diagnosing:
     def run(self) -> BuildDiagnosis:
         capture, build, log = self.capture, self.build, self.capture.log
         self.citer = Citer(capture.log_source, capture.log_input)
-        self.around: Surroundings = surroundings(build, capture.manifest)
+        self.around: Surroundings = surroundings(build, capture.manifest, capture.metadata)
         logged = layers_from_log(build) if build is not None else []
         self.layers = layers_from_info(capture.engine) if capture.engine is not None else list(logged)
         if not self.layers and build is not None and build.layer_infos:
@@ -134,7 +134,9 @@ class _Diagnosing:
                 layer.pointer = None
         if not self.layers and build is not None and log is not None:
             self.layers = layers_from_races(log, build)
-        mismatch = find_mismatch(self.layers, logged) if capture.engine is not None else None
+        # A log of `--loadEngine --dumpLayerInfo` prints its engine as layer info alone.
+        printed = logged or (layers_from_info(build.layer_infos[-1][0]) if build is not None and build.layer_infos else [])
+        mismatch = find_mismatch(self.layers, printed) if capture.engine is not None else None
         self.distrusted = mismatch is not None
         if not self.distrusted:
             attach_log_lines(self.layers, logged)
@@ -159,10 +161,12 @@ class _Diagnosing:
             self.warnings += info_warnings(capture.engine, capture.engine_input)
             self._note_warnings(capture)
         self.judge = self._judge(matches)
-        self.circumstances = self._circumstances()
+        bindings = frozenset(capture.engine.bindings) if capture.engine is not None and capture.engine.bindings else None
         self.arithmetic = (
-            Arithmetic(self.races, self.layers, build, self.options.noise) if self.races is not None and build is not None else None
+            Arithmetic(self.races, self.layers, build, self.options.noise, bindings) if self.races is not None and build is not None else None
         )
+        self.circumstances = self._circumstances()
+        self.namesakes = {name for name, count in Counter(layer.name for layer in self.layers).items() if count > 1}
         self.twins = TwinFinder(self.races, self.layers, build) if self.races is not None and build is not None else None
         verdicts = [self._verdict(layer, matches, number, times[number]) for number, layer in enumerate(self.layers)]
         texts = self.citer.read()
@@ -308,7 +312,7 @@ class _Diagnosing:
         formats = self.races.pass_formats() if self.races is not None else []
         all_fp32 = (
             bool(formats)
-            and all(fp32_only(text) or not _typed(text) for _, text in formats)
+            and all(fp32_only(text) or index_only(text) for _, text in formats)
             and any(fp32_only(text) for _, text in formats)
         )
         floats = [(line, -1) for line, text in formats if fp32_only(text)][:3]
@@ -327,6 +331,7 @@ class _Diagnosing:
             cache_loaded=build is not None and (build.loaded_cache_entries or 0) > 0, out_of_memory=(oom.line, oom.offset) if oom is not None else None,
             capability_cite=(self.around.capability_line.line, self.around.capability_line.offset) if self.around.capability_line is not None else None,
             engine_printed=bool(build is not None and build.engine_layers), no_reformats=self._no_reformats,
+            fits=self.arithmetic.fits if self.arithmetic is not None else lambda _, __: None,
         )  # fmt: skip
 
     def _line_offset(self, line: int) -> tuple[int, int]:
@@ -501,11 +506,12 @@ class _Diagnosing:
             for item in race.combinations:
                 won = item.winner is not None and item.winner.tactic == layer.tactic_id
                 if won and item.sparse is not None and item.dense is not None and item.winner is not None:
-                    margin = item.winner.time_ms / item.dense.time_ms - 1.0
+                    margin = item.winner.time_ms / item.dense.time_ms - 1.0 if item.dense.time_ms > 0 else 0.0
                     if margin > self.options.noise.band(item.dense.time_ms, race.repeat_spread):
                         # Unnamed tactics, or two combinations with this winner: another time may be the one that counts.
                         same = [c for c in race.combinations if c.winner is not None and c.winner.tactic == layer.tactic_id]
-                        if len(same) > 1 or any(c.unnamed_count for c in race.combinations):
+                        sure = self.circumstances.trusted and layer.name not in self.namesakes and not race.doubts and self.circumstances.fits(layer, item) is not False
+                        if not sure or len(same) > 1 or any(c.unnamed_count for c in race.combinations):
                             proof = weaker(proof, "suggested")
                         cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
                         return self._make(
@@ -545,7 +551,10 @@ class _Diagnosing:
     def _fallback(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None, listed: str | None, how: str) -> LayerVerdict:
         """An eligible layer that runs dense: why."""
         race = self._race(layer)
-        ruling = decide(layer, race, self.circumstances, self.arithmetic.decide_for(layer) if self.arithmetic is not None else None)
+        around = self.circumstances
+        if layer.name in self.namesakes:
+            around = replace(around, trusted=False)  # the log's races are by name: they may be those of the other layer of this name
+        ruling = decide(layer, race, around, self.arithmetic.decide_for(layer) if self.arithmetic is not None else None)
         if ruling.reason in ("twin-layer", "not-captured") and self.twins is not None and self.circumstances.has_timings:
             inherited = self.twins.inherit(layer, self.circumstances, self.arithmetic)
             ruling = inherited if inherited is not None else ruling
@@ -743,10 +752,6 @@ def _format_text(tensor: TensorInfo) -> str:
     dimensions = "x".join(map(str, tensor.dimensions)) if tensor.dimensions else ""
     parts = [tensor.datatype or tensor.text, tensor.layout or "", dimensions]
     return " ".join(part for part in parts if part)
-
-
-def _typed(text: str) -> bool:
-    return any(t + "(" in text for t in ("Float", "Half", "BFloat16", "Int8", "FP8", "Int4", "FP4", "UInt8"))
 
 
 def _number(text: str | None) -> float | None:

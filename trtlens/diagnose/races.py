@@ -64,6 +64,8 @@ class Combination:
     times: int = 0
     runners: frozenset[str] = frozenset()
     """Runners tried in this combination whose tactics can be sparse."""
+    failed: int = 0
+    """Tactics that may be sparse and were tried, but have no time (`inf`)."""
 
     @property
     def decided(self) -> bool:
@@ -83,6 +85,8 @@ class LayerRace:
     missing: list[str] = field(default_factory=list)
     repeat_spread: float = 0.0
     """The largest relative difference between two timings of one tactic in one combination of this layer: the noise the log itself shows."""
+    doubts: list[str] = field(default_factory=list)
+    """Signs that lines of the race are lost or damaged (each stands in `missing`, too): then not even what was timed proves anything."""
 
     @property
     def complete(self) -> bool:
@@ -111,7 +115,7 @@ class Races:
         self._index_layers()
         self._pruned = self._pruned_lines()
         self._sources: dict[int, int] = {}
-        self._gap_cache: dict[tuple[int, int], list[str]] = {}
+        self._gap_cache: dict[tuple[int, int], LayerRace] = {}
         self._earlier: dict[tuple[int, int, int, str], list[int]] | None = None
         self._races: dict[str, LayerRace | None] = {}
         self._name_cache: dict[int, str | None] = {}
@@ -145,6 +149,12 @@ class Races:
         mine &= self.log.combinations["winner_line"][owner] > 0
         self._winning = _first_fastest(owner[mine].astype(np.int64), time_ms[mine], timed[mine], size)
         self._skips = set(np.unique(self._owner[rows.source == SKIPPED]).tolist())
+        failed = (rows.source == TIMED) & np.isnan(rows.time_ms) & (rows.tactic != np.uint64(NO_TACTIC)) & (self._kind != DENSE)
+        self._failed = np.bincount(self._owner[failed], minlength=size) if size else np.zeros(0, dtype=np.int64)
+        # Sections whose `Fastest Tactic` is among the tactics timed in them.
+        fastest = self.log.sections["fastest"]
+        self._fastest_seen = np.zeros(len(fastest), dtype=bool)
+        self._fastest_seen[rows.section[timed[rows.tactic[timed] == fastest[rows.section[timed]]]]] = True
 
     def _index_layers(self) -> None:
         log = self.log
@@ -245,6 +255,8 @@ class Races:
         for item in race.combinations:
             if not item.raced:
                 race.missing.append(f"the table of {op} at line {item.line} is empty")
+            if item.failed:
+                race.missing.append(f"{item.failed} tactics of the table at line {item.line} have no time")
             if item.unnamed_count:
                 race.missing.append(
                     f"{item.unnamed_count} tactics of the table at line {item.line} have names that do not say whether they are sparse"
@@ -262,6 +274,7 @@ class Races:
         item = Combination(number, log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=bool(c["cached"][number]))
         item.times = int(self._timed[number])
         item.unnamed_count = int(self._unnamed[number])
+        item.failed = int(self._failed[number])
         best = self._best
         item.dense, item.sparse, item.unnamed = (
             self._entry(row) if (row := int(best[number * 3 + kind])) >= 0 else None for kind in (DENSE, SPARSE, UNKNOWN)
@@ -293,7 +306,9 @@ class Races:
             number, log.formats.get(log.combinations.arrays["text"][number]) or "", s["line"][section], s["offset"][section], table=True
         )
         rows = self.rows_of(number)
-        rows = rows[(log.tactics.section[rows] == section) & (log.tactics.source[rows] == MYELIN) & ~np.isnan(log.tactics.time_ms[rows])]
+        rows = rows[(log.tactics.section[rows] == section) & (log.tactics.source[rows] == MYELIN)]
+        item.failed = int(np.isnan(log.tactics.time_ms[rows]).sum())
+        rows = rows[~np.isnan(log.tactics.time_ms[rows])]
         item.times = len(rows)
         item.dense, item.sparse, item.unnamed = (self._fastest(rows, kind) for kind in (DENSE, SPARSE, UNKNOWN))
         item.unnamed_count = int((self._kind[rows] == UNKNOWN).sum())
@@ -366,10 +381,10 @@ class Races:
         self._sources[number] = sources[0]
         item.inherited_from = self.log.layers.get(c["layer"][sources[0]])
         item.dense, item.sparse, item.unnamed, item.unnamed_count = source.dense, source.sparse, source.unnamed, source.unnamed_count
-        item.skipped, item.times, item.winner = source.skipped, source.times, source.winner
+        item.skipped, item.times, item.winner, item.failed = source.skipped, source.times, source.winner, source.failed
 
-    def _source_gaps(self, number: int) -> list[str]:
-        """What the race that a cached result repeats lacks, all combinations of its layer in its pass together."""
+    def _source_race(self, number: int) -> LayerRace:
+        """The race that a cached result repeats with what it lacks, all combinations of its layer in its pass together."""
         c = self.log.combinations.arrays
         key = c["layer"][number], c["pass_index"][number]
         if key not in self._gap_cache:
@@ -382,9 +397,9 @@ class Races:
                 and not c["cached"][n]
             ]
             source = LayerRace(self.log.layers.get(key[0]) or "", [self.combination(n) for n in same])
-            self._gap_cache[key] = []  # a race never repeats itself
+            self._gap_cache[key] = LayerRace(source.layer, [])  # a race never repeats itself
             self._find_gaps(source)
-            self._gap_cache[key] = source.missing
+            self._gap_cache[key] = source
         return self._gap_cache[key]
 
     def _key(self, number: int) -> tuple[int, int, int, str] | None:
@@ -440,6 +455,8 @@ class Races:
                 missing.append(f"no runner with sparse kernels is shown for the combination at {place}")
             if item.unnamed_count:
                 missing.append(f"{item.unnamed_count} timed tactics at {place} have no name that says whether they are sparse")
+            if item.failed:
+                missing.append(f"{item.failed} tactics at {place} that may be sparse were tried and have no time")
             for why, _, tactic, line in item.skipped:
                 if why != "only option":
                     missing.append(f"tactic 0x{tactic:016x} was skipped ({why}) at line {line}")
@@ -449,11 +466,33 @@ class Races:
         if pruned is not None:
             missing.append(f"tactics were pruned before timing (line {pruned.line})")
         for number in {self._sources[c.index] for c in race.combinations if c.index in self._sources}:
-            missing.extend(gap for gap in self._source_gaps(number) if gap not in missing)
-        first, last = race.combinations[0].line, race.combinations[-1].line
-        for damaged in (*self.log.damaged_lines, *self.log.unknown_samples):
-            if first <= damaged.line <= last + 2:
-                missing.append(f"line {damaged.line} is damaged or of an unknown form")
+            source = self._source_race(number)
+            missing.extend(gap for gap in source.missing if gap not in missing)
+            race.doubts.extend(source.doubts)
+        found = [doubt for item in race.combinations for doubt in self._lost_lines(item)]
+        if self.log.damaged_lines or self.log.unknown_samples:
+            first, last = race.combinations[0].line, max(self._last_line(item) for item in race.combinations)
+            for damaged in (*self.log.damaged_lines, *self.log.unknown_samples):
+                if first <= damaged.line <= last + 2:
+                    found.append(f"line {damaged.line} is damaged or of an unknown form")
+        missing.extend(found)
+        race.doubts.extend(found)
+
+    def _lost_lines(self, item: Combination) -> list[str]:
+        """Signs that the log lost lines of this race: what was chosen or fastest has no time, or one runner raced twice (two races in one)."""
+        if item.cached or not item.raced or item.table:
+            return []
+        found = []
+        s, numbers = self.log.sections.arrays, [section for section in self._sections_of(item.index) if self.log.sections.arrays["op"][section] < 0]
+        if item.winner is not None and self._winning[item.index] < 0:
+            found.append(f"the tactic chosen for the combination at line {item.line} has no time in the log")
+        for section in numbers:
+            if s["fastest_line"][section] and s["fastest"][section] != NO_TACTIC and not self._fastest_seen[section]:
+                found.append(f"the fastest tactic that line {s['fastest_line'][section]} names has no time in the log")
+        runners = [s["runner"][section] for section in numbers]
+        if len(set(runners)) < len(runners):
+            found.append(f"a runner was tried twice in the combination at line {item.line}: the line that begins another one is lost")
+        return found
 
 
 def _first_fastest(key: npt.NDArray[np.int64], time_ms: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:

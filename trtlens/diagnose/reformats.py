@@ -49,8 +49,11 @@ class _Sum:
 class Arithmetic:
     """The plan of one engine: which tensor stands in which format between which layers, and what each reformat costs."""
 
-    def __init__(self, races: Races, layers: list[EngineLayer], build: Build, noise: Noise) -> None:
-        self.races, self.layers, self.build, self.noise = races, layers, build, noise
+    def __init__(
+        self, races: Races, layers: list[EngineLayer], build: Build, noise: Noise, bindings: frozenset[str] | None = None
+    ) -> None:
+        """`bindings`: the network's inputs and outputs where an input lists them, else None."""
+        self.races, self.layers, self.build, self.noise, self.bindings = races, layers, build, noise, bindings
         self._ready = False
 
     # ---- the plan, made when the first layer asks for it
@@ -64,6 +67,8 @@ class Arithmetic:
             if layer.is_reformat and len(layer.inputs) == 1 and len(layer.outputs) == 1:
                 self._join(layer.inputs[0].name, layer.outputs[0].name)
         self.producer: dict[str, tuple[EngineLayer, int]] = {}
+        self.shared: set[str] = set()
+        """Tensors that several layers write parts of (a concatenation optimised away): none of them can change its format alone."""
         self.consumers: dict[str, list[tuple[EngineLayer, int]]] = defaultdict(list)
         self.dimensions: dict[str, tuple[int, ...]] = {}
         for layer in self.layers:
@@ -73,10 +78,14 @@ class Arithmetic:
             if layer.is_reformat:
                 continue
             for index, tensor in enumerate(layer.outputs):
-                self.producer[self._class(tensor.name)] = (layer, index)
+                name = self._class(tensor.name)
+                if name in self.producer:
+                    self.shared.add(name)
+                self.producer[name] = (layer, index)
             for index, tensor in enumerate(layer.inputs):
                 self.consumers[self._class(tensor.name)].append((layer, index))
-        self.running: dict[str, Combination | None] = {}
+        self.running: dict[int, Combination | None] = {}
+        self.bound = None if self.bindings is None else {self._class(name) for name in self.bindings}
         self.lanes_printed = any(
             t.lanes for layer in self.layers if layer.engine_line for t in (*layer.engine_line.inputs, *layer.engine_line.outputs)
         )
@@ -157,11 +166,12 @@ class Arithmetic:
 
     def _runs(self, layer: EngineLayer) -> Combination | None:
         """The one combination that a layer runs in; None where the log does not decide."""
-        if layer.name not in self.running:
+        key = id(layer)  # two layers may share a name
+        if key not in self.running:
             race = self.races.of(layer.name)
             found = running_combinations(layer, race, lambda c: self.fits(layer, c)) if race is not None else []
-            self.running[layer.name] = found[0] if len(found) == 1 else None
-        return self.running[layer.name]
+            self.running[key] = found[0] if len(found) == 1 else None
+        return self.running[key]
 
     def fits(self, layer: EngineLayer, combination: Combination) -> bool | None:
         """Whether a combination's types, lanes and layouts are those of the engine's layer; None where neither side says enough."""
@@ -245,10 +255,16 @@ class Arithmetic:
             return total
         for index, tensor in enumerate(layer.inputs):
             name = self._class(tensor.name)
+            if name in self.shared:
+                total.missing.append(f"{name} is written by several layers")
+                continue
             source, fixed = self._source(layer, index, name, now.inputs[index])
             self._change(total, name, (source, now.inputs[index]), (source, then.inputs[index]), fixed)
         for index, tensor in enumerate(layer.outputs):
             name = self._class(tensor.name)
+            if name in self.shared:
+                total.missing.append(f"{name} is written by several layers")
+                continue
             for target, fixed in self._targets(layer, index, name, now.outputs[index]):
                 self._change(total, name, (now.outputs[index], target), (then.outputs[index], target), fixed)
         return total
@@ -259,7 +275,8 @@ class Arithmetic:
         A tensor that reaches the layer without a reformat is made in the very format in which the layer takes it.
         """
         maker = self.producer.get(name)
-        fixed = maker is None or (maker[0].type or "").startswith("Plugin")
+        # Without a layer that makes it, it is the network's own, unless the inputs list the network's tensors and it is none of them.
+        fixed = (self.bound is None or name in self.bound) if maker is None else (maker[0].type or "").startswith("Plugin")
         copy = self.copied.get(layer.inputs[index].name)
         if copy is None:
             return now, fixed
@@ -274,10 +291,12 @@ class Arithmetic:
         """The formats in which a tensor is wanted: by each consumer, or as a network output."""
         own = layer.outputs[index].name
         takers = self.consumers.get(name, [])
-        if not takers:
-            added = self.added.get((layer.name, "Output", index))
-            return [(parse_format(added[1]) if added else now, True)]
+        added = self.added.get((layer.name, "Output", index))
         found: list[tuple[TensorFormat | None, bool]] = []
+        # A network output may be consumed as well: then it wants its own copy beside those of the consumers.
+        if not takers or added is not None or (self.bound is not None and name in self.bound):
+            target = parse_format(added[1]) if added is not None else now if not takers or own in (self.bindings or ()) else None
+            found.append((target, self.bound is None or name in self.bound))
         for taker, place in takers:
             taken = taker.inputs[place].name
             form = now if taken == own else self.concrete.get(taken)

@@ -68,6 +68,8 @@ class Circumstances:
     strategy_cites: tuple[Cite, ...] = ()
     engine_printed: bool = False
     no_reformats: Callable[[EngineLayer], bool] = lambda _: False
+    fits: Callable[[EngineLayer, Combination], bool | None] = lambda _, __: None
+    """Whether a combination's formats are those that the layer has in the engine; None where the inputs do not say."""
 
 
 def decide(
@@ -81,7 +83,7 @@ def decide(
         cites = [around.capability_cite] if around.capability_cite else []
         return Ruling(
             "no-kernel-arch",
-            _proof(around.trusted),
+            _proof(around.trusted and around.capability_cite is not None),  # a GPU known by its name alone may be another one of the machine
             f"compute capability {around.compute_capability:g} has no sparse tensor cores (they came with 8.0)",
             cites=cites,
         )
@@ -164,7 +166,7 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     if seen:
         memory = all(why.startswith(("memory", "scratch")) for why, _, _, _ in seen)
         if memory:
-            whole = around.trusted and unnamed == 0 and not _unraced(race)
+            whole = around.trusted and unnamed == 0 and not _unraced(race) and not race.doubts
             ruling.reason, ruling.proof = "workspace", _proof(whole)
             ruling.summary = f"all {len(seen)} sparse tactics that the log names for this layer were skipped for memory ({seen[0][0]})"
             ruling.cites = [(line, -1) for _, _, _, line in seen[:4]]
@@ -226,10 +228,19 @@ def _all_fp32(race: LayerRace) -> bool:
     return all(c.text and fp32_only(c.text) for c in race.combinations)
 
 
+_INDEX_TYPES = frozenset({"Int32", "Int64", "Bool"})
+
+
 def fp32_only(text: str) -> bool:
     """Whether every floating-point or quantised tensor of a combination is Float (indices and masks may be Int32, Int64 or Bool)."""
     types = set(_types(text))
-    return "Float" in types and types <= {"Float", "Int32", "Int64", "Bool"}
+    return "Float" in types and types <= {"Float", *_INDEX_TYPES}
+
+
+def index_only(text: str) -> bool:
+    """Whether a combination holds indices and masks alone. A type of another name is not known to be one: it may be a short float."""
+    types = set(_types(text))
+    return bool(types) and types <= _INDEX_TYPES
 
 
 def _types(text: str) -> list[str]:
@@ -247,17 +258,26 @@ def _sparse_lost(
     arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None,
 ) -> Ruling:  # fmt: skip
     """Rules 2 to 5: sparse tactics were timed."""
-    running = [c for c in race.combinations if c in _running(layer, race)]
+    running = _running(layer, race)
+    fitting = [c for c in running if around.fits(layer, c) is not False]
     winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.combinations if c.raced or c.cached)
     undecided = _unraced(race)
-    whole = around.trusted and not undecided and winners_known and not any(c.winner is None and c.raced for c in race.combinations)
+    whole = around.trusted and not undecided and winners_known and not race.doubts and not any(c.winner is None and c.raced for c in race.combinations)
     lost = [c for c in sparse if c.winner is not None and c.winner.sparse is False and c.dense is not None]
     if len(lost) == len(sparse):
-        close = min(lost, key=lambda c: c.sparse.time_ms / c.dense.time_ms)  # type: ignore[union-attr]
+        close = min(lost, key=lambda c: _ratio(c.sparse, c.dense))
         assert close.sparse is not None and close.dense is not None
-        margin = close.sparse.time_ms / close.dense.time_ms - 1.0
-        # The engine's own tactic must be one of these races' winners, or they are not the races that decided.
-        joined = bool(running) or close.table
+        margin = _ratio(close.sparse, close.dense) - 1.0
+        if margin < -around.noise.band(close.dense.time_ms, race.repeat_spread):
+            return Ruling(
+                "unexplained", "unknown",
+                f"a dense tactic was chosen where a sparse one was timed faster ({_ms(close.sparse.time_ms)} against {_ms(close.dense.time_ms)} ms), and the log does not say why",
+                best_dense=close.dense, best_sparse=close.sparse, dense_ms=close.dense.time_ms, sparse_ms=close.sparse.time_ms, margin=margin,
+                cites=_entry_cites(close.sparse, close.dense),
+            )  # fmt: skip
+        # The engine's own tactic must be one of these races' winners, in its own formats, or they are not the races that decided.
+        joined = bool(fitting) or close.table
+        whole = whole and (abs(margin) <= around.noise.band(close.dense.time_ms, race.repeat_spread) or not _closer_unnamed(race, around.noise))
         ruling = _compare(
             "slower", close.dense, close.sparse, margin, around.noise, race, _proof(whole and joined and not _skipped_sparse(race))
         )
@@ -290,9 +310,9 @@ def _sparse_lost(
             "log-truncated" if around.truncated else "unexplained", "unknown", "a sparse tactic won in some format, and the time of the tactic that runs cannot be told from the log",
             best_sparse=best.sparse, sparse_ms=best.sparse.time_ms, cites=_entry_cites(best.sparse),
         )  # fmt: skip
-    margin = best.sparse.time_ms / current.time_ms - 1.0
+    margin = _ratio(best.sparse, current) - 1.0
     if margin >= 0:
-        sure = whole and len(running) == 1 and around.no_reformats(layer) and not _skipped_sparse(race)
+        sure = whole and len(running) == 1 and bool(fitting) and around.no_reformats(layer) and not _skipped_sparse(race)
         ruling = _compare("slower", current, best.sparse, margin, around.noise, race, _proof(sure))
         ruling.summary = _race_sentence(ruling, "any format") + "; the dense tactic that runs is in another format than the sparse one"
         return ruling
@@ -311,7 +331,7 @@ def _sparse_lost(
         found.dense_ms, found.sparse_ms, found.margin = current.time_ms, best.sparse.time_ms, margin
         found.gain_ms = current.time_ms - best.sparse.time_ms
         found.stability = found.stability or _stability(margin, around.noise.band(current.time_ms, race.repeat_spread))
-        if not whole and found.proof == "proven":
+        if found.proof == "proven" and not (whole and not _skipped_sparse(race) and not _unnamed_below(race, current.time_ms)):
             found.proof = "suggested"
         return found
     ruling = _compare("unexplained", current, best.sparse, margin, around.noise, race, "unknown")
@@ -330,6 +350,30 @@ def _running(layer: EngineLayer, race: LayerRace) -> list[Combination]:
         and c.winner.tactic == layer.tactic_id
         and (layer.type is None or c.winner.runner in (None, layer.type))
     ]
+
+
+def _ratio(sparse: Entry | None, dense: Entry | None) -> float:
+    """How many times as long sparse took; 1 where neither took any time."""
+    assert sparse is not None and dense is not None
+    if dense.time_ms <= 0:
+        return 1.0 if sparse.time_ms <= 0 else math.inf
+    return sparse.time_ms / dense.time_ms
+
+
+def _closer_unnamed(race: LayerRace, noise: Noise) -> bool:
+    """Whether a tactic without a name, if it is sparse, would turn `slower` into `tie`: it came within the band of the dense winner."""
+    return any(
+        c.unnamed is not None and c.winner is not None and _ratio(c.unnamed, c.winner) - 1.0 <= noise.band(c.winner.time_ms, race.repeat_spread)
+        for c in race.combinations
+    )
+
+
+def _unnamed_below(race: LayerRace, current_ms: float) -> bool:
+    """Whether a tactic without a name that is faster than the one that runs, if it is sparse, would add to the sums or change one."""
+    return any(
+        c.unnamed is not None and c.unnamed.time_ms < current_ms and (c.sparse is None or c.unnamed.time_ms < c.sparse.time_ms)
+        for c in race.combinations
+    )
 
 
 def _skipped_sparse(race: LayerRace) -> bool:

@@ -42,6 +42,9 @@ class Listing:
     complete: bool = False
     """The build reached its engine and the lists of its pass were printed: absence of a name means something."""
 
+    counted: bool = True
+    """Every eligible list holds as many names as it says: none is lost, and none was split at a comma of its own."""
+
     settled: bool = False
     """No later pass can have replaced this one: the build reached its engine, or printed its outer list and knows no backend strategies."""
 
@@ -102,8 +105,9 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         if not single and item.pass_index != chosen.index:
             continue
         listing.list_lines.append(item.at)
-        if item.count is not None and item.names and item.count != len(item.names):
+        if item.count is not None and item.count != len(item.names):
             listing.count_mismatch.append(item.at)
+            listing.counted = listing.counted and item.kind != "eligible"
         names = dict.fromkeys(item.names, item.at)
         if item.kind == "eligible":
             listing.eligible = {**(listing.eligible or {}), **names}
@@ -114,7 +118,8 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
             if item.foreign:
                 listing.foreign_picked.update(names)
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
-    outer = any(not item.foreign for item in build.sparsity if single or item.pass_index == chosen.index)
+    kinds = {item.kind for item in build.sparsity if not item.foreign and (single or item.pass_index == chosen.index)}
+    outer = "eligible" in kinds and (build.complete or "picked" in kinds)  # in a cut log the second line shows that the first one is whole
     listing.complete = build.complete and outer and listing.eligible is not None
     listing.settled = chosen.certain and (build.complete or (outer and not any(p.strategy is not None for p in build.passes)))
     return listing

@@ -1,0 +1,453 @@
+"""Hand-made captures in which a naive reader would say a wrong `proven`. Every text here is invented; nothing in it was measured.
+
+In: a log built line by line, with a layer info where the trap needs one. Out: assertions on the verdict of one layer. Each test first says what the
+trap is; where the same capture without the trap can be proven, it asserts that too, so that no test passes because nothing is ever proven.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from trtlens.diagnose.explain import explain
+from trtlens.diagnose.model import BuildDiagnosis, CaptureDiagnosis, LayerVerdict
+
+DENSE, DENSE_2, DENSE_HWC, SPARSE, SPARSE_2 = 0xD000000000000001, 0xD000000000000002, 0xD000000000000003, 0x5000000000000001, 0x5000000000000002
+_DENSE = "sm80_xmma_fprop_implicit_gemm_f16f16_f16f32_f32_nhwckrsc_nhwc_tilesize{}x64x32_stage4_warpsize2x2x1_g1_tensor16x8x16"
+_SPARSE = "sm80_xmma_fprop_sparse_conv_f16f16_f16f32_f32_nhwckrsc_nhwc_tilesize{}x64x64_stage4_warpsize2x2x1_g1_sptensor16x8x32"
+KERNELS = {DENSE: _DENSE.format(64), DENSE_2: _DENSE.format(128), DENSE_HWC: _DENSE.format(256), SPARSE: _SPARSE.format(64), SPARSE_2: _SPARSE.format(128)}
+LINEAR, HWC8, FLOAT = "Half(50176,784,28,1)", "Half(6272,1:8,224,8)", "Float(50176,784,28,1)"
+LAYER = "conv1"
+
+
+def tactic(number: int, time: float | str, name: str | None = "") -> str:
+    """A timed tactic; `name` None: unnamed, "" its own."""
+    kernel = KERNELS.get(number) if name == "" else name
+    return f"{f'Tactic Name: {kernel} ' if kernel else ''}Tactic: 0x{number:016x} Time: {time}"
+
+
+def combination(layer: str, formats: str, lines: Sequence[str | tuple[int, float | str]], chosen: int | None, runner: str = "CaskConvolution") -> list[str]:
+    """One format combination with one runner's race; `chosen` None: the log does not say."""
+    found = [f"*************** Autotuning format combination: {formats} ***************", f"--------------- Timing Runner: {layer} ({runner}[0x80000009])"]
+    found += [line if isinstance(line, str) else tactic(*line) for line in lines]
+    timed = [line for line in lines if isinstance(line, tuple) and isinstance(line[1], float)]
+    if timed:
+        best = min(timed, key=lambda line: line[1])
+        found.append(f"{layer} ({runner}[0x80000009]) profiling completed in 0.1 seconds. Fastest Tactic: 0x{best[0]:016x} Time: {best[1]}")
+    return [*found, *([f">>>>>>>>>>>>>>> Chose Runner Type: {runner} Tactic: 0x{chosen:016x}"] if chosen is not None else [])]
+
+
+def layer(name: str, *combinations: Sequence[str]) -> list[str]:
+    return [f"=============== Computing costs for {name}", *(line for item in combinations for line in item)]
+
+
+def reformat(place: str, source: str, target: str, time_ms: float) -> list[str]:
+    name = f"Optimizer Reformat({place})"
+    return [
+        "=============== Computing reformatting costs: ", f"*************** Autotuning Reformat: {source} -> {target} ***************",
+        f"--------------- Timing Runner: {name} (Reformat[0x80000006])", f"Tactic: 0x0000000000000000 Time: {time_ms}",
+        f"{name} (Reformat[0x80000006]) profiling completed in 0.1 seconds. Fastest Tactic: 0x0000000000000000 Time: {time_ms}",
+    ]  # fmt: skip
+
+
+def engine_line(name: str, number: int, source: str = "x (Half[1,64,28,28])", target: str = "y (Half[1,64,28,28])", runner: str = "CaskConvolution") -> str:
+    return f"Layer({runner}): {name}, Tactic: 0x{number:016x}, {source} -> {target}"
+
+
+@dataclass
+class Log:
+    """One build: what was tuned, the eligible and the chosen layers, the engine. `warned` False: no line of standard error."""
+
+    tuned: list[str]
+    engine: list[str]
+    eligible: str = LAYER
+    picked: str = ""
+    version: str = "8.6.1"
+    capability: str = "8.6"
+    model: str = "synthetic.onnx"
+    before: list[str] = field(default_factory=list)
+    lists: list[str] | None = None
+
+    def text(self) -> str:
+        v = "[01/02/2030-03:04:05] [V] [TRT] "
+        own = [
+            f"&&&& RUNNING TensorRT.trtexec [TensorRT v{self.version.replace('.', '')}] # trtexec --onnx={self.model} --fp16 --sparsity=enable --verbose",
+            f"[01/02/2030-03:04:05] [I] Model: {self.model}", "[01/02/2030-03:04:05] [I] Precision: FP32+FP16", "[01/02/2030-03:04:05] [I] Sparsity: Enabled",
+            "[01/02/2030-03:04:05] [I] Selected Device: NVIDIA A10", f"[01/02/2030-03:04:05] [I] Compute Capability: {self.capability}",
+            f"[01/02/2030-03:04:05] [I] TensorRT version: {self.version}", "[01/02/2030-03:04:05] [W] [TRT] a warning: standard error was captured", *self.before,
+        ]  # fmt: skip
+        lists = self.lists
+        if lists is None:
+            lists = [
+                f"(Sparsity) Layers eligible for sparse math: {self.eligible}",
+                f"(Sparsity) TRT inference plan picked sparse implementation for layers:{' ' + self.picked if self.picked else ''}",
+            ]
+        tuned = [line if line.startswith("[01/") else v + line for line in ["Local timing cache in use.", *self.tuned, *lists]]
+        return "\n".join([*own, *tuned, f"{v}Engine Layer Information:", *self.engine, "[01/02/2030-03:04:09] [I] Engine built in 4 sec.", ""])
+
+
+def info(layers: Sequence[dict[str, object]], bindings: Sequence[str] = ("x", "y")) -> str:
+    return json.dumps({"Layers": list(layers), "Bindings": list(bindings)})
+
+
+def info_layer(
+    name: str, number: int, sources: dict[str, str], targets: dict[str, str], runner: str = "CaskConvolution", kind: str = "Convolution"
+) -> dict[str, object]:
+    def tensors(items: dict[str, str]) -> list[dict[str, object]]:
+        return [{"Name": tensor, "Location": "Device", "Dimensions": [1, 64, 28, 28], "Format/Datatype": form} for tensor, form in items.items()]
+
+    found: dict[str, object] = {"Name": name, "LayerType": runner, "Inputs": tensors(sources), "Outputs": tensors(targets), "ParameterType": kind}
+    if kind == "Convolution":
+        found |= {"Kernel": [3, 3], "Stride": [1, 1], "Groups": 1, "OutMaps": 64, "HasSparseWeights": 1, "Weights": {"Type": "Half", "Count": 36864}}
+    if number in KERNELS:
+        found["TacticName"] = KERNELS[number]
+    return {**found, "TacticValue": f"0x{number:016x}"}
+
+
+INFO_LINEAR, INFO_HWC8 = "Row major linear FP16 format", "Channel major FP16 format where channel % 8 == 0"
+
+
+def whole(tmp_path: Path, log: str, layer_info: str | None = None) -> CaptureDiagnosis:
+    (tmp_path / "build.log").write_text(log, encoding="utf-8")
+    paths = [str(tmp_path / "build.log")]
+    if layer_info is not None:
+        (tmp_path / "layer_info.json").write_text(layer_info, encoding="utf-8")
+        paths.append(str(tmp_path / "layer_info.json"))
+    return explain(paths).captures[0]
+
+
+def main(tmp_path: Path, log: Log | str, layer_info: str | None = None) -> BuildDiagnosis:
+    found = whole(tmp_path, log if isinstance(log, str) else log.text(), layer_info).main
+    assert found is not None
+    return found
+
+
+def verdict(tmp_path: Path, log: Log | str, layer_info: str | None = None, name: str = LAYER) -> LayerVerdict:
+    return next(item for item in main(tmp_path, log, layer_info).layers if item.name == name)
+
+
+def told(found: LayerVerdict) -> tuple[str, str | None, str]:
+    return found.status, found.reason, found.proof
+
+
+PAIR = f"{LINEAR} -> {LINEAR}", f"{HWC8} -> {HWC8}"
+
+
+def slower_log(**changes: object) -> Log:
+    """Dense won in the one format that has a sparse tactic: `slower`, proven."""
+    first = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE)
+    second = combination(LAYER, PAIR[1], [(SPARSE, 0.03), (DENSE_HWC, 0.02)], DENSE_HWC)
+    return Log(layer(LAYER, first, second), [engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])")], **changes)  # type: ignore[arg-type]
+
+
+def dense_log(extra: Sequence[str | tuple[int, float | str]] = (), **changes: object) -> Log:
+    """One combination, two dense tactics: `no-kernel`, proven, unless `extra` undoes it."""
+    return Log(layer(LAYER, combination(LAYER, PAIR[1], [(DENSE, 0.05), *extra, (DENSE_2, 0.04)], DENSE_2)), [engine_line(LAYER, DENSE_2)], **changes)  # type: ignore[arg-type]
+
+
+def test_without_a_trap_the_two_base_captures_are_proven(tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, slower_log())) == ("dense", "slower", "proven")
+    assert told(verdict(tmp_path, dense_log())) == ("dense", "no-kernel", "proven")
+
+
+# ---- what was left out of a race
+
+
+def test_a_memory_warning_far_from_its_layer_could_be_about_any_layer(tmp_path: Path) -> None:
+    other = layer("pool1", combination("pool1", PAIR[0], [(0x7777777777777777, 0.01, None)], 0x7777777777777777))  # type: ignore[list-item]
+    log = dense_log()
+    log.tuned += ["[01/02/2030-03:04:06] [W] [TRT] Skipping tactic 0x0000000000000003 due to insufficient memory on requested size of 8589934592", *other]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+@pytest.mark.parametrize("time", ["inf", "3.40282e+38", "nan"])
+def test_a_sparse_tactic_that_failed_was_there(time: str, tmp_path: Path) -> None:
+    """A sparse tactic without a time was tried and did not run: nobody can say that there is none, nor that it was slower."""
+    for extra in ((SPARSE, time), tactic(0x9999999999999999, time, None)):
+        assert verdict(tmp_path, dense_log([extra])).proof != "proven"
+    assert verdict(tmp_path, dense_log([(DENSE_HWC, time)])).proof == "proven"  # a dense one that failed changes nothing
+
+
+@pytest.mark.parametrize("torn", ["Tactic Name: sm80_xmma_fprop_sparse Tactic: 0x5000", "Tactic: 0x5000000000000002 Time: ", "Tactic Name: sm80_xmma_fprop_spa[01/02/2030-03:04:05] [I] [TRT] [MemUsageChange] x"])
+def test_a_damaged_line_anywhere_in_a_race_may_have_held_the_sparse_tactic(torn: str, tmp_path: Path) -> None:
+    padding = [tactic(0xD100000000000000 + n, 0.06 + n / 1000, _DENSE.format(n)) for n in range(8)]
+    assert verdict(tmp_path, dense_log(padding)).proof == "proven"
+    assert verdict(tmp_path, dense_log([*padding, torn])).proof != "proven"
+    log = slower_log()
+    log.tuned.insert(-2, torn)
+    assert verdict(tmp_path, log).proof != "proven"  # the lost tactic could be the closer one: slower or tie is open
+
+
+def test_a_choice_that_was_never_timed_shows_that_lines_are_lost(tmp_path: Path) -> None:
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], [(DENSE, 0.05)], DENSE_2)), [engine_line(LAYER, DENSE_2)])
+    assert verdict(tmp_path, log).proof != "proven"
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE, 0.05)], DENSE_2)), [engine_line(LAYER, DENSE_2)])
+    found = verdict(tmp_path, log, info([info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))
+    assert found.status == "dense" and found.proof != "proven"
+
+
+def test_a_fastest_tactic_that_was_never_timed_shows_that_lines_are_lost(tmp_path: Path) -> None:
+    log = dense_log()
+    log.tuned = [line.replace(f"Fastest Tactic: 0x{DENSE_2:016x} Time: 0.04", f"Fastest Tactic: 0x{SPARSE:016x} Time: 0.03") for line in log.tuned]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_two_races_run_together_where_a_combination_line_is_lost(tmp_path: Path) -> None:
+    """Without its first line the second combination reads as more of the first."""
+    log = slower_log()
+    lost = next(n for n, line in enumerate(log.tuned) if HWC8 in line)
+    del log.tuned[lost]
+    assert verdict(tmp_path, log).proof != "proven"
+    log = dense_log()
+    log.tuned += combination(LAYER, PAIR[1], [(DENSE, 0.05), (DENSE_2, 0.04)], DENSE_2)[1:]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_an_empty_timing_cache_takes_nothing_away(tmp_path: Path) -> None:
+    log = dense_log()
+    log.tuned.insert(0, "Loaded 0 timing cache entries")
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel", "proven")
+    log.tuned[0] = "Loaded 12 timing cache entries"
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+# ---- the winner is not the fastest
+
+
+def test_dense_was_chosen_although_sparse_was_timed_faster(tmp_path: Path) -> None:
+    """Then dense was not faster, and why it was chosen is not in the log."""
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.02), (DENSE, 0.05)], DENSE)), [engine_line(LAYER, DENSE)])
+    found = verdict(tmp_path, log)
+    assert found.reason == "unexplained" and found.proof != "proven"
+
+
+def test_an_exact_tie_is_a_tie(tmp_path: Path) -> None:
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.05), (DENSE, 0.05)], DENSE)), [engine_line(LAYER, DENSE)])
+    found = verdict(tmp_path, log)
+    assert told(found) == ("dense", "tie", "proven") and found.margin == 0.0
+
+
+def test_a_time_of_zero_is_no_time_to_divide_by(tmp_path: Path) -> None:
+    for times in ((0.0, 0.0), (0.05, 0.0), (0.0, 0.05)):
+        best = DENSE if times[1] <= times[0] else SPARSE
+        log = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, times[0]), (DENSE, times[1])], best)), [engine_line(LAYER, best)])
+        assert verdict(tmp_path, log).reason not in ("slower", "picked-but-slower")
+
+
+def test_an_unnamed_tactic_near_the_winner_leaves_slower_or_tie_open(tmp_path: Path) -> None:
+    lines = [(DENSE, 0.05), (SPARSE, 0.07), tactic(0x9999999999999999, 0.0505, None)]
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], lines, DENSE)), [engine_line(LAYER, DENSE)])
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+# ---- which combination runs
+
+
+def test_a_tactic_that_won_two_combinations_does_not_say_which_one_runs(tmp_path: Path) -> None:
+    combinations = (
+        combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, f"{HWC8} -> {LINEAR}", [(DENSE, 0.03)], DENSE),
+        combination(LAYER, PAIR[1], [(SPARSE, 0.04), (DENSE_HWC, 0.06)], SPARSE),
+    )  # fmt: skip
+    found = verdict(tmp_path, Log(layer(LAYER, *combinations), [engine_line(LAYER, DENSE)]))
+    assert found.status == "dense" and found.proof != "proven"
+
+
+def test_layer_info_in_formats_that_no_winner_has_is_of_another_plan(tmp_path: Path) -> None:
+    """Equal tactic ids, other layouts: what the log timed is not what runs."""
+    log = Log(
+        layer(LAYER, combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)),
+        [engine_line(LAYER, DENSE)],
+    )
+    same = info([info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR})])
+    assert told(verdict(tmp_path, log, same)) == ("dense", "slower", "proven")
+    other = info([info_layer(LAYER, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    assert verdict(tmp_path, log, other).proof != "proven"
+    log = slower_log()
+    assert told(verdict(tmp_path, log, info([info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))) == ("dense", "slower", "proven")
+    assert verdict(tmp_path, log, info([info_layer(LAYER, DENSE_HWC, {"x": INFO_LINEAR}, {"y": INFO_LINEAR})])).proof != "proven"
+
+
+def test_one_name_for_two_layers_is_a_race_of_neither(tmp_path: Path) -> None:
+    """Two optimization profiles whose layers share a name: each of them has its own races, and the name does not say which are whose."""
+    large = "Half(200704,784,28,1)"
+    combinations = (
+        combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE),
+        combination(LAYER, f"{large} -> {large}", [(DENSE_2, 0.2)], DENSE_2), combination(LAYER, "Half(25088,1:8,224,8) -> Half(25088,1:8,224,8)", [(SPARSE_2, 0.11), (DENSE_HWC, 0.3)], SPARSE_2),
+    )  # fmt: skip
+    lines = [engine_line(LAYER, DENSE), engine_line(LAYER, DENSE_2, "x2 (Half[4,64,28,28])", "y2 (Half[4,64,28,28])")]
+    found = [item for item in main(tmp_path, Log(layer(LAYER, *combinations), lines)).layers if item.name == LAYER]
+    assert len(found) == 2
+    assert all(item.proof != "proven" for item in found)
+
+
+# ---- several builds
+
+
+def test_the_builds_of_two_models_in_one_log_keep_their_races_apart(tmp_path: Path) -> None:
+    sparse_first = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.02), (DENSE, 0.05)], SPARSE)), [engine_line(LAYER, SPARSE)], picked=LAYER, model="other.onnx")
+    text = sparse_first.text() + dense_log().text()
+    assert told(verdict(tmp_path, text)) == ("dense", "no-kernel", "proven")
+    text = dense_log().text() + sparse_first.text()
+    assert told(verdict(tmp_path, text))[:2] == ("sparse", "picked")
+    of_neither = info([info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    found = main(tmp_path, text, of_neither)
+    assert "capture-mismatch" in {w.id for w in found.warnings}
+    assert next(item for item in found.layers if item.name == LAYER).proof != "proven"
+
+
+@pytest.mark.parametrize("kept_first", [True, False])
+def test_the_pass_that_was_kept_rules_wherever_it_stands(kept_first: bool, tmp_path: Path) -> None:
+    kept = layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.07), (DENSE, 0.05)], DENSE))
+    other = layer(LAYER, combination(LAYER, PAIR[0], [(SPARSE_2, 0.03), (DENSE_2, 0.06)], SPARSE_2))
+    lists = "(Sparsity) Found 1 layer(s) eligible to use sparse tactics: conv1"
+    none, one = "(Sparsity) Chose 0 layer(s) using sparse tactics: ", "(Sparsity) Chose 1 layer(s) using sparse tactics: conv1"
+    used, dropped = "Use backend strategy {} with estimated inference time (1.5) as the initial choice.", (
+        "Skip backend strategy {}since its estimated inference time (2.5) is not faster than the previous engine with estimated inference time (1.5)."
+    )  # fmt: skip
+    cached = "Local timing cache in use."
+    if kept_first:
+        tuned = ["Building graph using backend strategy 4", cached, *kept, lists, none, used.format(4), "Building graph using backend strategy 3", cached, *other, lists, one, dropped.format(3)]
+    else:
+        tuned = ["Building graph using backend strategy 3", cached, *other, lists, one, used.format(3), "Building graph using backend strategy 4", cached, *kept, lists, none, used.format(4)]
+    found = verdict(tmp_path, Log(tuned, [engine_line(LAYER, DENSE)], version="10.16.0", lists=[]))
+    assert (found.status, found.reason) == ("dense", "slower")
+    assert found.best_sparse_ms == 0.07
+
+
+# ---- names
+
+
+def test_a_layer_named_sparse_runs_no_sparse_kernel(tmp_path: Path) -> None:
+    name = "sparse_conv_sptensor16x8x32"
+    lines = [f"{name} Set Tactic Name: {KERNELS[DENSE]} Tactic: 0x{DENSE:016x}", f"Tactic: 0x{DENSE:016x} Time: 0.05"]
+    body = combination(name, PAIR[1], lines, DENSE)
+    body.insert(-1, f"Fastest Tactic: 0x{DENSE:016x} Time: 0.05")
+    for log in (
+        Log(layer(name, body), [engine_line(name, DENSE)], eligible=name, version="8.5.2"),
+        Log(layer(name, combination(name, PAIR[1], [(DENSE, 0.05)], DENSE)), [engine_line(name, DENSE)], eligible=name),
+    ):
+        assert told(verdict(tmp_path, log, name=name)) == ("dense", "no-kernel", "proven")
+
+
+def test_a_list_split_at_the_wrong_comma_names_nobody(tmp_path: Path) -> None:
+    """`PWN(a, conv1)` is one name: the layer conv1 is not on the list."""
+    log = slower_log(eligible="conv0 + PWN(relu0, conv1), conv9")
+    assert not (verdict(tmp_path, log).eligibility.proof == "proven" and verdict(tmp_path, log).eligibility.value)
+    lists = ["(Sparsity) Found 3 layer(s) eligible to use sparse tactics: conv0, conv9", "(Sparsity) Chose 0 layer(s) using sparse tactics: "]
+    found = verdict(tmp_path, slower_log(version="10.3.0", lists=lists))
+    assert found.eligibility.proof != "proven"  # one name of three is lost: it could be this one
+    lists[0] = "(Sparsity) Found 1 layer(s) eligible to use sparse tactics: sub, conv1"
+    found = verdict(tmp_path, slower_log(version="10.3.0", lists=lists))
+    assert found.eligibility.proof != "proven"  # "sub, conv1" may be one name
+
+
+def test_a_layer_listed_twice_is_one_layer(tmp_path: Path) -> None:
+    name = "conv1 + relu1"
+    log = Log(layer(name, combination(name, PAIR[1], [(DENSE, 0.05)], DENSE)), [engine_line(name, DENSE)], eligible=f"conv1, {name}")
+    found = main(tmp_path, log)
+    assert told(next(item for item in found.layers if item.name == name)) == ("dense", "no-kernel", "proven")
+    assert [item.name for item in found.layers if item.status == "dense"] == [name]
+
+
+def test_a_list_longer_than_the_engine_adds_no_proof_to_what_is_not_there(tmp_path: Path) -> None:
+    log = dense_log(eligible="conv1, conv2, conv3 + relu3")
+    found = {item.name: item for item in main(tmp_path, log).layers}
+    assert found[LAYER].proof == "proven"
+    assert all(item.status != "sparse" and (item.status != "dense" or item.proof != "proven") for name, item in found.items() if name != LAYER)
+
+
+# ---- precision and architecture
+
+
+@pytest.mark.parametrize("formats", ["E4M3(50176,784,28,1)", "FP8(50176,784,28,1)", "NewType(50176,784,28,1)"])
+def test_one_combination_of_another_type_ends_the_fp32_proof(formats: str, tmp_path: Path) -> None:
+    silent = [f"*************** Autotuning format combination: {FLOAT} -> {FLOAT} ***************", f">>>>>>>>>>>>>>> Chose Runner Type: CaskConvolution Tactic: 0x{DENSE:016x}"]
+    other = layer("conv0", combination("conv0", f"{FLOAT} -> {FLOAT}", [(DENSE, 0.05)], DENSE))
+    log = Log([*other, *layer(LAYER, silent)], [engine_line("conv0", DENSE, "x (Float[1,64,28,28])"), engine_line(LAYER, DENSE, "y (Float[1,64,28,28])", "z (Float[1,64,28,28])")])
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel-precision", "proven")
+    log.tuned += layer("conv9", combination("conv9", f"{formats} -> {formats}", [(DENSE, 0.05)], DENSE))
+    assert verdict(tmp_path, log).reason != "no-kernel-precision"
+
+
+def test_an_old_gpu_proves_and_a_name_alone_does_not(tmp_path: Path) -> None:
+    log = slower_log(capability="7.5")
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel-arch", "proven")
+    text = log.text().replace("[01/02/2030-03:04:05] [I] Compute Capability: 7.5\n", "").replace("NVIDIA A10", "Tesla T4")
+    found = verdict(tmp_path, text)
+    assert found.proof != "proven" or found.reason != "no-kernel-arch"
+
+
+# ---- the reformat arithmetic
+
+X, Y = "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])"
+
+
+def switch_log(costs: Sequence[Sequence[str]], rest: Sequence[str] = (), engine: Sequence[str] | None = None, best_sparse: float = 0.04) -> Log:
+    """Dense runs in HWC8 at 0.05 ms; sparse won LINEAR, and would need x and y copied."""
+    races = layer(LAYER, combination(LAYER, PAIR[1], [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, PAIR[0], [(SPARSE, best_sparse), (DENSE, 0.06)], SPARSE))
+    lines = list(engine) if engine is not None else [engine_line(LAYER, DENSE_HWC, X, Y)]
+    return Log([*(line for cost in costs for line in cost), *races, *rest], lines)
+
+
+INTO, OUT = reformat("x -> <out>", HWC8, LINEAR, 0.006), reformat("<in> -> y", LINEAR, HWC8, 0.007)
+
+
+def test_every_copy_measured_closes_the_sum(tmp_path: Path) -> None:
+    found = verdict(tmp_path, switch_log([INTO, OUT]))
+    assert told(found) == ("dense", "io-format", "proven")  # x and y are the network's own
+
+
+def test_a_copy_measured_in_the_other_direction_is_not_the_copy(tmp_path: Path) -> None:
+    backwards = reformat("<in> -> y", HWC8, LINEAR, 0.007)
+    assert verdict(tmp_path, switch_log([INTO, backwards])).proof != "proven"
+    assert verdict(tmp_path, switch_log([INTO])).proof != "proven"
+
+
+def test_a_copy_measured_for_another_tensor_is_not_the_copy(tmp_path: Path) -> None:
+    assert verdict(tmp_path, switch_log([INTO, reformat("<in> -> w", LINEAR, HWC8, 0.007)])).proof != "proven"
+
+
+def consumer(name: str, source: str, target: str, *, formats: str = PAIR[1], number: int = DENSE_2) -> tuple[list[str], str]:
+    return layer(name, combination(name, formats, [(number, 0.01)], number)), engine_line(name, number, source, target)
+
+
+def test_an_output_that_is_consumed_too_wants_its_copy_as_well(tmp_path: Path) -> None:
+    """y is a network output and feeds conv2: a switch needs a copy for both. Counting one of them gives another Δ."""
+    tuned, line = consumer("conv2", "y (Half[1,64:8,28,28])", "z (Half[1,64:8,28,28])")
+    log = switch_log([INTO, OUT], tuned, [engine_line(LAYER, DENSE_HWC, X, Y), line], best_sparse=0.035)
+    layers = [info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), info_layer("conv2", DENSE_2, {"y": INFO_HWC8}, {"z": INFO_HWC8})]
+    alone = verdict(tmp_path, log, info(layers, ("x", "z")))
+    both = verdict(tmp_path, log, info(layers, ("x", "y", "z")))
+    assert (alone.reason, both.reason) == ("unexplained", "io-format")  # −0.015 + 0.006 + 0.007, and + 0.007 once more
+
+
+def test_two_producers_of_one_tensor_make_no_sum(tmp_path: Path) -> None:
+    """A concatenation that was optimised away: both layers write parts of y, so neither can change its format alone."""
+    tuned, line = consumer("conv2", X, Y)
+    log = switch_log([INTO, OUT], tuned, [engine_line(LAYER, DENSE_HWC, X, Y), line])
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_a_tensor_from_a_layer_that_is_not_printed_is_not_the_networks_own(tmp_path: Path) -> None:
+    """u is made by something that the engine lines leave out: its format is not fixed from outside."""
+    costs = [reformat("u -> <out>", HWC8, LINEAR, 0.02), reformat("<in> -> y", LINEAR, HWC8, 0.001)]
+    log = switch_log(costs, engine=[engine_line(LAYER, DENSE_HWC, "u (Half[1,64:8,28,28])", Y)])
+    layers = [info_layer(LAYER, DENSE_HWC, {"u": INFO_HWC8}, {"y": INFO_HWC8})]
+    assert told(verdict(tmp_path, log, info(layers, ("u", "y")))) == ("dense", "io-format", "proven")
+    assert told(verdict(tmp_path, log, info(layers, ("x", "y")))) != ("dense", "io-format", "proven")
+
+
+def test_a_noop_copy_is_free_whatever_the_log_timed_for_it(tmp_path: Path) -> None:
+    """At one pixel HWC8 and LINEAR are the same bytes: TensorRT times the copy and then leaves it out."""
+    linear, hwc = "Half(64,1,1,1)", "Half(8,1:8,8,8)"
+    races = layer(
+        LAYER, combination(LAYER, f"{hwc} -> {hwc}", [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, f"{linear} -> {linear}", [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE)
+    )  # fmt: skip
+    costs = [*reformat("x -> <out>", hwc, linear, 0.006), *reformat("<in> -> y", linear, hwc, 0.007)]
+    log = Log([*costs, *races], [engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,1,1])", "y (Half[1,64:8,1,1])")])
+    found = verdict(tmp_path, log)
+    assert found.reason == "unexplained" and found.proof != "proven"
