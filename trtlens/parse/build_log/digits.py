@@ -47,6 +47,15 @@ def gather(buffer: U8, offsets: I64) -> U64:
     return overlapping[offsets].astype(np.uint64, copy=False)
 
 
+def _gather_before(buffer: U8, offsets: I64) -> U64:
+    """The same where an offset may lie up to 8 bytes before the block: bytes there read as zeros."""
+    before = np.maximum(-offsets, 0)
+    if not before.any():
+        return gather(buffer, offsets)
+    words = gather(buffer, np.maximum(offsets, 0)) << (np.minimum(before, 7) * 8).astype(np.uint64)
+    return np.where(before < 8, words, _U(0))
+
+
 def _zero_bytes(words: U64) -> U64:
     """0x80 in each byte of `words` that is zero, exactly."""
     return ~(((words & _LOW7) + _LOW7) | words | _LOW7)
@@ -63,10 +72,7 @@ def last_blank(buffer: U8, end: I64, words: int = 2) -> I64:
     open_rows = np.arange(len(end))
     for number in range(1, words + 1):
         at = end[open_rows] - 8 * number
-        within = at >= 0
-        if not within.all():
-            open_rows, at = open_rows[within], at[within]
-        place = _highest_byte(_zero_bytes(gather(buffer, at) ^ _BLANKS))
+        place = _highest_byte(_zero_bytes(_gather_before(buffer, at) ^ _BLANKS))
         hit = place >= 0
         found[open_rows[hit]] = at[hit] + place[hit]
         open_rows = open_rows[~hit]
@@ -109,8 +115,7 @@ def _are_digits(word: U64) -> Bools:
 def _field(buffer: U8, end: I64, length: I64, word: int) -> U64:
     """The `word`-th eight characters from the end of each field, blanked to `0` before the field's first character."""
     keep = _KEEP_LAST[np.clip(length - 8 * word, 0, 8)]
-    # A field near the block's beginning has no 8 bytes before it: those words are all padding and read from offset 0.
-    raw = gather(buffer, np.maximum(end - 8 * (word + 1), 0))
+    raw = _gather_before(buffer, end - 8 * (word + 1))
     return (raw & keep) | (_ZEROS & ~keep)
 
 
@@ -119,7 +124,7 @@ def decimal_ids(buffer: U8, first: I64, end: I64) -> tuple[U64, Bools]:
     negative = buffer[first] == 0x2D
     length = end - first - negative
     value = np.zeros(len(first), dtype=np.uint64)
-    valid = (length >= 1) & (length <= 19) & (end >= 24)
+    valid = (length >= 1) & (length <= 19)
     for word, scale in ((2, 10**16), (1, 10**8), (0, 1)):
         part = _field(buffer, end, length, word)
         valid &= _are_digits(part)
@@ -142,7 +147,7 @@ def decimals(buffer: U8, first: I64, end: I64) -> tuple[F64, Bools]:
     behind = np.where(in_low, 7 - _highest_byte(low_point), np.where(in_high, 15 - _highest_byte(high_point), -1))
     # A point (0x2E) becomes a zero (0x30), which the division below takes out again.
     high, low = high + (high_point >> _U(6)), low + (low_point >> _U(6))
-    valid = _are_digits(high) & _are_digits(low) & (length >= 1) & (length < FIELD) & (end >= FIELD)
+    valid = _are_digits(high) & _are_digits(low) & (length >= 1) & (length < FIELD)
     single = ((low_point & (low_point - _U(1))) == 0) & ((high_point & (high_point - _U(1))) == 0) & ~(in_low & in_high)
     has_point = behind >= 0
     valid &= single & ~(has_point & (length == 1))

@@ -56,7 +56,7 @@ INNER_DATE = re.compile(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\]")
 RULERS = (b"*************** Autotuning ", b"--------------- Timing Runner", b"=============== Computing ")
 OWN_LOGGER = re.compile(rb"(?P<prefix>[^\n*=>-][^\n]{0,200}?)(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing )")
 SEVERITY_WORD = re.compile(rb"(?i)\b(?:internal_error|verbose|info|warning|error|debug)\b")
-PROFILE_TABLE = re.compile(r"=== Profile \((?P<count>\d+) iterations ?\) ===")
+BUILD_FAILED = ("buildSerializedNetwork", "buildEngineWithConfig", "Could not find any implementation for node", "Engine could not be created")
 
 # Option and device keys that the diagnosis reads (trtexec 7 to 11), lower case.
 FACT_KEYS = frozenset(

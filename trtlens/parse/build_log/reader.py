@@ -77,13 +77,13 @@ class LogReader:
         self.combination = -1
         self.runner = -1
         self.op = -1
-        self.region = -1
         self.index = k.index_block(b"")
         self.starts: I64 = np.empty(0, dtype=np.int64)
         self.marks_row: list[np.ndarray] = []
         self.marks: list[np.ndarray] = []
-        self.names: list[tuple[np.ndarray, list[int]]] = []
-        self.tuning_since = 0
+        self.tuning_since = self.writers_since = 0
+        self.severities: set[str] = set()  # of the lines before the next build
+        self.own_lines = 0
         self.fastest: list[tuple[np.ndarray, ...]] = []
         self.no_valid: list[np.ndarray] = []
         self.slow: list[tuple[int, int, int, float, int, int, int, int]] = []
@@ -101,8 +101,6 @@ class LogReader:
         self.engine_open = False
         self.node: dict[str, str | int] | None = None
         self.tensorrt_lines = 0
-        self.writers: dict[str, int] = {}
-        self.foreign_pass = False
         self.wrap: tuple[int, int, str] | None = None
         self.line0 = 1
         self.base = 0
@@ -125,8 +123,7 @@ class LogReader:
         # ANSI colours shorten the text, so offsets then lead to the wrong place; find the true starts again.
         self.starts = (index.start if len(index.data) == len(data) else _line_starts(data[: -k.PAD])) + offset
         self.marks_row, self.marks = [np.array([-1])], [np.array([self._mark()])]
-        self.names = []
-        self.tuning_since = 0
+        self.tuning_since = self.writers_since = 0
         kind, writer = index.kind, index.writer
         visited = (kind >= k.STRUCTURE) | (kind == k.OTHER)
         if self.document is not None or self.table is not None or (writer == k.OWN).any():
@@ -138,9 +135,8 @@ class LogReader:
         self._count_tuning(len(index))
         self.line0 += len(index)
         self.tensorrt_lines += int((writer == k.TRT).sum())
+        self._count_writers(len(index))
         if self.build is not None:
-            self.build.severities.update(chr(c) for c in np.flatnonzero(np.bincount(index.severity, minlength=1)).tolist() if c)
-            self.build.own_lines += int((writer == k.OWN).sum())
             self.build.last_line = self.line0 - 1
 
     def _visit(self, visit: I64, others: I64) -> None:
@@ -356,6 +352,7 @@ class LogReader:
 
     def _end_build(self, line: int) -> None:
         if self.build is not None:
+            self._count_writers(line - self.line0)
             self.build.last_line = max(line - 1, self.build.first_line)
             if self.pass_ is not None:
                 self.pass_.last_line = self.build.last_line
@@ -537,8 +534,20 @@ class LogReader:
 
     def _tuning_begins(self, line: int) -> None:
         if not self.in_tuning:
+            if self.build is not None and self.build.engine_header is not None:
+                self._end_build(line)  # its engine is printed: whoever tunes now builds another
             self.in_tuning, self.tuning_since = True, line - self.line0
         self.engine_open = False
+
+    def _count_writers(self, row: int) -> None:
+        """Who wrote the lines since the last count, and how severe: of the build that is being read, or of the next."""
+        since, self.writers_since = self.writers_since, max(row, self.writers_since)
+        self.severities.update(chr(c) for c in np.flatnonzero(np.bincount(self.index.severity[since:row], minlength=1)).tolist() if c)
+        self.own_lines += int((self.index.writer[since:row] == k.OWN).sum())
+        if self.build is not None:
+            self.build.severities |= self.severities
+            self.build.own_lines += self.own_lines
+            self.severities, self.own_lines = set(), 0
 
     def _tuning_ends(self, line: int) -> None:
         self._count_tuning(line - self.line0)
@@ -579,6 +588,7 @@ class LogReader:
             return
         if self.severity in ("E", "F") and message:
             self._note("errors", message, line, offset)
+            self._failure(message, line, offset)
             return
         if message.lstrip().startswith(g.NOISE):
             if self.wrap is not None:
@@ -667,12 +677,12 @@ class LogReader:
         return kernel if named >= 0 and line - named <= 1 else -1
 
     def _slow_row(self, tactic: int, kernel: int, time_ms: float, source: int, why: int, line: int, offset: int) -> None:
+        self._tuning_begins(line)
         mark = self._mark()
         place = mark if mark >= 0 else self._implicit(mark, line)
         if kernel < 0 and source == TIMED:
             kernel = self.named.get((place, tactic), -1)
         self._builder(line).tuned = True
-        self._tuning_begins(line)
         if tactic == NO_TACTIC:
             time_ms = _NAN
         self.slow.append((place, tactic, kernel, time_ms, source, why, line, offset))
@@ -716,7 +726,7 @@ class LogReader:
                 self._alone(line, kernel)
             return True
         match = g.NAME_ALONE.match(message)
-        if match:
+        if match and " Tactic: " not in message and not g.INNER_DATE.search(message, 1):  # else the line is torn: what it timed is lost
             self._alone(line, self.kernels.add(match["name"].strip()))
             return True
         return False
@@ -994,7 +1004,7 @@ class LogReader:
                 fact = (match["value"].strip(), Line(line, offset, message, self.severity))
                 self.run_facts[key] = fact
                 if key == "tensorrt version":
-                    self.run_version = fact[0] or self.run_version
+                    self.run_version = (_banner_version(fact[0]) if fact[0].isdigit() else fact[0]) or self.run_version
                 if self.build is not None and (not self.build.tuned or key in ("throughput", "latency", "gpu compute time")):
                     self.build.facts.setdefault(key, fact)
                     self.build.version = self.run_version
@@ -1030,6 +1040,11 @@ class LogReader:
 
     def _warning(self, message: str, line: int, offset: int) -> None:
         self._keep("", Line(line, offset, message, self.severity))
+
+    def _failure(self, message: str, line: int, offset: int) -> None:
+        """An error that ends a build: what follows it in the log is not missing, it never was."""
+        if self.build is not None and not self.build.complete and any(words in message for words in g.BUILD_FAILED):
+            self.build.failed = self.build.failed or Line(line, offset, message, self.severity)
 
     def _note(self, topic: str, message: str, line: int, offset: int) -> None:
         self._keep(topic, Line(line, offset, message, self.severity))
