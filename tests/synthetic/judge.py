@@ -205,8 +205,9 @@ def _kind(table: dict[int, bool]) -> Kind:
 class Judge:
     """Derives the truth of every layer of one graph of the engine's pass."""
 
-    def __init__(self, world: World, view: View, graph: Graph, choice: Choice) -> None:
-        self.world, self.view, self.graph, self.choice = world, view, graph, choice
+    def __init__(self, world: World, view: View, graph: Graph, choice: Choice, named_before: frozenset[int] = frozenset()) -> None:
+        """`named_before`: tactic ids that an earlier build in the same log names; an id is the hash of its kernel's name."""
+        self.world, self.view, self.graph, self.choice, self.named_before = world, view, graph, choice, named_before
         self.plans, self.all_plans = consistent_plans(graph, choice, view)
         self.all_float = all(
             f.dtype == "Float"
@@ -426,7 +427,7 @@ class Judge:
         """Tactic ids whose kernel the log names: beside a time, or to 8.5 on a line before the time or the skip."""
         skips = ("scratch",) if self.view.dialect.split_names else ()
         timed = (c for g in self.world.engine.graphs for item in g.layers for c in item.combinations if c.printed == "timed")
-        return {t.id for c in timed for t in c.tactics if t.kernel and t.named and (t.skipped is None or t.skipped in skips)}
+        return {t.id for c in timed for t in c.tactics if t.kernel and t.named and (t.skipped is None or t.skipped in skips)} | self.named_before
 
     def skips_named(self, layer: Layer) -> bool:
         """Whether a skip line gives an id that some line names: then a sparse tactic was seen, and it was skipped."""

@@ -70,11 +70,13 @@ def make_capture(seed: int, dialect: str | None = None, switches: Switches | Non
     world = make_world(rng, wanted, spoken.habits)
     writer = Writer(spoken, rng, wanted, MODEL)
     writer.raw(f"[SYNTHETIC trtlens test log, seed {seed}]")
+    named_before: frozenset[int] = frozenset()
     if wanted.earlier_build:
         writer.model = "synthetic_earlier.onnx"
         other = make_world(rng, Switches(), spoken.habits)
         writer.header(other)
         writer.build(other)
+        named_before = frozenset(t.id for g in other.engine.graphs for item in g.layers for c in item.combinations for t in c.tactics if t.kernel)
         writer.model, writer.log.marks = MODEL, {}
     writer.header(world)
     writer.build(world)
@@ -93,7 +95,7 @@ def make_capture(seed: int, dialect: str | None = None, switches: Switches | Non
     )
     truth: dict[str, Truth] = {}
     for graph, choice in zip(world.engine.graphs, world.engine.choices, strict=True):
-        truth |= Judge(world, view, graph, choice).truths()
+        truth |= Judge(world, view, graph, choice, named_before).truths()
         # A reader may give the operator inside a region with a table a row of its own: the same truth under its own name.
         truth |= {item.op: replace(truth[item.name], name=item.op) for item in graph.layers if item.op and item.table}
     if wanted.other_build_json:

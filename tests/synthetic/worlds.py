@@ -345,7 +345,7 @@ class Maker:
                 else t
                 for t in combination.tactics
             ]
-            if tactics and all(t.skipped for t in tactics):
+            if tactics and all(t.skipped for t in tactics) and combination.timed:
                 tactics[0] = replace(tactics[0], skipped=None)
             combinations.append(replace(combination, tactics=tuple(tactics)))
         return replace(layer, combinations=tuple(combinations))
