@@ -93,7 +93,7 @@ class LogReader:
         self.runner_memo: dict[bytes, tuple[int, int]] = {}
         self.chosen_memo: dict[bytes, int] = {}
         self.named: dict[tuple[int, int], int] = {}
-        self.name_alone: tuple[int, int] = (-1, -1)  # (line, kernel) of a name that waits for its time (8.5 ConvActPool, 7.x)
+        self.alone: dict[int, int] = {}  # kernels by line of names without an id, which wait for a time on the next line (8.5 ConvActPool, 7.x)
         self.table: list[tuple[int, str]] | None = None
         self.tables_seen: list[tuple[Build, list[tuple[int, str]]]] = []
         self.document: list[tuple[int, str]] | None = None
@@ -134,6 +134,7 @@ class LogReader:
         self._columns()
         self._count_tuning(len(index))
         self.line0 += len(index)
+        self.alone = {line: kernel for line, kernel in self.alone.items() if line == self.line0 - 1}
         self.tensorrt_lines += int((writer == k.TRT).sum())
         self._count_writers(len(index))
         if self.build is not None:
@@ -263,7 +264,7 @@ class LogReader:
         whole = np.flatnonzero(kinds == k.NAMED_TIMED)
         if len(whole):
             kernel[whole] = self._kernels(index.message[rows[whole]] + 13, index.id_start[rows[whole]] - 9)
-        if len(named) or self.named or self.name_alone[0] >= 0:
+        if len(named) or self.named or self.alone:
             self._pair_names(rows, ids, section, kernel, named)
         source = np.where(skipped, np.int8(SKIPPED), np.int8(TIMED))
         why = np.full(len(rows), -1, dtype=np.int16)
@@ -309,14 +310,14 @@ class LogReader:
             direct = (before >= 0) & (self.index.tactic[named[candidate]] == ids) & (kernel < 0) & (rows - named[candidate] <= 3)
             kernel[direct] = kernels[candidate[direct]]
         missing = np.flatnonzero(kernel < 0)
-        if not self.named and self.name_alone[0] < 0:
+        if not self.named and not self.alone:
             return
         for i, where, tactic, row in zip(missing.tolist(), section[missing].tolist(), ids[missing].tolist(), rows[missing].tolist(), strict=True):
             number = self.named.get((where, tactic))
             if number is not None:
                 kernel[i] = number
-            elif row + self.line0 == self.name_alone[0] + 1:
-                kernel[i] = self.name_alone[1]
+            else:
+                kernel[i] = self.alone.get(row + self.line0 - 1, -1)
 
     def _remember_names(self, named: I64) -> tuple[I64, np.ndarray]:
         """Remember the block's names by (section, id); returns their rows and kernels."""
@@ -672,9 +673,7 @@ class LogReader:
 
     def _waiting_name(self, line: int) -> int:
         """The kernel named on the line just before a time (8.5 ConvActPool; 7.x when one name alone came since the last time)."""
-        named, kernel = self.name_alone
-        self.name_alone = (-1, -1)
-        return kernel if named >= 0 and line - named <= 1 else -1
+        return self.alone.get(line - 1, -1)
 
     def _slow_row(self, tactic: int, kernel: int, time_ms: float, source: int, why: int, line: int, offset: int) -> None:
         self._tuning_begins(line)
@@ -733,7 +732,7 @@ class LogReader:
 
     def _alone(self, line: int, kernel: int) -> None:
         # A run of names before one time (7.x) does not say which of them was timed: then none is claimed.
-        self.name_alone = (line, -1 if self.name_alone[0] == line - 1 else kernel)
+        self.alone[line] = -1 if line - 1 in self.alone else kernel
 
     def _layer_first(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
         """Lines that begin with a layer's or node's name."""
