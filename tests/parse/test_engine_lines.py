@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from trtlens.parse import engine_lines
 from trtlens.parse.engine_lines import EngineLine, EngineTensor, parse_engine_line
 
 CORPUS = Path(os.environ.get("TRTLENS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
@@ -138,3 +139,16 @@ def test_every_engine_line_of_the_corpus_is_read() -> None:
     descriptors = re.compile(r"[\[( ](?:Float|Half|Int8|Int32|Int64|Bool|FP8)[\[(][-\d,:]*[\])][\])]")
     for found in read:
         assert len(found.inputs) + len(found.outputs) == len(descriptors.findall(found.text)), found.text
+
+
+@given(
+    datatype=st.sampled_from(["Float", "Half", "Int8", "FP8", "BFloat16"]),
+    sizes=st.lists(st.integers(-7, 10**6), max_size=6),
+    vectorised=st.lists(st.tuples(st.integers(0, 5), st.sampled_from([2, 4, 8, 16, 32])), max_size=2),
+    brackets=st.sampled_from(["[]", "()"]),
+)
+def test_the_fast_path_and_the_grammar_agree(datatype: str, sizes: list[int], vectorised: list[tuple[int, int]], brackets: str) -> None:
+    lanes = dict(vectorised)
+    body = ",".join(f"{size}:{lanes[i]}" if i in lanes else str(size) for i, size in enumerate(sizes))
+    text = f"{datatype}{brackets[0]}{body}{brackets[1]}"
+    assert engine_lines._descriptor(text) == engine_lines._by_grammar(text)

@@ -144,6 +144,7 @@ class _Diagnosing:
         self.races: Races | None = (
             Races(log, build, self.listing.chosen.index if self.listing else None) if log is not None and build is not None else None
         )
+        self.reformatted = {t.name for layer in self.layers if layer.is_reformat for t in (*layer.inputs, *layer.outputs)}
         self._operators()
         self._add_operations()
         matches = self._match()
@@ -347,8 +348,7 @@ class _Diagnosing:
         names = {t.name for t in (*layer.inputs, *layer.outputs)}
         if not names:
             return False
-        beside = (other for other in self.layers if other.is_reformat)
-        return not any(names.intersection(t.name for t in (*other.inputs, *other.outputs)) for other in beside)
+        return not names & self.reformatted
 
     # ---- one layer
 

@@ -73,6 +73,9 @@ class EngineLayer:
     """The ONNX nodes come from the inspector's metadata, not from the fused name, which may leave some out."""
     extra_lines: list[Line] = field(default_factory=list)
 
+    reformat: bool | None = None
+    """Cache of `is_reformat`, which every join asks of every layer."""
+
     @property
     def sparse(self) -> bool | None:
         """Whether the kernel that runs is sparse, by its name; False for runners without sparse kernels; None where unknown."""
@@ -84,7 +87,10 @@ class EngineLayer:
 
     @property
     def is_reformat(self) -> bool:
-        return self.type in ("Reformat", "NoOp", "MyelinReformat") or self.origin == "REFORMAT" or bool(_REFORMAT.match(self.name))
+        """Whether the layer copies a tensor between layouts or types."""
+        if self.reformat is None:
+            self.reformat = self.type in ("Reformat", "NoOp", "MyelinReformat") or self.origin == "REFORMAT" or bool(_REFORMAT.match(self.name))
+        return self.reformat
 
 
 def concern(layer: EngineLayer) -> Concern:
@@ -195,6 +201,9 @@ def attach_log_lines(layers: Sequence[EngineLayer], logged: Sequence[EngineLayer
         other = by_key.get(key)
         if other is not None:
             layer.line, layer.engine_line = other.line, other.engine_line
+            if layer.type is None and layer.tactic_id is None and not layer.tactic_name:
+                # Names-only layer info: what the log's line of the same engine says of the layer stands.
+                layer.type, layer.tactic_id, layer.inputs, layer.outputs = other.type, other.tactic_id, other.inputs, other.outputs
 
 
 @dataclass(frozen=True, slots=True)

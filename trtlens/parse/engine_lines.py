@@ -66,6 +66,9 @@ _DESCRIPTOR: Final = re.compile(
 )
 
 
+_PLAIN: Final = re.compile(rf"([A-Za-z]\w*)[\[(]({_DIMENSIONS})[\])]$", re.ASCII)
+
+
 @lru_cache(maxsize=1)
 def _grammar() -> pp.ParserElement:
     """A tensor descriptor: type, and dimensions in either kind of bracket, one of them possibly vectorised."""
@@ -78,7 +81,26 @@ def _grammar() -> pp.ParserElement:
 
 @lru_cache(maxsize=1 << 15)
 def _descriptor(text: str) -> EngineTensor | None:
-    """The descriptor as a nameless tensor; None if two dimensions claim to be vectorised."""
+    """The descriptor as a nameless tensor; None if two dimensions claim to be vectorised.
+
+    Numbers alone, the form of nearly every line, are split by hand: an engine of 5,000 layers has thousands of distinct shapes. What is not of that
+    form goes through the grammar; a test holds the two to agree.
+    """
+    plain = _PLAIN.match(text)
+    if plain is not None:
+        sizes, axis, lanes = [], None, None
+        for index, part in enumerate(plain[2].split(",") if plain[2] else ()):
+            size, _, width = part.partition(":")
+            if width:
+                if axis is not None:
+                    return None
+                axis, lanes = index, int(width)
+            sizes.append(int(size))
+        return EngineTensor("", plain[1], tuple(sizes), axis, lanes)
+    return _by_grammar(text)
+
+
+def _by_grammar(text: str) -> EngineTensor | None:
     try:
         result = _grammar().parse_string(text)
     except pp.ParseBaseException:
