@@ -113,7 +113,7 @@ def _further(path: str, progress: Progress | None) -> list[Capture]:
 def _learn(capture: Capture, known: dict[_Key, TacticNames]) -> None:
     builds: dict[_Key, set[int]] = {}
     for build in capture.log.builds if capture.log is not None else ():
-        around = surroundings(build, capture.manifest).environment
+        around = surroundings(build, capture.manifest, capture.metadata).environment
         if around.tensorrt and around.compute_capability:
             builds.setdefault((around.tensorrt, around.compute_capability), set()).add(build.index)
     for key, numbers in builds.items():
@@ -129,7 +129,7 @@ def _keys(capture: Capture) -> set[_Key]:
     builds = [b for b in capture.log.builds if b.tuned or b.complete or b.version] if capture.log is not None else []
     found = set()
     for build in builds if builds else (None,):
-        around = surroundings(build, capture.manifest).environment
+        around = surroundings(build, capture.manifest, capture.metadata).environment
         if around.tensorrt and around.compute_capability:
             found.add((around.tensorrt, around.compute_capability))
     return found

@@ -6,10 +6,12 @@ In: a `Build`, a manifest. Out: `Environment`, the GPU, the lines that say it. N
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..parse.build_log.records import Build, Line
+from ..parse.trex_meta import TrexMetadata
 from .gpus import Gpu, find_gpu
 from .model import Environment
 
@@ -30,19 +32,22 @@ class Surroundings:
     strict_nans: bool = False
 
 
-def surroundings(build: Build | None, manifest: dict[str, Any] | None) -> Surroundings:
-    """Read the environment; what no input says stays None."""
+def surroundings(build: Build | None, manifest: dict[str, Any] | None, metadata: Sequence[TrexMetadata] = ()) -> Surroundings:
+    """Read the environment; what no input says stays None. trex's metadata is asked where the log does not say it itself."""
     facts = build.facts if build is not None else {}
     said = _flat(manifest or {})
+    copied = _copied(metadata)
 
     def fact(key: str) -> str | None:
-        return facts[key][0] or None if key in facts else None
+        return (facts[key][0] if key in facts else copied.get(key)) or None
 
     command = build.command.text if build is not None and build.command is not None else ""
     version = (build.version if build is not None else None) or _text(said.get("tensorrt"))
     gpu_name = fact("selected device") or _text(said.get("gpu"))
     capability = fact("compute capability") or _text(said.get("compute_capability"))
-    sparsity = _sparsity(fact("sparsity"), command, said)
+    # `trtexec --loadEngine` prints its build options too, and they say nothing of the engine, which another run built.
+    loaded = fact("load engine") is not None or "--loadEngine" in command
+    sparsity = _sparsity(None if loaded else fact("sparsity"), "" if loaded else command, said)
     sm_count = _int(fact("sms"))
     gpu = find_gpu(
         gpu_name,
@@ -53,13 +58,25 @@ def surroundings(build: Build | None, manifest: dict[str, Any] | None) -> Surrou
     off = facts.get("sparsity")
     environment = Environment(
         tensorrt=version, gpu=gpu_name, compute_capability=capability or (gpu.compute_capability if gpu is not None else None),
-        precision=_precision(fact("precision")), sparsity=sparsity, opt_level=_level(build, fact("builderoptimizationlevel") or fact("builder optimization level"), said),
+        precision=None if loaded else _precision(fact("precision")), sparsity=sparsity,
+        opt_level=_level(build, None if loaded else fact("builderoptimizationlevel") or fact("builder optimization level"), said),
     )  # fmt: skip
     return Surroundings(
-        environment, gpu, sm_count, off[1] if off is not None and sparsity == "disable" else None, None if sparsity is None else sparsity != "disable",
+        environment, gpu, sm_count, off[1] if off is not None and sparsity == "disable" and not loaded else None, None if sparsity is None else sparsity != "disable",
         facts["compute capability"][1] if "compute capability" in facts else None, _model(command, fact("model"), said), _jit(build, said),
         fact("hardwarecompatibilitylevel") or fact("hardware compatibility level"), _strict_nans(said),
     )  # fmt: skip
+
+
+def _copied(metadata: Sequence[TrexMetadata]) -> dict[str, str]:
+    """The option and device blocks that trex copied from trtexec's logs, under trtexec's words."""
+    found: dict[str, str] = {}
+    for file in metadata:
+        for name in ("model_options", "build_options", "device_information"):
+            section = file.sections.get(name)
+            if isinstance(section, dict) and not (name == "build_options" and section.get("Load engine")):
+                found.update((key.lower(), str(value)) for key, value in section.items() if isinstance(value, (str, int, float)))
+    return found
 
 
 def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +131,7 @@ def _precision(text: str | None) -> tuple[str, ...] | None:
 
 
 def _level(build: Build | None, option: str | None, said: dict[str, Any]) -> int | None:
-    if option is not None and re.fullmatch(r"-?\d{1,2}", option):
+    if option is not None and re.fullmatch(r"\d{1,2}", option):  # -1 is trtexec's word for "not given"
         return int(option)
     for line in build.notable.get("opt_level", ()) if build is not None else ():
         match = re.search(r"at optimization level (\d{1,2})", line.text)

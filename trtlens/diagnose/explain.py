@@ -408,6 +408,11 @@ class _Diagnosing:
                 return True, "list"
             if listing.chosen.certain and not listing.count_mismatch:
                 return False, "list"
+        # A name that another log gives the id (--names) suggests; it never proves.
+        learned = self.capture.learned.get(layer.tactic_id) if layer.tactic_id is not None and not layer.tactic_name else None
+        if learned is not None and is_sparse(learned) is not None:
+            layer.tactic_name, layer.named_by = learned, "names"
+            return is_sparse(learned), "names"
         return None, "none"
 
     def _plain(self, layer: EngineLayer, time: LayerTime | None) -> LayerVerdict:
@@ -498,7 +503,7 @@ class _Diagnosing:
             evidence = (*evidence, self.citer.line(line))
             summary = "the log's list of chosen layers names it; no input holds the kernel's name"
             return self._make(layer, "sparse", "picked", "suggested", summary, judgement, time, evidence=evidence)
-        proof: Proof = "proven"
+        proof: Proof = "proven" if how != "names" else "suggested"
         if layer.named_by == "log" and (self.listing is None or not self.listing.chosen.certain):
             proof = "suggested"
         race = self._race(layer)
@@ -520,8 +525,9 @@ class _Diagnosing:
                             judgement, time, evidence=(*evidence, *cites), best=(item.dense.time_ms, item.winner.time_ms, margin, item.dense.kernel, item.winner.kernel),
                         )  # fmt: skip
         best = self._best_times(race)
+        by = " (named by another log of this TensorRT and GPU)" if how == "names" else ""
         return self._make(
-            layer, "sparse", "picked", proof, f"a sparse tactic runs: {layer.tactic_name}", judgement, time, evidence=evidence, best=best
+            layer, "sparse", "picked", proof, f"a sparse tactic runs: {layer.tactic_name}{by}", judgement, time, evidence=evidence, best=best
         )
 
     def _best_times(self, race: LayerRace | None) -> tuple[float | None, float | None, float | None, str | None, str | None] | None:
@@ -561,7 +567,7 @@ class _Diagnosing:
         strategy = self._other_strategy(layer, ruling)
         ruling = strategy if strategy is not None else ruling
         proof = weaker(ruling.proof, judgement.eligibility.proof)
-        if how in ("list", "trace") and layer.region is None:
+        if how in ("list", "trace", "names") and layer.region is None:
             proof = weaker(proof, "suggested")
         if self.distrusted and not layer.listed_only and ruling.proof != "unknown" and ruling.reason != "not-captured":
             ruling.summary = f"in another build of this model: {ruling.summary}"
@@ -669,7 +675,7 @@ class _Diagnosing:
         if layer.pointer is not None and self.capture.engine_input >= 0:
             if layer.tactic_name and layer.named_by == "layer_info":
                 found.append(PointerEvidence(self.capture.engine_input, f"{layer.pointer}/TacticName", layer.tactic_name))
-            elif layer.tactic_id is not None:
+            elif layer.tactic_id is not None and self.capture.engine is not None and self.capture.engine.detailed:
                 found.append(PointerEvidence(self.capture.engine_input, f"{layer.pointer}/TacticValue", tactic_hex(layer.tactic_id)))
         if layer.line is not None:
             found.append(self.citer.line(layer.line))

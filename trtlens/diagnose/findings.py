@@ -6,11 +6,10 @@ In: the capture's inputs as parsed and joined. Out: `Warning`s. Next: explain.py
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..parse.build_log.records import Build, BuildLog
-from ..parse.layer_names import split_profile_suffix
 from ..parse.records import EngineInfo, TimingProfile
 from ..text import tactic_hex
 from .citing import Citer
@@ -18,6 +17,7 @@ from .layers import EngineLayer, numbered
 from .model import Evidence, PointerEvidence, Warning
 from .races import stderr_missing
 
+_MYELIN_INSTRUCTION = re.compile(r"^__mye?l|_myl\d+_\d+$")
 _UNKNOWN_SHARE = 0.005
 _LATENCY_TOLERANCE = 0.2
 
@@ -46,21 +46,30 @@ def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) ->
             and (other.type or "").startswith("Cask")
         ):
             pairs.append((layer, other))
-    absent = absent_names(
-        (layer.name for layer in info if not layer.is_reformat), (layer.name for layer in logged if not layer.is_reformat)
-    )
+    absent = absent_names(info, logged)
     return Mismatch(tuple(pairs), absent) if pairs or absent else None
 
 
-def absent_names(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
-    """Names of one input that the other lacks, if they are more than 5 % of either; suffixes ` [profile N]` do not count."""
-    one, two = ({split_profile_suffix(name)[0] for name in names} for names in (first, second))
+def absent_names(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) -> tuple[str, ...]:
+    """Names of one input that the other lacks, if they are more than 5 % of either; suffixes ` [profile N]` do not count.
+
+    Reformats and NoOps do not count, but a name of the other input may be one: names-only layer info does not say which are. Nor do Myelin's
+    regions, which the log prints as one layer and the layer info of 10.x as many instructions.
+    """
+    one, two = ({layer.base_name for layer in layers if not layer.is_reformat and not _is_myelin(layer)} for layers in (info, logged))
     if not one or not two:
         return ()
-    lost_one, lost_two = sorted(one - two), sorted(two - one)
+    lost_one = sorted(one - {layer.base_name for layer in logged})
+    lost_two = sorted(two - {layer.base_name for layer in info})
     if len(lost_one) > 0.05 * len(one) or len(lost_two) > 0.05 * len(two):
         return tuple(lost_one or lost_two)
     return ()
+
+
+def _is_myelin(layer: EngineLayer) -> bool:
+    """A region of Myelin, or one of its instructions: `__myl_…`, `NAME_myl4_0`; their types alone are in lower case (kgen, gemm, signal)."""
+    kind = layer.type or ""
+    return kind == "Myelin" or kind.islower() or layer.name.startswith("{ForeignNode[") or _MYELIN_INSTRUCTION.search(layer.name) is not None
 
 
 def mismatch_warning(found: Mismatch, info_input: int, log_input: int, cite: Citer, costs: dict[str, float]) -> Warning:
@@ -75,12 +84,13 @@ def mismatch_warning(found: Mismatch, info_input: int, log_input: int, cite: Cit
     if pairs:
         layer, other = pairs[0]
         assert layer.tactic_id is not None and other.tactic_id is not None
-        more = f" (and {len(pairs) - 1} more layers)" if len(pairs) > 1 else ""
+        more = f" (and {len(pairs) - 1:,} more {'layer' if len(pairs) == 2 else 'layers'})" if len(pairs) > 1 else ""
         what = (
             f"the log runs {layer.name} with tactic {tactic_hex(other.tactic_id)}, the layer info with {tactic_hex(layer.tactic_id)}{more}"
         )
     else:
-        what = f"{len(found.absent)} layer names of one are absent from the other, {found.absent[0]!r} among them"
+        many = "1 layer name of one is" if len(found.absent) == 1 else f"{len(found.absent):,} layer names of one are"
+        what = f"{many} absent from the other, {found.absent[0]!r} among them"
     return Warning(
         "capture-mismatch",
         f"log and layer info come from different builds: {what}; what runs is taken from the layer info, and causes from the log hold for another build of this model",

@@ -19,6 +19,7 @@ from ..parse.layer_info import parse_layer_info
 from ..parse.records import EngineInfo, TimingProfile
 from ..parse.textio import STDIN_NAME, TextSource
 from ..parse.timing_profile import parse_timing_profile
+from ..parse.trex_meta import TrexMetadata
 from .model import Input
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Capture:
     traces: list[tuple[int, Any]] = field(default_factory=list)
     manifest: dict[str, Any] | None = None
     manifest_input: int = -1
+    metadata: list[TrexMetadata] = field(default_factory=list)
     learned: dict[int, str] = field(default_factory=dict)
     """Tactic id → kernel name from further logs (dictionary.py). Never proof: tables and suspicions only, marked as such."""
     keep: ExitStack | None = None
@@ -134,6 +136,11 @@ def _input(capture: Capture, source: TextSource, kind: str, dialect: str | None,
     return len(capture.inputs) - 1
 
 
+def _lines(text: str) -> int:
+    """Lines as an editor counts them: the last one need not end in a newline."""
+    return text.count("\n") + (text != "" and not text.endswith("\n"))
+
+
 def _add_layer_info(capture: Capture, source: TextSource, progress: Progress | None) -> None:
     if capture.engine is not None:
         raise UsageError(
@@ -141,13 +148,13 @@ def _add_layer_info(capture: Capture, source: TextSource, progress: Progress | N
         )
     text = source.read_text()
     capture.engine = parse_layer_info(text, source.path)
-    capture.engine_input = _input(capture, source, "layer_info", capture.engine.dialect, text.count("\n"))
+    capture.engine_input = _input(capture, source, "layer_info", capture.engine.dialect, _lines(text))
 
 
 def _add_profile(capture: Capture, source: TextSource, progress: Progress | None) -> None:
     text = source.read_text()
     profiles = parse_timing_profile(text, source.path)
-    number = _input(capture, source, "timing_profile", profiles[0].dialect if profiles else None, text.count("\n"))
+    number = _input(capture, source, "timing_profile", profiles[0].dialect if profiles else None, _lines(text))
     capture.profiles.extend((number, profile) for profile in profiles)
 
 
@@ -190,8 +197,8 @@ def _add_metadata(capture: Capture, source: TextSource, progress: Progress | Non
     from ..parse.trex_meta import parse_trex_metadata
 
     text = source.read_text()
-    parse_trex_metadata(text, source.path)
-    _input(capture, source, "metadata", "trex", text.count("\n"))
+    capture.metadata.append(parse_trex_metadata(text, source.path))
+    _input(capture, source, "metadata", "trex", _lines(text))
 
 
 def _add_manifest(capture: Capture, source: TextSource, progress: Progress | None) -> None:
@@ -202,7 +209,7 @@ def _add_manifest(capture: Capture, source: TextSource, progress: Progress | Non
     text = source.read_text()
     manifest = json.loads(text)
     capture.manifest = manifest if isinstance(manifest, dict) else None
-    capture.manifest_input = _input(capture, source, "manifest", None, text.count("\n"))
+    capture.manifest_input = _input(capture, source, "manifest", None, _lines(text))
 
 
 _ADDERS: dict[Kind, Callable[[Capture, TextSource, Progress | None], None]] = {
