@@ -61,7 +61,7 @@ class EngineLayer:
     pointer: str | None = None
     line: Line | None = None
     engine_line: EngineLine | None = None
-    named_by: Literal["layer_info", "log", "none"] = "none"
+    named_by: Literal["layer_info", "log", "names", "none"] = "none"
     region: str | None = None
     """The Myelin region of an operation that the engine does not print by itself."""
     tuned_only: bool = False
