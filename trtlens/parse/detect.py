@@ -20,6 +20,7 @@ _LOG_MARKS = re.compile(
     r"Engine Layer Information|Parsing node: |\[[VIWE]\] |TensorRT version|Timing .*\(\d+\)\s*$|Tactic \d+ time |Average over \d+ runs|=== Profile \(|trtexec",
     re.MULTILINE,
 )
+_ENGINE_ADVICE = "export its layer info: trtexec --loadEngine=… --exportLayerInfo=li.json --profilingVerbosity=detailed, or `trtlens build --engine`"
 _ADVICE = "trtlens reads layer info and timing profiles (JSON), build logs, ONNX models and Nsight kernel traces"
 
 
@@ -29,7 +30,7 @@ def detect(source: TextSource) -> Kind:
     if not head:
         raise InputError(source.path, "is empty", todo="capture it again")
     if head[:4] in (b"ptrt", b"ftrt") or head[:8].startswith((b"trtp", b"trtf")):
-        raise InputError(source.path, "is a serialized engine, which does not name its tactics", todo="export its layer info: trtexec --loadEngine=… --exportLayerInfo=li.json --profilingVerbosity=detailed, or `trtlens build --engine`")
+        raise InputError(source.path, "is a serialized engine, which does not name its tactics", todo=_ENGINE_ADVICE)
     for magic, what in ((b"PK\x03\x04", "a zip archive"), (b"%PDF", "a PDF"), (b"\x7fELF", "a program"), (b"\x89PNG", "a picture")):
         if head.startswith(magic):
             raise InputError(source.path, f"is {what}", todo=_ADVICE)

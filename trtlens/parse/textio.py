@@ -20,8 +20,8 @@ from typing import IO
 
 from ..errors import InputError
 
-# Small enough for a processor's cache: the columns of build_log/lines.py pass over each block many times.
-BLOCK_BYTES = 2 << 20
+# Large enough for the fixed costs of the columns in build_log/lines.py, small enough for a processor's last cache.
+BLOCK_BYTES = 4 << 20
 STDIN_NAME = "<stdin>"
 # A packed log unpacks 5 to 30 times; beyond 64 GiB a file is a bomb, not a build log. Stated in docs/limits.md.
 UNPACKED_LIMIT = 64 << 30
@@ -118,7 +118,8 @@ class TextSource:
     def blocks(self, on_bytes: Callable[[int], None] | None = None, hash_it: bool = False, padding: int = 0) -> Iterator[tuple[int, bytes]]:
         """(offset of the block in the unpacked UTF-8 text, block); each block ends with a newline but perhaps the last.
 
-        Each block is followed by `padding` zero bytes that are no text. `on_bytes(n)`: n packed bytes read so far, after each block. A packed stream that ends early yields what it held, then raises InputError.
+        Each block is followed by `padding` zero bytes that are no text. `on_bytes(n)`: n packed bytes read so far, after each block.
+        A packed stream that ends early yields what it held, then raises InputError.
         """
         digest = hashlib.sha256() if hash_it else None
         with self._open_raw() as raw:

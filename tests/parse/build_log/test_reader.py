@@ -129,7 +129,7 @@ def test_a_name_is_not_carried_into_another_runner() -> None:
             costs("Conv_1"), formats("Half(1) -> Half(1)"),
             runner("Conv_1", "CaskConvolution"), "Conv_1 Set Tactic Name: mine Tactic: 0x0000000000000002", "Tactic: 0x0000000000000002 Time: 0.1",
             runner("Conv_1", "CublasConvolution"), "x", "y", "z", "Tactic: 0x0000000000000002 Time: 0.2",
-        )  # fmt: skip
+        )
     )
     assert [t["kernel"] for t in tactics(log)] == ["mine", None]
 
@@ -212,7 +212,7 @@ def test_empty_section_names_take_the_name_of_their_runners_and_silent_twins_non
             costs(""), formats(half), formats(single), runner("Conv_1", "CaskConvolution"), "Tactic: 7 Time: 0.5",
             costs(""), formats(half), formats(single),
             costs(""), formats(half), runner("Conv_3", "CaskConvolution"), "Tactic: 8 Time: 0.6",
-        )  # fmt: skip
+        )
     )
     assert [c["layer"] for c in combinations(log)] == ["Conv_1", "Conv_1", None, None, "Conv_3"]
     assert brief(log) == [("Conv_1", "CaskConvolution", 7, None, 0.5, "timed"), ("Conv_3", "CaskConvolution", 8, None, 0.6, "timed")]
@@ -224,14 +224,14 @@ def test_tactics_without_a_runner_line_belong_to_their_combination() -> None:
 
 
 @pytest.mark.parametrize("blank", ["", " "])
-@pytest.mark.parametrize("head", ["=============== Computing reformatting costs", "=============== Computing reformatting costs: ", "=============== Computing reformatting costs for available format set"])
+@pytest.mark.parametrize("head", [f"=============== Computing reformatting costs{tail}" for tail in ("", ": ", " for available format set")])
 def test_reformats_are_no_layers(head: str, blank: str) -> None:
     log = parse(
         verbose(
             costs("A"), formats("Half(1) -> Half(1)"), runner("A", "CaskConvolution"), "Tactic: 1 Time: 1",
             head, reformat("Half(1) -> Float(1)", blank), runner("Optimizer Reformat(<in> -> 455)", "Reformat[0x80000006]"), "Tactic: 0x00000000000003e8 Time: 0.25",
             costs("B"), formats("Float(1) -> Float(1)"),
-        )  # fmt: skip
+        )
     )
     found = combinations(log)
     assert [(c["reformat"], c["layer"], c["formats"]) for c in found] == [
@@ -247,7 +247,7 @@ def test_cached_results_stand_for_a_race_and_leave_the_place_alone() -> None:
             "B, with a comma [Half(1) -> Half(1)] got cached result: CaskConvolution, tactic 0x0000000000000001, 1 ms",
             "Optimizer Reformat(x -> y) [Half(1) -> Float(1)] got cached result: Reformat, tactic 0x00000000000003e8, 0.0032534 ms",
             "Tactic: 0x0000000000000002 Time: 2",
-        )  # fmt: skip
+        )
     )
     cached = [c for c in combinations(log) if c["cached"]]
     assert [(c["layer"], c["winner"], c["winner_ms"], c["reformat"]) for c in cached] == [
@@ -270,7 +270,7 @@ def test_myelin_tables_and_foreign_sub_builds() -> None:
             "0, 0.0038, 1, 1, sm80_xmma_gemm_one, 0x00000000000000aa, 0",
             "12, 0.0040, 1.05, 1, sm80_xmma_gemm_two, 0x00000000000000bb, 0",
             "The selected tactic is (tactic hash, cost(in ms)): 0x00000000000000aa, 0.0038",
-        )  # fmt: skip
+        )
     )
     assert [(t["op"], t["layer"], t["kernel"], t["tactic"], t["ms"], t["source"]) for t in tactics(log)] == [
         ("node_linear", "{ForeignNode[a...b]}", "sm80_xmma_gemm_one", 0xAA, 0.0038, "myelin"),
@@ -335,7 +335,7 @@ def test_backend_strategies_are_passes_with_fates() -> None:
             *strategy(4, 1), "Use backend strategy 4 with estimated inference time (0.224256) as the initial choice.",
             *strategy(3, 2), "Skip backend strategy 3since its estimated inference time (0.260096) is not faster than the previous engine (0.224256).",
             "Engine Layer Information:",
-        )  # fmt: skip
+        )
     )
     (build,) = log.builds
     assert [(p.strategy, p.fate, p.estimated_ms, p.cache_mode) for p in build.passes] == [(4, "used", 0.224256, "local"), (3, "skipped", 0.260096, "local")]
@@ -348,7 +348,7 @@ def test_optimization_profiles_are_kept_apart() -> None:
         verbose(
             "Constructing optimization profile number 0 [1/2].", costs("A"), formats("Half(1) -> Half(1)"), runner("A", "X"), "Tactic: 1 Time: 1",
             "Constructing optimization profile number 1 [2/2].", costs("A [profile 1]"), formats("Half(1) -> Half(1)"), runner("A [profile 1]", "X"), "Tactic: 1 Time: 2",
-        )  # fmt: skip
+        )
     )
     assert [(c["profile"], c["layer"]) for c in combinations(log)] == [(0, "A"), (1, "A [profile 1]")]
     assert log.builds[0].passes[0].profiles == 2
@@ -377,7 +377,7 @@ def test_the_network_as_the_parser_printed_it() -> None:
             "Using kernel: (5, 5), strides: (1, 1), prepadding: (2, 2), postpadding: (2, 2), dilations: (1, 1), numOutputs: 32, nbGroups: 1",
             "conv1 [Conv] outputs: [y -> (-1, 32, 28, 28)[FLOAT]], ",
             "Parsing node: relu1 [Relu]", "ConvReluFusion: Fusing conv1 with relu1",
-        )  # fmt: skip
+        )
     )
     conv, relu = log.builds[0].network
     assert (conv.name, conv.operator, conv.layer, conv.line) == ("conv1", "Conv", "conv1", 1)
@@ -473,7 +473,15 @@ STRUCTURE = st.one_of(
     st.just("X has no valid tactics for this config, skipping"),
     st.just("Fast skip Tactic:0x00000000000000aa which exceed time limit during pre-run"),
 )  # fmt: skip
-OTHER = st.sampled_from(["Engine generation completed in 1 seconds.", "Building graph using backend strategy 2", "of no known form", "Engine Layer Information:", "Tactic: 4 skipped. Scratch requested: 2, available: 1"])
+OTHER = st.sampled_from(
+    [
+        "Engine generation completed in 1 seconds.",
+        "Building graph using backend strategy 2",
+        "of no known form",
+        "Engine Layer Information:",
+        "Tactic: 4 skipped. Scratch requested: 2, available: 1",
+    ]
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -179,3 +179,25 @@ def text_keys(buffer: U8, begins: I64, ends: I64) -> U64:
         key[rows] = step ^ (step >> _U(29))
         rows, at = rows[left > 8], at + 8
     return key
+
+
+class KeyCache:
+    """Numbers by the key of a text, in a table of fixed size: a key that another one displaced is looked up the slow way again."""
+
+    BITS = 16
+
+    def __init__(self) -> None:
+        self._keys = np.full(1 << self.BITS, (1 << 64) - 1, dtype=np.uint64)
+        self._keys[-1] = 0  # no key that belongs into the last slot is 0, none of the others' all ones
+        self._numbers = np.full(1 << self.BITS, -2, dtype=np.int32)
+
+    def find(self, keys: U64) -> tuple[I64, npt.NDArray[np.int32]]:
+        """The slot of each key, and its number; -2 where it is not known."""
+        slots = (keys >> _U(64 - self.BITS)).astype(np.int64)
+        return slots, np.where(self._keys[slots] == keys, self._numbers[slots], np.int32(-2))
+
+    def put(self, slots: I64, keys: U64, numbers: npt.NDArray[np.int32]) -> None:
+        """Remember the number of each key; of two with the same slot the last stays."""
+        order = np.unique(slots[::-1], return_index=True)[1]
+        last = len(slots) - 1 - order
+        self._keys[slots[last]], self._numbers[slots[last]] = keys[last], numbers[last]

@@ -14,6 +14,7 @@ NAMED_TIMED = re.compile(r"Tactic Name: (?P<name>.*?)(?: numSplitK: \d+ numBuffe
 FASTEST = re.compile(r"(?:.* )?Fastest Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+) Time: (?P<time>\S+)$")
 SET_NAME = re.compile(r"(?:(?P<layer>.*) )?Set Tactic Name: (?P<name>.*?)(?: Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+)(?P<tail>( num\w+: \d+)*))?$")
 NAME_ALONE = re.compile(r"Tactic Name: (?P<name>\S.*)$")
+RUNNER_LEAD = "--------------- Timing Runner: "
 RUNNER = re.compile(r"-+ Timing (?:Runner: ?)?(?P<layer>.*?)\s*\((?P<runner>[^()]*)\)$")
 FORMATS = re.compile(r"\*+ Autotuning format combination:.*?\*{3,}$")
 REFORMATS = re.compile(r"\*+ Autotuning Reformat:.*?\*{3,}$")
@@ -59,27 +60,33 @@ SEVERITY_WORD = re.compile(rb"(?i)\b(?:internal_error|verbose|info|warning|error
 BUILD_FAILED = ("buildSerializedNetwork", "buildEngineWithConfig", "Could not find any implementation for node", "Engine could not be created")
 
 # Option and device keys that the diagnosis reads (trtexec 7 to 11), lower case.
-FACT_KEYS = frozenset(
-    "model,format,output,max batch,memory pools,workspace,mintiming,avgtiming,precision,layerprecisions,calibration,refit,version compatible,"
-    "strip weights,sparsity,safe mode,directio mode,restricted mode,skip inference,save engine,load engine,profiling verbosity,tactic sources,"
-    "timingcachemode,timingcachefile,heuristic,preview features,maxauxstreams,builderoptimizationlevel,builder optimization level,"
-    "maxtactics,calibration profile index,weight streaming,runtime platform,debug tensors,selected device,compute capability,sms,device global memory,"
-    "shared memory per sm,memory bus width,memory clock rate,compute clock rate,application compute clock rate,application memory clock rate,"
-    "tensorrt version,hardware compatibility,hardwarecompatibility,hardwarecompatibilitylevel,hardware compatibility level,strongly typed,input build shapes,input build shape,input(s)s format,output(s)s format,"
-    "build only,dlacore,throughput,latency,gpu compute time,device,verbose,average on 10 runs,plugins,layer device types".split(",")
-)
+FACT_KEYS = frozenset((
+    "model", "format", "output", "max batch", "memory pools", "workspace", "mintiming", "avgtiming", "precision", "layerprecisions",
+    "calibration", "refit", "version compatible", "strip weights", "sparsity", "safe mode", "directio mode", "restricted mode",
+    "skip inference", "save engine", "load engine", "profiling verbosity", "tactic sources", "timingcachemode", "timingcachefile",
+    "heuristic", "preview features", "maxauxstreams", "builderoptimizationlevel", "builder optimization level", "maxtactics",
+    "calibration profile index", "weight streaming", "runtime platform", "debug tensors", "selected device", "compute capability", "sms",
+    "device global memory", "shared memory per sm", "memory bus width", "memory clock rate", "compute clock rate",
+    "application compute clock rate", "application memory clock rate", "tensorrt version", "hardware compatibility",
+    "hardwarecompatibility", "hardwarecompatibilitylevel", "hardware compatibility level", "strongly typed", "input build shapes",
+    "input build shape", "input(s)s format", "output(s)s format", "build only", "dlacore", "throughput", "latency", "gpu compute time",
+    "device", "verbose", "average on 10 runs", "plugins", "layer device types",
+))  # fmt: skip
 
 # Messages that carry nothing for any table, or whose content another line repeats, by their beginning; within tuning they count as known.
 NOISE: tuple[str, ...] = (
-    "Setting a default quantization", "Applying ", "After ", "Removing ", "Running: ", "Swap the layer", "Eliminating ", "Eliminate ", "Merging ",
-    "Found ", "Convert layer type", "Set number of tactics", "Enabling ", "Subgraph compilation", "Compiler backend", "Set user's", "Trying to ",
-    "Reserving memory", "Host: ", "[MemUsage", "[BlockAssignment]", "Block size", "Total ", "Layer: ", "Memory usage", "Using ", "Try ", "Disabl",
-    "Trying ", "Sorted table of all", "tactic_id, cost", "Writing the best tactic", "Constructing ", "ForeignNode ", "Turning off",
-    "Formats and tactics selection", "Graph ", "Detected ", "Peak memory", "Engine generation", "Setting workspace to", "CUDA lazy", "Reusing ",
-    "Adding ", "Deleting ", "Tactic source", "Reading Calibration", "Calibration", "Builder timing cache", "Global timing", "Local timing", "Timing cache",
-    "Loaded ", "Serializ", "Saved ", "Original", "Replacing ", "Fusing ", "Splitting ", "Unused ", "cuDNN", "cuBLAS", "Init ", "Trt", "TensorRT",
-    "Rewriting ", "Optimizer Reformat(", "Some tactics", "Tactic Device", "Weights", "Missing scale", "Setting ", "Copying ", "Skipping ", "Moving ",
-    "Move ", "Sinking ", "Hoisting ", "Concat", "Loading ", "Allocated ", "Requested ", "Configuring ", "Stored ", "Building ", "Use backend",
-    "Skip backend", "Unrecognized MMA", "Kernel: ", "Number of target", "Skipped printing", "Finalize: ", "Pre-optimized block", "Optimized block", "Max Scratch", "Pass ",
-    "Initializing plugin", "[MS] ", "[pass.cpp", "[heuristic", "[Graph", "STILL ALIVE", "For layer ", "Example of equivalent", "Registered ", "Selecting ", "Starting ", "Finished ", "Graph:", "Layers eligible", "Aux stream", "The max", "Timing report", "No ", "Dumping ",
+    "Setting a default quantization", "Applying ", "After ", "Removing ", "Running: ", "Swap the layer", "Eliminating ", "Eliminate ",
+    "Merging ", "Found ", "Convert layer type", "Set number of tactics", "Enabling ", "Subgraph compilation", "Compiler backend",
+    "Set user's", "Trying to ", "Reserving memory", "Host: ", "[MemUsage", "[BlockAssignment]", "Block size", "Total ", "Layer: ",
+    "Memory usage", "Using ", "Try ", "Disabl", "Trying ", "Sorted table of all", "tactic_id, cost", "Writing the best tactic",
+    "Constructing ", "ForeignNode ", "Turning off", "Formats and tactics selection", "Graph ", "Detected ", "Peak memory",
+    "Engine generation", "Setting workspace to", "CUDA lazy", "Reusing ", "Adding ", "Deleting ", "Tactic source", "Reading Calibration",
+    "Calibration", "Builder timing cache", "Global timing", "Local timing", "Timing cache", "Loaded ", "Serializ", "Saved ", "Original",
+    "Replacing ", "Fusing ", "Splitting ", "Unused ", "cuDNN", "cuBLAS", "Init ", "Trt", "TensorRT", "Rewriting ", "Optimizer Reformat(",
+    "Some tactics", "Tactic Device", "Weights", "Missing scale", "Setting ", "Copying ", "Skipping ", "Moving ", "Move ", "Sinking ",
+    "Hoisting ", "Concat", "Loading ", "Allocated ", "Requested ", "Configuring ", "Stored ", "Building ", "Use backend", "Skip backend",
+    "Unrecognized MMA", "Kernel: ", "Number of target", "Skipped printing", "Finalize: ", "Pre-optimized block", "Optimized block",
+    "Max Scratch", "Pass ", "Initializing plugin", "[MS] ", "[pass.cpp", "[heuristic", "[Graph", "STILL ALIVE", "For layer ",
+    "Example of equivalent", "Registered ", "Selecting ", "Starting ", "Finished ", "Graph:", "Layers eligible", "Aux stream", "The max",
+    "Timing report", "No ", "Dumping ",
 )  # fmt: skip

@@ -24,7 +24,7 @@ from ..timing_profile import parse_profile_table
 from . import grammar as g
 from . import lines as k
 from .bulk import BULK_ROWS, MEMO, read_in_bulk
-from .digits import I64, KEYED_BYTES, U64, text_keys
+from .digits import I64, KEYED_BYTES, U64, KeyCache, text_keys
 from .records import (
     CACHED,
     MYELIN,
@@ -89,7 +89,7 @@ class LogReader:
         self.slow: list[tuple[int, int, int, float, int, int, int, int]] = []
         self.rows: list[list[np.ndarray]] = [[] for _ in range(8)]  # the columns of TacticRows, one array a block
         self.kernel_bytes: dict[bytes, int] = {}
-        self.kernel_keys: dict[int, int] = {}
+        self.kernel_keys = KeyCache()
         self.runner_memo: dict[bytes, tuple[int, int]] = {}
         self.chosen_memo: dict[bytes, int] = {}
         self.named: dict[tuple[int, int], int] = {}
@@ -278,19 +278,18 @@ class LogReader:
         for kept, column in zip(self.rows, columns, strict=True):
             kept.append(column)
 
-    def _kernels(self, begins: I64, ends: I64) -> list[int]:
+    def _kernels(self, begins: I64, ends: I64) -> np.ndarray:
         """The kernel names at [begins, ends) as numbers."""
         data, intern, known = self.index.data, self._kernel, self.kernel_keys
         if len(begins) and int((ends - begins).max()) > KEYED_BYTES:
-            return [intern(data[b:e]) for b, e in zip(begins.tolist(), ends.tolist(), strict=True)]
+            return np.array([intern(data[b:e]) for b, e in zip(begins.tolist(), ends.tolist(), strict=True)], dtype=np.int32)
         # Slicing a name out and hashing it costs more than the rest of a line; nearly all are known by their key.
-        keys = text_keys(self.index.buffer, begins, ends).tolist()
-        numbers = list(map(known.get, keys))
-        if None in numbers:
-            for i, number in enumerate(numbers):
-                if number is None:
-                    numbers[i] = known[keys[i]] = intern(data[int(begins[i]) : int(ends[i])])
-        return numbers  # type: ignore[return-value]
+        keys = text_keys(self.index.buffer, begins, ends)
+        slots, numbers = known.find(keys)
+        missing = np.flatnonzero(numbers < -1)
+        numbers[missing] = [intern(data[b:e]) for b, e in zip(begins[missing].tolist(), ends[missing].tolist(), strict=True)]
+        known.put(slots[missing], keys[missing], numbers[missing])
+        return numbers
 
     def _named_kernels(self, named: I64) -> list[int]:
         """The kernels of `… Set Tactic Name: K Tactic: ID` rows; -2 for a row that is something else."""
@@ -439,11 +438,15 @@ class LogReader:
         memo = self.runner_memo.get(text)
         if memo is None:
             message = text.decode("utf-8", "backslashreplace")
-            match = g.RUNNER.match(message) or g.NO_VALID_10.match(message) or g.DECLINED.match(message)
-            if match is None:
-                return -1, -1
-            name = match["layer"].strip()
-            memo = (self.layers.add(name) if name else -1, self.runners.add(_RUNNER_ID.sub("", match["runner"])))
+            opening = message.rfind("(")
+            if message.startswith(g.RUNNER_LEAD) and message.endswith(")") and opening > 0 and ")" not in message[opening:-1]:
+                name, runner = message[len(g.RUNNER_LEAD) : opening].strip(), message[opening + 1 : -1]
+            else:
+                match = g.RUNNER.match(message) or g.NO_VALID_10.match(message) or g.DECLINED.match(message)
+                if match is None:
+                    return -1, -1
+                name, runner = match["layer"].strip(), match["runner"]
+            memo = (self.layers.add(name) if name else -1, self.runners.add(_RUNNER_ID.sub("", runner)))
             if len(self.runner_memo) > MEMO:
                 self.runner_memo.clear()
             self.runner_memo[text] = memo
@@ -565,9 +568,8 @@ class LogReader:
     def _other(self, text: bytes, line: int, offset: int, writer: int, foreign: bool, row: int) -> None:
         """A line that is not one of tuning's millions."""
         message = text.decode("utf-8", "backslashreplace")
-        if self.table is not None or self.document is not None:
-            if self._collect(message, line, writer):
-                return
+        if (self.table is not None or self.document is not None) and self._collect(message, line, writer):
+            return
         for prefix, handler in self.dispatch.get(text[:4], ()):
             if message.startswith(prefix):
                 if handler(message, line, offset, foreign, row) is not False:
@@ -756,9 +758,7 @@ class LogReader:
         if message.endswith(" remaining after tactic pruning."):
             self._note("pruned", message, line, offset)
             return True
-        if "profiling completed in" in message or "tactic profiling" in message:
-            return True
-        return False
+        return "profiling completed in" in message or "tactic profiling" in message
 
     def _cached(self, message: str, line: int, offset: int) -> bool:
         match = g.CACHED.match(message)
