@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from .pages import ROOT, anchors, links, name, pages
+from .pages import ROOT, anchors, blocks, links, name, pages
 
 PAGES = [page for page in pages() if page.is_file()]
 
@@ -41,3 +42,11 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "index.html").is_file() and (tmp_path / "site" / "reasons" / "slower" / "index.html").is_file()
     home = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "fonts.googleapis" not in home and 'src="http' not in home
+
+
+def test_what_contributing_names_exists() -> None:
+    """Its commands set up the project and are not run here; what they name must exist all the same."""
+    commands = next(block.text for block in blocks(ROOT / "CONTRIBUTING.md") if block.language == "sh")
+    named = [word for word in commands.split() if re.fullmatch(r"(?:scripts|docs|reports|tests)/[\w./]+", word)]
+    assert len(named) >= 5 and all((ROOT / word).exists() for word in named)
+    assert "-m tests.synthetic" in commands and (ROOT / "tests" / "synthetic" / "__main__.py").is_file()
