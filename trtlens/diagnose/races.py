@@ -19,6 +19,7 @@ from ..parse.kernel_names import is_sparse
 from .layers import runner_may_be_sparse
 
 DENSE, SPARSE, UNKNOWN = 0, 1, 2
+_KEPT_RACES = 256
 _PRUNED = re.compile(
     r"(?:(?P<layer>.*): )?\d+ available tactics, \d+ unparsable, (?P<pruned>\d{1,9}) pruned, \d+ remaining after tactic pruning\.$"
 )
@@ -235,6 +236,9 @@ class Races:
         """The race of a layer, or None if the pass holds no combination under that name."""
         if layer not in self._races:
             numbers = self.by_layer.get(layer)
+            if len(self._races) >= _KEPT_RACES:
+                # A layer and its neighbours are asked for together; all races of a 300 MB log at once would be 100 MB of objects.
+                del self._races[next(iter(self._races))]
             self._races[layer] = self._race(layer, numbers) if numbers else None
         return self._races[layer]
 
