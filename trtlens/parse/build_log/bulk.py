@@ -35,14 +35,16 @@ def _texts(index: k.LineIndex, rows: I64) -> list[bytes]:
 
 def _format_numbers(reader: LogReader, rows: I64, is_reformat: Bools) -> I64:
     """The numbers of the format strings of `Autotuning` lines; -1 where a line is not whole."""
-    index = reader.index
+    index, data = reader.index, reader.index.data
     ends = index.end[rows]
     whole = (index.words_at(ends - 8) == _STARS) & (index.words_at(ends - 16) == _BLANK_STARS)
     begins = index.message[rows] + np.where(is_reformat, _REFORMAT_LEAD, _FORMATS_LEAD)
     whole &= (index.buffer[begins - 1] == 0x3A) & (index.buffer[begins - 2] != 0x3A) & (begins <= ends - 16)
-    data, add = index.data, reader.formats.add
-    numbers = [add(data[b:e].strip().decode("utf-8", "backslashreplace")) for b, e in zip(begins.tolist(), (ends - 16).tolist(), strict=True)]
-    return np.where(whole, np.array(numbers, dtype=np.int64), -1)
+    if not whole.all():
+        return np.full(len(rows), -1, dtype=np.int64)
+    begins += index.buffer[begins] == 32
+    numbers = reader.formats.add_all([data[b:e].decode("utf-8", "backslashreplace").strip() for b, e in zip(begins.tolist(), (ends - 16).tolist(), strict=True)])
+    return np.array(numbers, dtype=np.int64)
 
 
 def _runner_numbers(reader: LogReader, rows: I64) -> I64:

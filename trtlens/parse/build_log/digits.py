@@ -184,7 +184,7 @@ def text_keys(buffer: U8, begins: I64, ends: I64) -> U64:
 class KeyCache:
     """Numbers by the key of a text, in a table of fixed size: a key that another one displaced is looked up the slow way again."""
 
-    BITS = 16
+    BITS = 18
 
     def __init__(self) -> None:
         self._keys = np.full(1 << self.BITS, (1 << 64) - 1, dtype=np.uint64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,14 @@ class Names:
             number = self.index[text] = len(self.texts)
             self.texts.append(text)
         return number
+
+    def add_all(self, texts: list[str]) -> list[int]:
+        """The same for many texts."""
+        index = self.index
+        numbers = [index.setdefault(text, len(index)) for text in texts]
+        # A dictionary keeps its order: the texts that are new stand last.
+        self.texts.extend(reversed(list(islice(reversed(index), len(index) - len(self.texts)))))
+        return numbers
 
     def get(self, number: int) -> str | None:
         """The text at `number`; None for -1."""
