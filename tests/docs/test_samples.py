@@ -32,3 +32,20 @@ def test_the_synthetic_capture_shows_one_layer_of_each_common_verdict() -> None:
     assert build is not None
     found = Counter((layer.reason, layer.proof) for layer in build.layers if layer.reason)
     assert found == {(reason, "proven"): 1 for reason in ("slower", "tie", "format-cost", "no-kernel")} | {("picked", "proven"): 2}
+
+
+def test_the_limits_that_the_page_states_are_those_of_the_code() -> None:
+    from trtlens.capture.folder import _ARCHIVE_LIMIT_BYTES
+    from trtlens.parse.remote import TOTAL_LIMIT_BYTES
+    from trtlens.parse.textio import LINE_LIMIT, UNPACKED_LIMIT
+    from trtlens.report.page import STATIC_ROWS, TACTIC_ROWS
+
+    stated = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8").partition("## Limits that are set")[2]
+    for text in (
+        f"unpacks to more than {UNPACKED_LIMIT >> 30} GiB, or has a line longer than {LINE_LIMIT >> 20} MiB",
+        f"of more than {TOTAL_LIMIT_BYTES >> 30} GiB together",
+        f"unpacks to more than {_ARCHIVE_LIMIT_BYTES >> 30} GiB",
+        f"rows of {TACTIC_ROWS:,} tactics",
+        f"shows {STATIC_ROWS} fallbacks",
+    ):
+        assert text in stated
