@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .dialects import Dialect
-from .model import Choice, Graph, Layer, Tactic, World, descriptor, edge_formats, edges, running
+from .model import Choice, Combination, Graph, Layer, Tactic, World, descriptor, edge_formats, edges, running
 from .rules import Kind, Pair, Ruling, decide, fastest, really, within
 from .switches import Switches
 
@@ -188,11 +188,19 @@ def consistent_plans(graph: Graph, choice: Choice, view: View, limit: int = 400)
 
 def consistent_kinds(layer: Layer, limit: int = 8) -> tuple[list[Kind], bool]:
     """Every way the kernels that are named nowhere could be sparse or dense, the true one first; and whether that is all of them."""
-    hidden = sorted({t.id for c in layer.combinations for t in c.tactics if t.kernel and not t.named})
+    hidden = sorted({t.id for c in layer.combinations for t in c.tactics if t.kernel and not t.named and _matters(c, t)})
     flags = itertools.product((False, True), repeat=min(len(hidden), limit))
     extremes = [dict.fromkeys(hidden, sparse) for sparse in (False, True)]
     tables = [*extremes, *(dict(zip(hidden, some, strict=False)) for some in flags)] if hidden else []
     return [really, *map(_kind, tables)], len(hidden) <= limit
+
+
+def _matters(combination: Combination, tactic: Tactic) -> bool:
+    """Not where a sparse and a dense tactic with names were both faster: then it is no combination's fastest of either kind."""
+    if tactic.skipped is not None or combination.winner is tactic:
+        return True
+    faster = {t.sparse for t in combination.timed if t.named and t.time_ms < tactic.time_ms}
+    return len(faster) < 2
 
 
 def _kind(table: dict[int, bool]) -> Kind:
@@ -302,6 +310,8 @@ class Judge:
         certain = frozenset.intersection(*(self.refined(layer, ruling, kind) for ruling, kind in rulings))
         if not (all_kinds and self.all_plans):
             certain = frozenset()
+        if used.sparse and ("sparse", "picked") in possible:
+            pairs |= {("sparse", "picked")}  # the faster dense tactic is named nowhere: nobody can say "but slower"
         name_shown = self.name_shown(layer, used)
         eligibility = view.listed and layer.listed_as is None
         acceptable = set(pairs | possible)

@@ -294,9 +294,9 @@ def _sparse_lost(
     won = [c for c in sparse if c not in lost]
     best = min(won, key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
     assert best.sparse is not None
-    times = {round(c.winner.time_ms, 9) for c in running if c.winner is not None and c.winner.time_ms == c.winner.time_ms}
-    current = running[0].winner if running and len(times) == 1 else None
-    won_here = [c for c in running if c.winner is not None and c.winner.sparse]
+    times = {round(c.winner.time_ms, 9) for c in fitting if c.winner is not None and c.winner.time_ms == c.winner.time_ms}
+    current = fitting[0].winner if fitting and len(times) == 1 else None
+    won_here = [c for c in fitting if c.winner is not None and c.winner.sparse]
     if won_here:
         ruling = Ruling(
             "unexplained",
@@ -325,7 +325,7 @@ def _sparse_lost(
             sparse_ms=best.sparse.time_ms,
             cites=_entry_cites(best.sparse),
         )
-    found = arithmetic(race, running[0] if len(running) == 1 else None) if arithmetic is not None else None
+    found = arithmetic(race, fitting[0] if len(fitting) == 1 else None) if arithmetic is not None else None
     if found is not None:
         found.best_dense, found.best_sparse = current, best.sparse
         found.dense_ms, found.sparse_ms, found.margin = current.time_ms, best.sparse.time_ms, margin
