@@ -274,17 +274,21 @@ def test_a_model_is_renamed_throughout(tmp_path: Path) -> None:
         helper.make_node("MatMul", ["Zqx", "Zqw"], ["Zqh"], name="Zqmatmul", doc_string="Zqdoc"),
         helper.make_node("If", ["Zqc"], ["Zqy"], name="Zqif", then_branch=inner, else_branch=inner),
     ]
+    nodes.append(helper.make_node("Zqop", ["Zqh"], ["Zqz"], name="Zqcustom", domain="Zqdomain", mode="Zqmode"))
+    function = helper.make_function("Zqdomain", "Zqop", ["Zqa"], ["Zqb"], [helper.make_node("Relu", ["Zqa"], ["Zqb"], name="Zqrelu")], [helper.make_opsetid("", 17)])
     graph = helper.make_graph(
         nodes, "Zqgraph", [helper.make_tensor_value_info("Zqx", 1, ["Zqdim", 4]), helper.make_tensor_value_info("Zqc", 9, [])],
         [helper.make_tensor_value_info("Zqh", 1, None)], [helper.make_tensor("Zqw", 1, [4, 4], [1.0, 0, 0, 2] * 4)], doc_string="Zqdoc",
     )  # fmt: skip
-    model = helper.make_model(graph, producer_name="Zqproducer")
+    model = helper.make_model(graph, producer_name="Zqproducer", functions=[function], opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("Zqdomain", 1)])
     model.metadata_props.add(key="Zqkey", value="Zqvalue")
     onnx.save(model, tmp_path / "Zqmodel.onnx")
     (copy,) = redact_files([str(tmp_path / "Zqmodel.onnx")], tmp_path / "out", SALT).files
     assert b"Zq" not in copy.read_bytes()
     renamed = onnx.load(copy)
     assert renamed.graph.node[0].input[0] == renamed.graph.input[0].name == Redactor(SALT).hash("Zqx")
+    custom = renamed.graph.node[2]
+    assert (custom.op_type, custom.domain) == (renamed.functions[0].name, renamed.functions[0].domain)
     assert renamed.graph.initializer[0].float_data[:] == [1.0, 0, 0, 2] * 4
 
 

@@ -155,9 +155,7 @@ def _copy_onnx(path: str, target: Path, redactor: Redactor) -> None:
         raise InputError(path, f"cannot be redacted ({type(error).__name__}: {str(error)[:200]})", todo="leave the model out") from error
     model.producer_name = model.producer_version = model.domain = model.doc_string = ""
     del model.metadata_props[:]
-    _Model(redactor).graph(model.graph)
-    for function in model.functions:
-        function.doc_string = ""
+    _Model(redactor).model(model)
     limit = 1_900_000_000
     try:
         onnx.save(model, target, save_as_external_data=model.ByteSize() > limit, location=f"{target.name}.data")
@@ -165,14 +163,39 @@ def _copy_onnx(path: str, target: Path, redactor: Redactor) -> None:
         raise UsageError(f"{target}: cannot be written: {error.strerror or error}; choose a folder that is writable and has room") from error
 
 
+_STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft"})
+
+
 class _Model:
-    """Renames everything in a graph. A name is one hash whatever it consists of, but where TensorRT's own naming shows through: `text` sees to that."""
+    """Renames everything in a model, as `Redactor.text` renames it in the log, so that both still join."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
 
+    def model(self, model: Any) -> None:
+        """Rename a whole model: its graph, its functions, and operators that are in no standard."""
+        self.graph(model.graph)
+        for function in model.functions:
+            function.doc_string = ""
+            function.name, function.domain = self._redactor.hash(function.name), self._domain(function.domain)
+            function.input[:] = [self._name(name) for name in function.input]
+            function.output[:] = [self._name(name) for name in function.output]
+            for node in function.node:
+                self._node(node)
+        for opset in (*model.opset_import, *(opset for function in model.functions for opset in function.opset_import)):
+            opset.domain = self._domain(opset.domain)
+
     def _name(self, name: str) -> str:
         return self._redactor.text(name)
+
+    @staticmethod
+    def _is_standard(operator: str) -> bool:
+        from onnx import defs
+
+        return bool(defs.has(operator))
+
+    def _domain(self, domain: str) -> str:
+        return domain if domain in _STANDARD_DOMAINS else self._redactor.hash(domain)
 
     def graph(self, graph: Any) -> None:
         """Rename a graph and those inside its nodes."""
@@ -196,6 +219,12 @@ class _Model:
 
     def _node(self, node: Any) -> None:
         node.name, node.doc_string = self._name(node.name), ""
+        if node.domain not in _STANDARD_DOMAINS or not self._is_standard(node.op_type):
+            # A plugin: its name, and what it is given as text, were chosen by whoever wrote it.
+            node.op_type, node.domain = self._redactor.hash(node.op_type), self._domain(node.domain)
+            for attribute in node.attribute:
+                attribute.s = self._redactor.hash(attribute.s.decode("utf-8", "replace")).encode() if attribute.s else b""
+                attribute.strings[:] = [self._redactor.hash(text.decode("utf-8", "replace")).encode() for text in attribute.strings]
         node.input[:] = [self._name(name) for name in node.input]
         node.output[:] = [self._name(name) for name in node.output]
         if hasattr(node, "metadata_props"):
