@@ -77,8 +77,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             typer.echo("trtlens: interrupted", err=True)
             raise typer.Exit(130) from None
         except BrokenPipeError:
-            # The reader of our output has left (`| head`): that is not our failure, and Python must not complain at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader of our output has left (`| head`): that is not our failure.
+            _drop_output()
             raise typer.Exit(0) from None
         except OSError as error:
             typer.echo(f"trtlens: {visible(str(error.filename or 'output'), 500)}: {error.strerror or error}", err=True)
@@ -96,6 +96,11 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             raise typer.Exit(code)
 
     return run
+
+
+def _drop_output() -> None:
+    """Python must not complain at exit about a pipe that nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +162,20 @@ def report(session: Session, wanted: Wanted) -> int | None:
         shown = redact(diagnosis, wanted.redact)
     _write(wanted, session, shown, results, extras)
     console = console_for(wanted.no_color, to_stderr="-" in (wanted.json, wanted.markdown))
-    if wanted.layer is not None:
-        from ..report.deep_dive import render_layer
+    try:
+        if wanted.layer is not None:
+            from ..report.deep_dive import render_layer
 
-        render_layer(session, wanted.layer, console)
-    else:
-        from ..report.terminal import render
+            render_layer(session, wanted.layer, console)
+        else:
+            from ..report.terminal import render
 
-        render(shown, console, quiet=wanted.quiet)
+            render(shown, console, quiet=wanted.quiet)
+        if not wanted.quiet and wanted.redact is None:
+            _experiments(session, console)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()  # a gate holds whether or not anyone reads the summary
     held = [result for result in results if result.holds]
     if held:
         from ..text import visible
@@ -175,6 +186,16 @@ def report(session: Session, wanted: Wanted) -> int | None:
                 typer.echo(f"trtlens: gate: {visible(sentence, 500)}", err=True)
         return 1
     return None
+
+
+def _experiments(session: Session, console: Console) -> None:
+    """What further builds of the same model showed, after the report."""
+    from ..text import visible
+
+    for experiment in session.experiment_results(0):
+        console.print(f"\n{visible(experiment.title, 200)}", markup=False)
+        for line in experiment.lines:
+            console.print(f"  {visible(line, 400)}", markup=False)
 
 
 def _write(wanted: Wanted, session: Session, shown: Diagnosis, results: Sequence[GateResult], extras: ReportExtras | None) -> None:
@@ -207,8 +228,13 @@ def _write(wanted: Wanted, session: Session, shown: Diagnosis, results: Sequence
 def console_for(no_color: bool, to_stderr: bool = False) -> Console:
     from rich.console import Console
 
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            """rich would exit with 1, which means that a gate holds; `command` knows what to do."""
+            raise
+
     plain = no_color or bool(os.environ.get("NO_COLOR"))
-    return Console(stderr=to_stderr, no_color=plain or None, highlight=False, soft_wrap=False, emoji=False)
+    return Piped(stderr=to_stderr, no_color=plain or None, highlight=False, soft_wrap=False, emoji=False)
 
 
 def progress(no_color: bool) -> Any:

@@ -127,8 +127,29 @@ def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | 
                 ceilings.setdefault(verdict.name, ceiling)
     return ReportExtras(
         model=around.model, date=_date(capture), options=_options(build, capture), noise_ratio=options.noise.ratio, noise_ms=options.noise.time_ms,
-        races=found, reformats=beside, ceilings=ceilings,
+        races=found, reformats=beside, ceilings=ceilings, samples_ms=_samples(capture, {v.name for v in main.layers} if main is not None else set()),
     )  # fmt: skip
+
+
+_SAMPLES_PER_LAYER = 400
+
+
+def _samples(capture: Capture, names: set[str]) -> dict[str, tuple[float, ...]]:
+    """Per-iteration times of each layer, thinned evenly; none where the capture folder holds no samples or a damaged file."""
+    if capture.samples is None:
+        return {}
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(capture.samples, columns=["layer", "time_ms"])
+    except (OSError, KeyError, pa.ArrowException):
+        return {}
+    found: dict[str, list[float]] = {}
+    for layer, time_ms in zip(table["layer"].to_pylist(), table["time_ms"].to_pylist(), strict=True):
+        if layer in names and time_ms is not None:
+            found.setdefault(layer, []).append(float(time_ms))
+    return {name: tuple(times[:: max(len(times) // _SAMPLES_PER_LAYER, 1)]) for name, times in found.items()}
 
 
 def _races(verdicts: Iterable[LayerVerdict], races: Races) -> dict[str, tuple[Race, ...]]:

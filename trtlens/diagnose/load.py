@@ -6,6 +6,7 @@ In: paths as the user named them (files, folders, `-`). Out: `Capture`s. Next: e
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -52,6 +53,10 @@ class Capture:
     metadata: list[TrexMetadata] = field(default_factory=list)
     learned: dict[int, str] = field(default_factory=dict)
     """Tactic id → kernel name from further logs (dictionary.py). Never proof: tables and suspicions only, marked as such."""
+    experiments: list[tuple[str, Capture]] = field(default_factory=list)
+    """Further builds of the same model inside the capture folder: (counterfactual or repeat, its capture)."""
+    samples: Path | None = None
+    """`profile_samples.parquet` of a capture folder: per-iteration times of each layer."""
     keep: ExitStack | None = None
     """Holds the unpacked archive that the inputs lie in."""
 
@@ -85,13 +90,26 @@ def _is_tar(path: str) -> bool:
 def _load_folder(path: str, progress: Progress | None) -> Capture:
     """One capture folder, or the archive that holds one (unpacked for as long as the capture lives)."""
     if Path(path).is_dir():
-        return _load_files(path, _folder_files(path), progress, folder=True)
+        return _with_experiments(_load_files(path, _folder_files(path), progress, folder=True), Path(path), progress)
     from ..capture.folder import opened_capture
 
     keep = ExitStack()
-    folder = str(keep.enter_context(opened_capture(Path(path))))
-    capture = _load_files(path, _folder_files(folder), progress, folder=True)
+    folder = keep.enter_context(opened_capture(Path(path)))
+    capture = _with_experiments(_load_files(path, _folder_files(str(folder)), progress, folder=True), folder, progress)
     capture.keep = keep
+    return capture
+
+
+def _with_experiments(capture: Capture, folder: Path, progress: Progress | None) -> Capture:
+    """The further builds and the samples that the manifest of a capture folder names."""
+    samples = folder / "profile_samples.parquet"
+    capture.samples = samples if samples.is_file() else None
+    listed = (capture.manifest or {}).get("experiments")
+    for record in listed if isinstance(listed, list) else ():
+        inside = folder / str(record.get("folder", "")) if isinstance(record, dict) else folder
+        # A manifest is a file from somewhere: it names subfolders of its own folder, nothing else.
+        if inside.resolve().parent == folder.resolve() and inside.is_dir() and record.get("status") == "complete":
+            capture.experiments.append((str(record.get("kind")), _load_files(str(inside), _folder_files(str(inside)), progress, folder=True)))
     return capture
 
 
@@ -115,9 +133,10 @@ def _load_files(name: str, files: list[str], progress: Progress | None, folder: 
     capture = Capture(name)
     seen: set[str] = set()
     for path in files:
-        if path in seen:
+        real = path if path == "-" else os.path.realpath(path)  # noqa: PTH - resolve() raises for a link to itself
+        if real in seen:
             continue
-        seen.add(path)
+        seen.add(real)
         try:
             source = TextSource(path)
             kind = detect(source)

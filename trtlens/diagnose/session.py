@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from .races import Races
 from .rules import Noise
 
 if TYPE_CHECKING:
-    from .extras import ReportExtras
+    from .extras import Experiment, ReportExtras
 
 _NOISE_PART = re.compile(r"\s*(?P<value>\d{1,6}(?:\.\d{1,6})?)\s*(?P<unit>%|ns|us|µs|ms)\s*")
 
@@ -58,6 +59,7 @@ class Session:
                 attach_model(capture, model)
         if progress is not None and hasattr(progress, "close"):
             progress.close()
+        self.experiments = [[(kind, diagnose(one, self.options)) for kind, one in capture.experiments] for capture in self.captures]
         self.diagnosis = Diagnosis(tuple(diagnose(capture, self.options) for capture in self.captures))
 
     def races(self, number: int = 0) -> Races | None:
@@ -84,7 +86,16 @@ class Session:
         """What the HTML report shows beyond the verdicts, for the first capture."""
         from .extras import report_extras
 
-        return report_extras(self.captures[0], self.diagnosis.captures[0], self.races(0), self.options) if self.captures else None
+        if not self.captures:
+            return None
+        found = report_extras(self.captures[0], self.diagnosis.captures[0], self.races(0), self.options)
+        return replace(found, experiments=self.experiment_results(0))
+
+    def experiment_results(self, number: int = 0) -> tuple[Experiment, ...]:
+        """What the further builds of a capture show: a counterfactual, repeats."""
+        from .experiments import experiments
+
+        return experiments(self.diagnosis.captures[number], self.experiments[number], self.options.noise)
 
     def main(self, number: int = 0) -> CaptureDiagnosis:
         """The diagnosis of a capture."""

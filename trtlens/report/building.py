@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What `trtlens build` captured: the capture folders, the main one first, and the ONNX model whose weights are in the engine."""
+    """What `trtlens build` captured: the capture folder (its further builds are inside it), and the ONNX model whose weights are in the engine."""
 
     folders: list[str]
     model: str | None
@@ -62,11 +62,10 @@ def run_build_command(
     say(f"captured into {visible(str(result.folder), 300)}", markup=False)
     for note in result.manifest.notes:
         say(f"note: {visible(note, 600)}", markup=False)
-    experiments = [str(result.folder / record.folder) for record in result.manifest.experiments if (result.folder / record.folder).is_dir()]
     # The weights of what was built: the pruned copy where there is one.
     pruned = result.folder / "pruned.onnx"
     model = str(pruned if pruned.is_file() else options.model) if options.model is not None else None
-    return Built([str(result.folder), *experiments], model)
+    return Built([str(result.folder)], model)
 
 
 def _write_script(options: BuildOptions, target: str, console: Console) -> None:
