@@ -50,6 +50,10 @@ _KEPT_LINES = 5000  # of each kind of citable line; a hostile log must not fill 
 MEMORY_WORDS = ("nsufficient", "out of memory", "Out of memory", "OutOfMemory", "could not be allocated", "NvMapMem", "Requested amount of GPU memory")
 
 
+_Slow = tuple[int, int, int, float, int, int, int, int]
+"""A tactic row found one by one: section, id, kernel, milliseconds, source, why, line, offset."""
+
+
 class LogReader:
     """Reads one log. Use `parse_build_log`."""
 
@@ -86,7 +90,7 @@ class LogReader:
         self.own_lines = 0
         self.fastest: list[tuple[np.ndarray, ...]] = []
         self.no_valid: list[np.ndarray] = []
-        self.slow: list[tuple[int, int, int, float, int, int, int, int]] = []
+        self.slow: list[_Slow] = []
         self.rows: list[list[np.ndarray]] = [[] for _ in range(8)]  # the columns of TacticRows, one array a block
         self.kernel_bytes: dict[bytes, int] = {}
         self.kernel_keys = KeyCache()
@@ -251,7 +255,7 @@ class LogReader:
         named = np.flatnonzero(kind == k.NAMED)
         slow, self.slow = self.slow, []
         if not len(rows) and not slow:
-            self._remember_names(named)
+            self._remember_names(*self._names_of(named))
             return
         kinds = kind[rows]
         ids, section = index.tactic[rows], self._places(rows)
@@ -265,7 +269,7 @@ class LogReader:
         if len(whole):
             kernel[whole] = self._kernels(index.message[rows[whole]] + 13, index.id_start[rows[whole]] - 9)
         if len(named) or self.named or self.alone:
-            self._pair_names(rows, ids, section, kernel, named)
+            self._pair_names(rows, ids, section, kernel, named, slow)
         source = np.where(skipped, np.int8(SKIPPED), np.int8(TIMED))
         why = np.full(len(rows), -1, dtype=np.int16)
         if skipped.any():
@@ -291,43 +295,43 @@ class LogReader:
         known.put(slots[missing], keys[missing], numbers[missing])
         return numbers
 
-    def _named_kernels(self, named: I64) -> list[int]:
-        """The kernels of `… Set Tactic Name: K Tactic: ID` rows; -2 for a row that is something else."""
-        data, found = self.index.data, []
-        for begin, end in zip(self.index.message[named].tolist(), (self.index.id_start[named] - 9).tolist(), strict=True):
-            at = data.find(b"Set Tactic Name: ", begin, end)
-            found.append(self._kernel(data[at + 17 : end]) if at >= 0 else -2)
-        return found
-
-    def _pair_names(self, rows: I64, ids: U64, section: np.ndarray, kernel: np.ndarray, named: I64) -> None:
+    def _pair_names(self, rows: I64, ids: U64, section: np.ndarray, kernel: np.ndarray, named: I64, slow: list[_Slow]) -> None:
         """8.0 to 8.5 print `Set Tactic Name: K Tactic: ID` on a line before the time: join by id within the runner's section."""
-        named, kernels = self._remember_names(named)
+        named, kernels = self._names_of(named)
+        used = np.zeros(len(named), dtype=np.bool_)
         if len(named):
             before = np.searchsorted(named, rows, side="left") - 1
             candidate = np.maximum(before, 0)
             # Between a name and its time stand at most warnings and name lines of other tactics; the id decides.
             direct = (before >= 0) & (self.index.tactic[named[candidate]] == ids) & (kernel < 0) & (rows - named[candidate] <= 3)
             kernel[direct] = kernels[candidate[direct]]
+            used[candidate[direct]] = len(slow) == 0
+        self._remember_names(named[~used], kernels[~used])
         missing = np.flatnonzero(kernel < 0)
         if not self.named and not self.alone:
             return
         for i, where, tactic, row in zip(missing.tolist(), section[missing].tolist(), ids[missing].tolist(), rows[missing].tolist(), strict=True):
             number = self.named.get((where, tactic))
-            if number is not None:
-                kernel[i] = number
-            else:
-                kernel[i] = self.alone.get(row + self.line0 - 1, -1)
+            kernel[i] = number if number is not None else self.alone.get(row + self.line0 - 1, -1)
+        # The kernel of a skipped tactic may have been named on the line before (8.4).
+        for i, (where, tactic, number, time_ms, source, *rest) in enumerate(slow):
+            if number < 0 and source in (TIMED, SKIPPED):
+                slow[i] = (where, tactic, self.named.get((where, tactic), -1), time_ms, source, *rest)  # type: ignore[assignment]
 
-    def _remember_names(self, named: I64) -> tuple[I64, np.ndarray]:
-        """Remember the block's names by (section, id); returns their rows and kernels."""
-        if not len(named):
-            return named, np.empty(0, dtype=np.int32)
-        kernels = np.array(self._named_kernels(named), dtype=np.int32)
-        named, kernels = named[kernels != -2], kernels[kernels != -2]
-        if len(self.named) > MEMO:
-            self.named.clear()  # names only matter within their own runner section
-        self.named.update(zip(zip(self._places(named).tolist(), self.index.tactic[named].tolist(), strict=True), kernels.tolist(), strict=True))
-        return named, kernels
+    def _names_of(self, named: I64) -> tuple[I64, np.ndarray]:
+        """The rows that are `… Set Tactic Name: K Tactic: ID`, and their kernels."""
+        data, index = self.index.data, self.index
+        begins, ends = index.message[named], index.id_start[named] - 9
+        at = np.array([data.find(b"Set Tactic Name: ", b, e) for b, e in zip(begins.tolist(), ends.tolist(), strict=True)], dtype=np.int64)
+        named, begins, ends = named[at >= 0], at[at >= 0] + 17, ends[at >= 0]
+        return named, self._kernels(begins, np.maximum(ends, begins))
+
+    def _remember_names(self, named: I64, kernels: np.ndarray) -> None:
+        """Remember names by (section, id), for times that do not follow at once."""
+        if len(named):
+            if len(self.named) > MEMO:
+                self.named.clear()  # names only matter within their own runner section
+            self.named.update(zip(zip(self._places(named).tolist(), self.index.tactic[named].tolist(), strict=True), kernels.tolist(), strict=True))
 
     # ------------------------------------------------------------------ structure
 
@@ -532,7 +536,8 @@ class LogReader:
         """A runner that was not timed, and says so on one line without a section of its own."""
         layer, runner = self.runner_numbers(text)
         if runner < 0:
-            self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
+            self.severity = chr(int(self.index.severity[row])) if self.index.severity[row] else ""
+            self._other(text, line, offset, int(self.index.writer[row]), bool(self.index.foreign[row]), row)
         elif self.combination >= 0:
             self._add_section(self.combination, runner, layer, line, offset, 1)
 
@@ -681,8 +686,6 @@ class LogReader:
         self._tuning_begins(line)
         mark = self._mark()
         place = mark if mark >= 0 else self._implicit(mark, line)
-        if kernel < 0 and source == TIMED:
-            kernel = self.named.get((place, tactic), -1)
         self._builder(line).tuned = True
         if tactic == NO_TACTIC:
             time_ms = _NAN
@@ -708,8 +711,7 @@ class LogReader:
             why = f"{why}: requested {groups['asked']}" + (f", available {groups['available']}" if groups.get("available") else "")
         if tactic is None:
             return False
-        # The kernel of a skipped tactic may have been named on the line before (8.4).
-        self._slow_row(tactic, self.named.get((self._mark(), tactic), -1), _NAN, SKIPPED, self.whys.add(why) if len(self.whys) < 30000 else 0, line, offset)
+        self._slow_row(tactic, -1, _NAN, SKIPPED, self.whys.add(why) if len(self.whys) < 30000 else 0, line, offset)
         if why.startswith(("memory", "scratch")):
             self._warning(message, line, offset)
         return True
