@@ -26,5 +26,6 @@ def prune(
     from ..text import visible
 
     result = prune_model(model, output)
-    typer.echo(visible(result.message, 4000), err=True)
+    for line in result.message.splitlines():
+        typer.echo(visible(line, 2000), err=True)
     return None

@@ -79,6 +79,13 @@ def _copied(metadata: Sequence[TrexMetadata]) -> dict[str, str]:
     return found
 
 
+def _version(backend: object, version: object) -> str | None:
+    """TensorRT-RTX counts its versions on its own: 1.7 there is of the age of TensorRT 11."""
+    if not isinstance(version, str):
+        return None
+    return f"RTX {version}" if backend == "tensorrt-rtx" else version
+
+
 def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says, under the keys used here."""
     backend = manifest.get("backend")
@@ -92,7 +99,7 @@ def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
     if capability is None and isinstance(target, str) and re.fullmatch(r"SM\d{2,3}", target):
         capability = f"{int(target[2:]) // 10}.{int(target[2:]) % 10}"  # what TensorRT-RTX was told to build for
     return {
-        "backend": named.get("name"), "tensorrt": named.get("version"), "gpu": first.get("name"), "compute_capability": capability,
+        "backend": named.get("name"), "tensorrt": _version(named.get("name"), named.get("version")), "gpu": first.get("name"), "compute_capability": capability,
         "options": options, "model": manifest.get("model"), "notes": manifest.get("notes"),
     }  # fmt: skip
 

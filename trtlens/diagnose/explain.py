@@ -397,7 +397,8 @@ class _Diagnosing:
         if layer.region is not None and listing is not None:
             if layer.name in listing.foreign_picked:
                 return True, "list"
-            return False, "list"
+            whole = listing.chosen.certain and listing.foreign_whole and not listing.count_mismatch
+            return (False, "list") if whole else (None, "none")
         if layer.tactic_name == _STUB or self.around.jit:
             return None, "none"
         if self.trace_all_dense is not None:
@@ -641,7 +642,7 @@ class _Diagnosing:
         capability = _number(self.around.environment.compute_capability)
         sm = round(capability * 10) if capability else None
         if ruling.reason in ("no-kernel", "heuristic-pruned", "workspace", "out-of-memory"):
-            found = [*kernel_suspects(layer, sm, self._layouts(race)), *found]
+            found = [*kernel_suspects(layer, sm, self._layouts(race), self.races is not None and self.races.any_sparse), *found]
         if ruling.reason == "no-kernel" and self.around.hardware_compatibility and "none" not in self.around.hardware_compatibility.lower():
             found.append(
                 Suspect(

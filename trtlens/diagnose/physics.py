@@ -35,7 +35,8 @@ def gains(layer: EngineLayer, ruling: Ruling, time_ms: float | None, gpu: Gpu | 
     found: list[Remedy] = []
     for remedy in reason.remedies:
         text = f"{remedy.text} Check: {remedy.verify}"
-        if remedy.gain_kind == "measured" and ruling.gain_ms is not None and ruling.gain_ms > 0:
+        # A gain inside the timing noise is none: another build may show the opposite.
+        if remedy.gain_kind == "measured" and ruling.gain_ms is not None and ruling.gain_ms > 0 and ruling.stability != "coin-toss":
             found.append(Remedy(text, ruling.gain_ms, "measured"))
         elif remedy.gain_kind in ("bound", "measured") and bound is not None:
             found.append(Remedy(text, bound, "bound"))

@@ -178,6 +178,11 @@ class Races:
         """The runner sections of a combination, in the log's order."""
         return self._section_order[self._section_starts[combination] : self._section_starts[combination + 1]].tolist()  # type: ignore[no-any-return]
 
+    @property
+    def any_sparse(self) -> bool:
+        """Whether any sparse tactic was timed anywhere in the log."""
+        return bool((self._kind == SPARSE).any())
+
     def is_raced(self, layer: str) -> bool:
         """Whether anything was timed under the layer's own name in this pass."""
         return any(self._timed[number] for number in self.by_layer.get(layer, ()))

@@ -64,8 +64,11 @@ def physical_suspects(layer: EngineLayer, gpu: Gpu | None, sm_count: int | None,
     return [Suspect(item.reason, "suggested", item.sentence) for item in found]
 
 
-def kernel_suspects(layer: EngineLayer, sm: int | None, layouts: set[str]) -> list[Suspect]:
-    """Why no sparse kernel may exist for the layer: epilogue type, layouts tried, alignment. Leans on the inventory, and says so."""
+def kernel_suspects(layer: EngineLayer, sm: int | None, layouts: set[str], timed_sparse: bool = False) -> list[Suspect]:
+    """Why no sparse kernel may exist for the layer: epilogue type, layouts tried, alignment. Leans on the inventory, and says so.
+
+    `timed_sparse`: the same log timed a sparse tactic for another layer, so that this GPU does have some: the inventory's silence means little then.
+    """
     if not layer.inputs or not layer.outputs:
         return []
     source, target = layer.inputs[0].datatype, layer.outputs[0].datatype
@@ -82,7 +85,7 @@ def kernel_suspects(layer: EngineLayer, sm: int | None, layouts: set[str]) -> li
                     f"INT8 in, {target} out: none {_SAID} does that; a Q/DQ pair after the activation would keep the output INT8",
                 )
             )
-    elif sm and source in _KERNEL_TYPE and source != "Float" and not sparse_kernels_for(sm, operation, _KERNEL_TYPE[source]):
+    elif sm and not timed_sparse and source in _KERNEL_TYPE and source != "Float" and not sparse_kernels_for(sm, operation, _KERNEL_TYPE[source]):
         found.append(Suspect("no-kernel-arch", "suggested", f"none {_SAID} is a {source} {operation} for SM {sm}"))
     if conv and layouts and not layouts & {"HWC8", "HWC16", "CHW32", "HWC", "DHWC8", "CDHW32"}:
         found.append(

@@ -16,8 +16,9 @@ UNSEEN: tuple[Reason, ...] = (
         id="not-captured",
         statuses=("dense", "undetermined"),
         kind="verdict",
-        title="No build log with tactic timings was given",
-        means="Why this tactic was chosen is written only in a verbose build log, and the inputs hold none with tactic timings.",
+        title="The inputs hold no race of this layer",
+        means="Why this tactic was chosen is written only in the verbose log of this very build, and the inputs hold no such race of this layer: there is no "
+        "log, it has no timings, it is of another build, or it holds only a part.",
         needs="–",
         proven_when="never",
         suggested_when="There is no log, or one at INFO level.",
@@ -135,7 +136,6 @@ UNSEEN: tuple[Reason, ...] = (
             RemedyText(
                 "Check that the files come from one build.",
                 "`trtlens explain` of one capture folder has no `capture-mismatch`.",
-                "measured",
             ),
             RemedyText(
                 "From TensorRT 10.8 on, force the sparse tactic through an edited timing cache and time the whole engine.",
