@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import pickle
 from pathlib import Path
 
@@ -167,6 +168,25 @@ def test_a_worker_that_dies_takes_no_other_capture_with_it(monkeypatch: pytest.M
     found = {one.label: one.error for one in dataset._run(tasks, 2)}
     assert found.pop("b") == "the process that read it died, perhaps out of memory; explain it alone"
     assert found == {"a": None}
+
+
+def test_a_partition_that_cannot_be_written_is_said_and_no_traceback(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "captures").mkdir(parents=True)
+    (out / "tactics").write_text("in the way")
+    result = write_dataset([str(write(tmp_path / "one", 1))], out, workers=1)
+    assert "tactics" in (result.bad[0].error or "")
+    assert result.exit_code == 2
+
+
+def test_whoever_stops_early_leaves_no_process_behind() -> None:
+    before = set(multiprocessing.active_children())
+    outcomes = dataset._run([dataset._Task(label, "/nothing", "out") for label in "abcd"], 2)
+    assert next(outcomes).error is not None
+    outcomes.close()
+    for worker in set(multiprocessing.active_children()) - before:
+        worker.join(20)
+        assert not worker.is_alive()
 
 
 def test_urls_are_captures_and_stay_urls(tmp_path: Path) -> None:

@@ -63,6 +63,35 @@ def test_nothing_changed_is_said_plainly() -> None:
     assert "1 group of layers did not change" in told.notes[0]
 
 
+def test_fusions_missing_times_and_other_statuses_are_told() -> None:
+    a = [layer("whole", onnx_nodes=("x", "y", "z", "w", "v")), layer("gone", time_ms=None), layer("kept", onnx_nodes=("k",))]
+    parts = [layer(name, onnx_nodes=(name,), time_ms=0.05) for name in "xyzwv"]
+    b = [*parts, layer("gone", status="ineligible", reason="pattern", time_ms=None), layer("kept", onnx_nodes=("k",), proof="suggested")]
+    told = story(diff(capture(*a), capture(*b)))
+    assert [section.title for section in told.sections] == ["Another status", "Slower in B beyond noise", "Another reason or proof"]
+    assert told.sections[0].rows[0].change == "dense -> ineligible (slower -> pattern)"
+    assert told.sections[1].rows[0].name == "whole => x | y | z | 2 more"
+    assert any(note == "1 group is fused differently; the times of a group are summed." for note in told.notes)
+    assert any(note == "1 group has no time on one side, and none is compared." for note in told.notes)
+    text = printed(diff(capture(*a), capture(*b)), 120)
+    assert "whole => x | y | z | 2 more" in text
+
+
+def test_layers_matched_by_shape_alone_say_so() -> None:
+    formats = {"onnx_nodes": (), "input_formats": ("Half CHW16 1x8",), "output_formats": ("Half CHW16 1x9",)}
+    told = story(diff(capture(layer("old", **formats)), capture(layer("new", **formats, time_ms=0.5))))
+    ((row,),) = (section.rows for section in told.sections)
+    assert row.details[0] == ("names", "old", "new")
+    assert row.details[-1] == ("matched by", "structure", "its shapes and neighbours")
+
+
+def test_what_one_side_has_alone_is_listed_up_to_a_limit() -> None:
+    lone = [layer(f"only{i}", onnx_nodes=(f"only{i}",), input_formats=(), output_formats=()) for i in range(20)]
+    text = printed(diff(capture(layer("conv")), capture(layer("conv"), *lone)))
+    assert "In B alone, without a counterpart in A: 20 layers" in text
+    assert "... and 5 more" in text
+
+
 def test_each_group_stands_in_one_section_worst_first() -> None:
     a = [layer(f"c{i}", time_ms=0.1) for i in range(6)]
     b = [layer("c0", time_ms=0.11), layer("c1", time_ms=0.2), layer("c2", time_ms=0.05), sparse_layer("c3"), layer("c4", reason="tie"), layer("c5")]

@@ -152,10 +152,10 @@ class _Judge:
             if not open_dense:
                 return self._result(rule, ["no layer is eligible, so none runs sparse"], [], ())
             doubt = f"the share that runs sparse: {_count(open_dense)} may or may not be eligible"
-            return self._result(rule, [f"no layer is known to run sparse: 0 is below {share:.0%}"] if self.gates.allow_unknown else [], [doubt], open_dense)
+            return self._result(rule, [f"no layer is known to run sparse: 0 is below {share * 100:g}%"] if self.gates.allow_unknown else [], [doubt], open_dense)
         seen = _share(len(picked), known)
         if best < share or (self.gates.allow_unknown and seen is not None and seen < share):
-            text = f"{len(picked):,} of {known:,} eligible layers run sparse: {_share(len(picked), known) or 0.0:.1%} is below {share:.0%}"
+            text = f"{len(picked):,} of {known:,} eligible layers run sparse: {_share(len(picked), known) or 0.0:.1%} is below {share * 100:g}%"
             return self._result(rule, [text], [], fallback or open_any)
         doubt = f"{len(picked):,} of {known:,} eligible layers run sparse, and {_count([*open_any, *open_dense])}, could change that"
         return self._result(rule, [], [doubt], [*open_any, *open_dense])

@@ -180,15 +180,19 @@ def _run(tasks: Sequence[_Task], workers: int) -> Iterator[CaptureOutcome]:
     # Spawned, not forked: a fork would copy the threads' locks of pyarrow, and Windows and macOS know nothing else.
     context = multiprocessing.get_context("spawn")
     try:
+        others = set(multiprocessing.active_children())
         with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_quiet) as pool:
             try:
                 for future in as_completed([pool.submit(_one, task) for task in tasks]):
                     outcome = future.result()
                     del left[outcome.label]
                     yield outcome
-            finally:
-                # Nothing is left after the last capture; after Ctrl-C those that have not begun need not.
+            except (KeyboardInterrupt, GeneratorExit):
+                # Whoever stops us will not wait for logs of gigabytes: what our workers have begun is left undone.
                 pool.shutdown(wait=False, cancel_futures=True)
+                for worker in set(multiprocessing.active_children()) - others:
+                    worker.terminate()
+                raise
     except BrokenProcessPool:
         for task in left.values():
             yield _alone(task, context)

@@ -59,7 +59,7 @@ def compare(a: str, b: str, noise: str = "3%,1us", progress: Progress | None = N
     options = Options(noise=parse_noise(noise))
     if "-" in side_files(a) and "-" in side_files(b):
         raise UsageError("standard input can be only one side of a diff")
-    sides = [_diagnose(side, options, progress) for side in (a, b)]
+    sides = [read_side(side, options, progress) for side in (a, b)]
     return diff(sides[0], sides[1], options.noise, side_names(a, b))
 
 
@@ -70,11 +70,12 @@ def side_files(side: str) -> list[str]:
     return [part.strip() for part in side.split(",") if part.strip()]
 
 
-def _diagnose(side: str, options: Options, progress: Progress | None) -> CaptureDiagnosis:
+def read_side(side: str, options: Options | None = None, progress: Progress | None = None) -> CaptureDiagnosis:
+    """The diagnosis of one side of a diff, or of the baseline of a gate. Raises UsageError where it is several captures."""
     captures = load_captures(side_files(side), progress)
     if len(captures) != 1:
         raise UsageError(f"{side}: is {len(captures)} captures; a side of a diff is one folder, or the files of one capture joined by commas")
-    return diagnose(captures[0], options)
+    return diagnose(captures[0], options or Options())
 
 
 def side_names(a: str, b: str) -> tuple[str, str]:
