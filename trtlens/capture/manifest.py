@@ -128,7 +128,7 @@ def read_manifest(path: Path) -> Manifest:
         values = json.loads(file.read_bytes())
     except OSError as error:
         raise InputError(str(file), f"cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: nested thousands of levels deep
         raise InputError(str(file), f"is not JSON: {error}") from error
     if isinstance(values, dict) and isinstance(values.get("manifest_version"), int) and values["manifest_version"] > 1:
         raise InputError(str(file), f"is a manifest of version {values['manifest_version']}", todo="read it with a newer trtlens")

@@ -16,6 +16,8 @@ from .roofline import GemmShape, suspects
 # TensorRT's word for a type → the roofline's word, and the kernel inventory's.
 ROOFLINE_TYPE = {"Half": "fp16", "BFloat16": "bf16", "Int8": "int8", "FP8": "fp8"}
 _KERNEL_TYPE = {"Half": "f16", "BFloat16": "bf16", "Int8": "i8", "FP8": "e4m3", "Float": "f32"}
+# TensorRT counts elements in 64 bits: a size beyond that is damage, and would not fit a float either.
+_MOST_ELEMENTS = (1 << 63) - 1
 _SAID = "of the sparse kernels that TensorRT-RTX 1.7 holds (desktop TensorRT has more)"
 
 
@@ -25,6 +27,8 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
         return None
     first, last = layer.inputs[0].dimensions, layer.outputs[0].dimensions
     if not first or not last or min(first) < 1 or min(last) < 1:
+        return None
+    if max(math.prod(first), math.prod(last), math.prod(layer.kernel or ())) > _MOST_ELEMENTS:
         return None
     sizes = {"Float": 4.0, "Half": 2.0, "BFloat16": 2.0, "Int8": 1.0, "FP8": 1.0}
     in_bytes, out_bytes = sizes.get(layer.inputs[0].datatype or ""), sizes.get(layer.outputs[0].datatype or "")
