@@ -1,0 +1,254 @@
+"""Where a reader stands in a log: the build, the pass, the combination and the runner that the next tactic belongs to.
+
+In: what structure.py, events.py and single_lines.py find. Out: `ReaderState`, the tables as they grow. Next: tactic_columns.py places tactics by it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from ..records import Note
+from . import lines as k
+from .digits import I64, KeyCache
+from .records import Build, Line, Names, Pass, combination_columns, runner_columns
+
+NAN = float("nan")
+KEPT_LINES = 5000  # of each kind of citable line; a hostile log must not fill memory
+
+SlowRow = tuple[int, int, int, float, int, int, int, int]
+"""A tactic row found one by one: section, id, kernel, milliseconds, source, why, line, offset."""
+
+
+class ReaderState:
+    """Builds, passes, combinations and sections as read so far, and the place of the next tactic."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.layers, self.runners, self.kernels, self.formats, self.whys = Names(), Names(), Names(), Names(), Names()
+        self.combinations, self.sections = combination_columns(), runner_columns()
+        self.builds: list[Build] = []
+        self.build: Build | None = None
+        self.pass_: Pass | None = None
+        self.run_facts: dict[str, tuple[str, Line]] = {}
+        self.run_command: Line | None = None
+        self.run_version: str | None = None
+        self.notes: list[Note] = []
+        self.between: list[tuple[str, Line]] = []
+        self.damaged: list[Line] = []
+        self.unknown_samples: list[Line] = []
+        self.unknown = self.tuning = 0
+        self.in_tuning = False
+        # where the next tactic belongs
+        self.profile = -1
+        self.section = -1
+        self.layer = -1
+        self.named_sections = False
+        self.combination = -1
+        self.runner = -1
+        self.op = -1
+        self.index = k.index_block(b"")
+        self.starts: I64 = np.empty(0, dtype=np.int64)
+        self.marks_row: list[np.ndarray] = []
+        self.marks: list[np.ndarray] = []
+        self.tuning_since = self.writers_since = 0
+        self.severities: set[str] = set()  # of the lines before the next build
+        self.own_lines = 0
+        self.fastest: list[tuple[np.ndarray, ...]] = []
+        self.no_valid: list[np.ndarray] = []
+        self.slow: list[SlowRow] = []
+        self.rows: list[list[np.ndarray]] = [[] for _ in range(8)]  # the columns of TacticRows, one array a block
+        self.kernel_bytes: dict[bytes, int] = {}
+        self.kernel_keys = KeyCache()
+        self.runner_memo: dict[bytes, tuple[int, int]] = {}
+        self.chosen_memo: dict[bytes, int] = {}
+        self.named: dict[tuple[int, int], int] = {}
+        self.alone: dict[int, int] = {}  # kernels by line of names without an id, which wait for a time on the next line (8.5 ConvActPool, 7.x)
+        self.table: list[tuple[int, str]] | None = None
+        self.tables_seen: list[tuple[Build, list[tuple[int, str]]]] = []
+        self.document: list[tuple[int, str]] | None = None
+        self.documents: list[tuple[Build, list[tuple[int, str]]]] = []
+        self.engine_open = False
+        self.node: dict[str, str | int] | None = None
+        self.tensorrt_lines = 0
+        self.wrap: tuple[int, int, str] | None = None
+        self.line0 = 1
+        self.base = 0
+        self.severity = ""
+        self.own_logger: re.Pattern[bytes] | None = None
+        self.logger_known = False
+
+    def _mark(self) -> int:
+        """Where a tactic read now belongs: a runner section, or -(combination + 2) when no runner was named, or -1."""
+        return self.runner if self.runner >= 0 else -(self.combination + 2) if self.combination >= 0 else -1
+
+    def _moved(self, row: int) -> None:
+        self.marks_row.append(np.array([row]))
+        self.marks.append(np.array([self._mark()]))
+
+    def _places(self, rows: I64) -> np.ndarray:
+        """The runner section of each row (line of the block); sections are made for combinations whose runner was not named."""
+        if len(self.marks) > 1:
+            self.marks_row, self.marks = [np.concatenate(self.marks_row)], [np.concatenate(self.marks)]
+        where = np.searchsorted(self.marks_row[0], rows, side="right") - 1
+        place = self.marks[0][where]
+        for mark in np.unique(place[place < 0]).tolist() if place.size and place.min() < 0 else ():
+            place[place == mark] = self._implicit(mark, self.line0 + int(rows[np.argmax(place == mark)]))
+        return np.asarray(place)
+
+    def _implicit(self, mark: int, line: int) -> int:
+        """The section for tactics (the first at `line`) that follow a combination, or nothing at all, without a runner line."""
+        combination = -mark - 2 if mark < -1 else self._lost_combination(line)
+        owned, runner = self.sections.arrays["combination"], self.sections.arrays["runner"]
+        for number in range(len(owned) - 1, max(len(owned) - 64, -1), -1):
+            if owned[number] == combination and runner[number] == -1:
+                return number
+        return self._add_section(combination, -1, int(self.combinations.arrays["layer"][combination]), 0, 0)
+
+    def _lost_combination(self, line: int) -> int:
+        """A combination for tactics whose beginning is not in the log (a fragment): no layer, no formats."""
+        before = [b for b in self.builds if b.first_line <= line]
+        build = before[-1] if before else self.builds[0] if self.builds else self._builder(line)
+        build.first_line = min(build.first_line, line)
+        columns = self.combinations.arrays
+        for number in range(len(self.combinations) - 1, max(len(self.combinations) - 64, -1), -1):
+            if columns["text"][number] == -1 and columns["layer"][number] == -1 and columns["build"][number] == build.index:
+                return number
+        current = self.build, self.pass_
+        self.build, self.pass_ = build, build.passes[-1] if build.passes else None
+        number = self._add_combination(-1, 0, 0, 0, layer=-1)
+        if current[0] is not None and current[0] is not build:
+            self.build, self.pass_ = current
+        return number
+
+    def _kernel(self, name: bytes) -> int:
+        number = self.kernel_bytes.get(name)
+        if number is None:
+            text = name.decode("utf-8", "backslashreplace").strip()
+            number = self.kernel_bytes[name] = self.kernels.add(text) if text else -1
+        return number
+
+    def _builder(self, line: int) -> Build:
+        """The build that is being read; a new one where there is none."""
+        if self.build is None:
+            self.build = Build(len(self.builds), line or self.line0, facts=dict(self.run_facts), command=self.run_command, version=self.run_version)
+            self.builds.append(self.build)
+            self.pass_ = None
+            waiting, self.between = self.between, []
+            for topic, kept in waiting:
+                self._keep(topic, kept)
+        return self.build
+
+    def _pass(self, line: int) -> Pass:
+        build = self._builder(line)
+        if self.pass_ is None:
+            self.pass_ = Pass(len(build.passes), build.index, None, line, line)
+            build.passes.append(self.pass_)
+            self.profile = 0
+        return self.pass_
+
+    def _end_build(self, line: int) -> None:
+        if self.build is not None:
+            self._count_writers(line - self.line0)
+            self.build.last_line = max(line - 1, self.build.first_line)
+            if self.pass_ is not None:
+                self.pass_.last_line = self.build.last_line
+        self.build = self.pass_ = None
+        self._tuning_ends(line)
+        self.engine_open = self.named_sections = False
+        self.combination = self.runner = self.layer = self.section = self.op = -1
+
+    def _next_build(self, line: int) -> None:
+        """A line that begins a builder's work: ends the build before it if that one had tuned or printed its engine."""
+        if self.build is not None and (self.build.complete or self.build.tuned):
+            self._end_build(line)
+        self._builder(line)
+
+    def _add_combination(self, text: int, is_reformat: int, line: int, offset: int, layer: int | None = None) -> int:
+        current = self._pass(line)
+        assert self.build is not None
+        self.build.tuned = True
+        current.last_line = max(current.last_line, line)
+        c = self.combinations.arrays
+        c["build"].append(self.build.index)
+        c["pass_index"].append(current.index)
+        c["profile"].append(self.profile)
+        c["section"].append(self.section)
+        c["layer"].append(self.layer if layer is None else layer)
+        c["text"].append(text)
+        c["is_reformat"].append(is_reformat)
+        c["line"].append(line)
+        c["offset"].append(offset)
+        c["winner_runner"].append(-1)
+        c["winner_tactic"].append(0)
+        c["winner_time"].append(NAN)
+        c["winner_line"].append(0)
+        c["winner_offset"].append(0)
+        c["cached"].append(0)
+        return len(c["build"]) - 1
+
+    def _add_section(self, combination: int, runner: int, layer: int, line: int, offset: int, no_valid: int = 0, op: int = -1) -> int:
+        s = self.sections.arrays
+        s["combination"].append(combination)
+        s["runner"].append(runner)
+        s["layer"].append(layer)
+        s["line"].append(line)
+        s["offset"].append(offset)
+        s["no_valid"].append(no_valid)
+        s["fastest"].append(0)
+        s["fastest_time"].append(NAN)
+        s["fastest_line"].append(0)
+        s["op"].append(op)
+        return len(s["runner"]) - 1
+
+    def _tuning_begins(self, line: int) -> None:
+        if not self.in_tuning:
+            if self.build is not None and self.build.engine_header is not None:
+                self._end_build(line)  # its engine is printed: whoever tunes now builds another
+            self.in_tuning, self.tuning_since = True, line - self.line0
+        self.engine_open = False
+
+    def _tuning_ends(self, line: int) -> None:
+        self._count_tuning(line - self.line0)
+        self.in_tuning = False
+
+    def _count_tuning(self, row: int) -> None:
+        """TensorRT's lines since the last count are lines of tuning: `unknown-lines` is a share of them."""
+        if self.in_tuning and row > self.tuning_since:
+            self.tuning += int((self.index.writer[self.tuning_since : row] == k.TRT).sum())
+            self.tuning_since = row
+
+    def _count_writers(self, row: int) -> None:
+        """Who wrote the lines since the last count, and how severe: of the build that is being read, or of the next."""
+        since, self.writers_since = self.writers_since, max(row, self.writers_since)
+        self.severities.update(chr(c) for c in np.flatnonzero(np.bincount(self.index.severity[since:row], minlength=1)).tolist() if c)
+        self.own_lines += int((self.index.writer[since:row] == k.OWN).sum())
+        if self.build is not None:
+            self.build.severities |= self.severities
+            self.build.own_lines += self.own_lines
+            self.severities, self.own_lines = set(), 0
+
+    def _warning(self, message: str, line: int, offset: int) -> None:
+        self._keep("", Line(line, offset, message, self.severity))
+
+    def _note(self, topic: str, message: str, line: int, offset: int) -> None:
+        self._keep(topic, Line(line, offset, message, self.severity))
+
+    def _keep(self, topic: str, line: Line) -> None:
+        """Keep a citable line with its build; one between builds waits for the next (or, at the end, goes to the last). "" is a warning."""
+        if self.build is None:
+            if len(self.between) < KEPT_LINES:
+                self.between.append((topic, line))
+            return
+        kept = self.build.notable.setdefault(topic, []) if topic else self.build.warnings
+        if len(kept) < KEPT_LINES:
+            kept.append(line)
+
+    def _other(self, text: bytes, line: int, offset: int, writer: int, foreign: bool, row: int) -> None:
+        """Read a line that is no structure; reader.py does."""
+        raise NotImplementedError
+
+    def _unplaced(self, message: str, line: int, offset: int, row: int, counted: bool = True, bare: bool = False) -> None:
+        """Keep account of a line that no grammar took; reader.py does."""
+        raise NotImplementedError

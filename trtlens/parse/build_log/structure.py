@@ -1,0 +1,158 @@
+"""Structural lines one by one: sections, format combinations, runners, winners.
+
+In: the message of a line that lines.py knew by its beginning. Out: rows of the combination and section tables, and the place of what follows.
+Next: single_lines.py. Long runs of such lines are read by bulk.py instead, which makes the same rows.
+
+Attribution: a tactic belongs to the last `Timing Runner` (or, without one, to the last format combination). The layer of a combination is the name
+of its `Computing costs for NAME`; TensorRT 8.2 to 8.6.0 print that name empty, then it is the name in the section's runner lines; a section
+without any (a silent twin) has no layer. TensorRT 7 and 8.0 have no such sections: there each combination is named by its own runners.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...text import parse_tactic
+from . import grammar as g
+from . import lines as k
+from .bulk import MEMO
+from .tactic_columns import TacticColumns
+
+_RUNNER_ID = re.compile(r"\[0x[0-9a-fA-F]+\]$")
+
+
+class StructureReader(TacticColumns):
+    """Reads the lines that change where tactics belong."""
+
+    def _formats(self, text: bytes, line: int, offset: int, row: int) -> None:
+        number = self.format_number(text)
+        if number < 0:
+            return self._incomplete(text, line, offset, row)
+        self._tuning_begins(line)
+        if not self.named_sections:
+            self.layer = -1  # 7.x and 8.0: the runner lines name the layer
+        self.runner = self.op = -1
+        self.combination = self._add_combination(number, 0, line, offset)
+        self._moved(row)
+        return None
+
+    def _reformats(self, text: bytes, line: int, offset: int, row: int) -> None:
+        number = self.format_number(text)
+        if number < 0:
+            return self._incomplete(text, line, offset, row)
+        self._tuning_begins(line)
+        self.runner = self.op = -1
+        self.combination = self._add_combination(number, 1, line, offset, layer=-1)
+        self._moved(row)
+        return None
+
+    def format_number(self, text: bytes) -> int:
+        """The number of the format string in an `Autotuning` line; -1 if the line does not end as such a line does."""
+        lead, colon, formats = text.partition(b":")
+        if not colon or not formats.endswith(b"***") or lead.lstrip(b"*") not in (b" Autotuning format combination", b" Autotuning Reformat"):
+            return -1
+        return self.formats.add(formats.rstrip(b"*").strip().decode("utf-8", "backslashreplace"))
+
+    def runner_numbers(self, text: bytes) -> tuple[int, int]:
+        """(layer, runner) of a `Timing Runner`, `No valid tactics for` or `RunnerBuilder` line; runner -1 if it is no whole line of these."""
+        memo = self.runner_memo.get(text)
+        if memo is None:
+            message = text.decode("utf-8", "backslashreplace")
+            opening = message.rfind("(")
+            if message.startswith(g.RUNNER_LEAD) and message.endswith(")") and opening > 0 and ")" not in message[opening:-1]:
+                name, runner = message[len(g.RUNNER_LEAD) : opening].strip(), message[opening + 1 : -1]
+            else:
+                match = g.RUNNER.match(message) or g.NO_VALID_10.match(message) or g.DECLINED.match(message)
+                if match is None:
+                    return -1, -1
+                name, runner = match["layer"].strip(), match["runner"]
+            memo = (self.layers.add(name) if name else -1, self.runners.add(_RUNNER_ID.sub("", runner)))
+            if len(self.runner_memo) > MEMO:
+                self.runner_memo.clear()
+            self.runner_memo[text] = memo
+        return memo
+
+    def chosen_runner(self, name: bytes) -> int:
+        """The number of a runner named by a `Chose Runner Type` line."""
+        number = self.chosen_memo.get(name)
+        if number is None:
+            number = self.chosen_memo[name] = self.runners.add(name.decode("utf-8", "backslashreplace"))
+        return number
+
+    def _incomplete(self, text: bytes, line: int, offset: int, row: int) -> None:
+        """A structural line without its end: hard-wrapped or torn. What follows must not be counted to the section before."""
+        self.combination = self.runner = -1
+        self._moved(row)
+        self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
+
+    def _runner(self, text: bytes, line: int, offset: int, row: int) -> None:
+        layer, runner = self.runner_numbers(text)
+        if runner < 0:
+            # a ruler of dashes (parser banner) is no torn line
+            return self._incomplete(text, line, offset, row) if text.strip(b"-") else None
+        self._tuning_begins(line)
+        c = self.combinations.arrays
+        # A fragment without its format combination: each layer named gets one of its own.
+        if self.combination < 0 or (c["text"][self.combination] == -1 and layer >= 0 and c["layer"][self.combination] not in (-1, layer)):
+            self.combination = self._add_combination(-1, 0, line, offset, layer=layer)
+        owner = c["layer"][self.combination]
+        if owner == -1 and layer >= 0:
+            self._name_section(layer)
+        self.op = -1
+        self.runner = self._add_section(self.combination, runner, layer if layer >= 0 else owner, line, offset)
+        self._moved(row)
+        return None
+
+    def _name_section(self, layer: int) -> None:
+        """The first runner line of an unnamed section names the layer of all its combinations, those before it too."""
+        c = self.combinations.arrays
+        if c["is_reformat"][self.combination] or not self.named_sections:
+            c["layer"][self.combination] = layer
+            return
+        self.layer = layer
+        number = len(c["layer"]) - 1
+        while number >= 0 and c["section"][number] == self.section and not c["is_reformat"][number]:
+            if c["layer"][number] == -1:
+                c["layer"][number] = layer
+            number -= 1
+
+    def _costs(self, text: bytes, line: int, offset: int, row: int) -> None:
+        match = g.COSTS.match(text.decode("utf-8", "backslashreplace"))
+        if match is None:
+            self._other(text, line, offset, k.OWN, False, row)
+            return
+        self._tuning_begins(line)
+        self._pass(line)
+        self.combination = self.runner = self.op = -1
+        self.section += 1
+        name = match["name"].strip()
+        if match["what"] == "costs for":
+            self.named_sections = True
+            self.layer = self.layers.add(name) if name else -1
+        else:
+            self.layer = -1
+        self._moved(row)
+
+    def _chose(self, text: bytes, line: int, offset: int, row: int) -> None:
+        match = g.CHOSE.match(text.decode("utf-8", "backslashreplace"))
+        tactic = parse_tactic(match["id"]) if match else None
+        if match is None or tactic is None:
+            self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
+            return
+        if self.combination < 0:
+            self.combination = self._lost_combination(line)  # a fragment that begins inside a race
+        if self.combination >= 0:
+            c = self.combinations.arrays
+            c["winner_runner"][self.combination] = self.runners.add(match["runner"])
+            c["winner_tactic"][self.combination] = tactic
+            c["winner_line"][self.combination] = line
+            c["winner_offset"][self.combination] = offset
+
+    def _skip_runner(self, text: bytes, line: int, offset: int, row: int) -> None:
+        """A runner that was not timed, and says so on one line without a section of its own."""
+        layer, runner = self.runner_numbers(text)
+        if runner < 0:
+            self.severity = chr(int(self.index.severity[row])) if self.index.severity[row] else ""
+            self._other(text, line, offset, int(self.index.writer[row]), bool(self.index.foreign[row]), row)
+        elif self.combination >= 0:
+            self._add_section(self.combination, runner, layer, line, offset, 1)
