@@ -31,7 +31,7 @@ def test_headline_is_the_sentence_of_the_contract():
 @pytest.mark.parametrize(
     ("layers", "changes", "expected"),
     [
-        ([], {}, "The engine of this build has no layers listed: there is nothing to diagnose."),
+        ([], {}, "These inputs do not list the engine's layers: there is nothing to diagnose yet."),
         (["sparse"], {}, "The only eligible layer runs sparse."),
         (["sparse", "sparse"], {}, "All 2 eligible layers run sparse."),
         (
@@ -78,9 +78,9 @@ def test_headline_when_nothing_can_be_told_says_why():
 def test_eligibility_that_no_log_proves_is_said():
     suggested = factory.layer("a", eligibility=Eligibility(True, "suggested"))
     assert words.notes(factory.build([suggested, suggested])) == (
-        "No log proves their eligibility: it is suggested by the layer info or the weights.",
+        "No log of this build proves their eligibility: it is suggested by the layer info or the weights.",
     )
-    assert words.notes(factory.build([suggested, factory.layer("b")]))[0].startswith("No log proves the eligibility of 1 of them")
+    assert words.notes(factory.build([suggested, factory.layer("b")]))[0].startswith("No log of this build proves the eligibility of 1 of them")
     assert words.notes(factory.build([factory.layer("b")])) == ()
 
 

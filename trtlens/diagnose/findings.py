@@ -168,7 +168,7 @@ def unmatched_rows(profile: TimingProfile, rows: Sequence[int], profile_input: i
         return None
     lost = [profile.rows[number] for number in rows]
     time_ms = sum((row.median_ms if row.median_ms is not None else row.average_ms) or 0.0 for row in lost)
-    evidence = tuple(PointerEvidence(profile_input, row.pointer or "", row.name) for row in lost[:3])
+    evidence = tuple(PointerEvidence(profile_input, f"{row.pointer}/name" if row.pointer else "", row.name) for row in lost[:3])
     return Warning(
         "unmatched-rows",
         f"{len(lost):,} of {len(profile.rows):,} rows of the timing profile ({time_ms:.4g} ms) have no layer of that name, {lost[0].name!r} among them",

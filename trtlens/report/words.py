@@ -151,7 +151,7 @@ def headline(build: BuildDiagnosis) -> str:
     summary = build.summary
     reasons = {layer.reason for layer in build.layers if layer.status not in ("sparse", "other")}
     if summary.layers == 0:
-        return "The engine of this build has no layers listed: there is nothing to diagnose."
+        return _headline_without_layers(build)
     if reasons == {"names-only"}:
         return f"The layer info holds names only: which tactics run in its {count(summary.layers, 'layer')} cannot be told."
     if summary.eligible is None:
@@ -173,6 +173,15 @@ def headline(build: BuildDiagnosis) -> str:
         return f"{summary.picked:,} of {eligible} {verb} sparse and none is known to run dense; {told} cannot be told."
     verb = "runs" if summary.eligible == 1 else "run"
     return f"Whether the {eligible} {verb} sparse or dense cannot be told from these inputs."
+
+
+def _headline_without_layers(build: BuildDiagnosis) -> str:
+    """What a timing profile alone, or a log without verbose lines, still says."""
+    if build.environment.sparsity == "disable":
+        return "This build had sparsity off: nothing could run sparse. The inputs do not list its layers."
+    if build.summary.eligible_listed == 0:
+        return "TensorRT found no layer eligible for 2:4 sparsity in this build. The inputs do not list its layers."
+    return "These inputs do not list the engine's layers: there is nothing to diagnose yet."
 
 
 def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:
@@ -250,8 +259,10 @@ def notes(build: BuildDiagnosis) -> tuple[str, ...]:
     unproven = sum(1 for layer in fallbacks if layer.eligibility.proof != "proven")
     if unproven:
         who = "their eligibility" if unproven == len(fallbacks) else f"the eligibility of {unproven:,} of them"
-        out.append(f"No log proves {who}: it is suggested by the layer info or the weights.")
-    if summary.eligible_unmatched:
+        other_build = any(warning.id == "capture-mismatch" for warning in build.warnings)
+        hint = "the log that lists them is of another build" if other_build else "it is suggested by the layer info or the weights"
+        out.append(f"No log of this build proves {who}: {hint}.")
+    if summary.eligible_unmatched and any(layer.type is not None for layer in build.layers):
         names = count(summary.eligible_unmatched, "name")
         of = f" of the {summary.eligible_listed:,}" if summary.eligible_listed is not None else ""
         verb = "matches" if summary.eligible_unmatched == 1 else "match"
@@ -362,6 +373,8 @@ def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis, limit: int = 
     warned = [warning.id for warning in trust_order(build.warnings) if warning.id in _SILENCED_BY_CAPTURE]
     out = [WARNINGS[name].todo for name in warned if name in WARNINGS and _SILENCED_BY_CAPTURE[name] not in reasons]
     out += [text for name, _ in reasons.most_common() if name in REASONS and (text := REASONS[name].next_capture)]
+    if not build.layers:
+        out += _layers_next(capture.inputs, build)
     untimed = all(layer.time_ms is None for layer in build.layers)
     if untimed and build.summary.fallback + build.summary.dense_unknown:
         out.append("A timing profile (`--exportProfile=profile.json`): no input says how long the layers take.")
@@ -380,6 +393,21 @@ def _nothing_captured(inputs: Sequence[Input]) -> tuple[str, ...]:
     if any(item.kind == "build_log" for item in inputs):
         return (f"{layer_info}: the log holds no finished build.",)
     return (f"{layer_info} and the verbose build log (`trtexec --verbose ... > build.log 2>&1`).",)
+
+
+def _layers_next(inputs: Sequence[Input], build: BuildDiagnosis) -> list[str]:
+    """What to add where no input lists the engine's layers."""
+    kinds = {item.kind for item in inputs}
+    out = []
+    if build.environment.sparsity == "disable":
+        out.append("A build with --sparsity=enable.")
+    if "build_log" in kinds:
+        out.append("The verbose log of the build (`trtexec --verbose ... > build.log 2>&1`): this log lists no layers.")
+    else:
+        out.append("The verbose build log (`trtexec --verbose ... > build.log 2>&1`).")
+    if "layer_info" not in kinds:
+        out.append("Layer information (`--exportLayerInfo=li.json --profilingVerbosity=detailed`).")
+    return out
 
 
 def build_line(build: BuildDiagnosis) -> str:
