@@ -451,3 +451,185 @@ def test_a_noop_copy_is_free_whatever_the_log_timed_for_it(tmp_path: Path) -> No
     log = Log([*costs, *races], [engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,1,1])", "y (Half[1,64:8,1,1])")])
     found = verdict(tmp_path, log)
     assert found.reason == "unexplained" and found.proof != "proven"
+
+
+# ---- sparse tactics that were left out, noise that the log itself shows
+
+LEFT_OUT = "Tactic: 0x5000000000000002 skipped. Scratch requested: 2000, available: 1000"
+
+
+def test_a_sparse_tactic_that_was_left_out_could_have_won(tmp_path: Path) -> None:
+    """Rules 2, 3 and 4 compare what was timed: where a tactic that may be sparse was skipped for memory, none of them is the whole story."""
+    lost = slower_log()
+    won = Log(
+        layer(LAYER, combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)), [engine_line(LAYER, DENSE)]
+    )  # fmt: skip
+    for log in (lost, won, switch_log([INTO, OUT])):
+        assert verdict(tmp_path, log).proof == "proven"
+        at = next(n for n, line in enumerate(log.tuned) if KERNELS[SPARSE] in line)
+        log.tuned.insert(at, LEFT_OUT)
+        assert verdict(tmp_path, log).proof != "proven"
+
+
+def left_out_log(extra: Sequence[str] = ()) -> Log:
+    """The one sparse tactic of conv1 was skipped for memory; conv0, where both sparse tactics were timed, names them."""
+    log = dense_log([LEFT_OUT, *extra])
+    log.tuned[:0] = layer("conv0", combination("conv0", PAIR[1], [(SPARSE_2, 0.06), (SPARSE, 0.06), (DENSE, 0.05)], DENSE))
+    return log
+
+
+def test_all_that_is_named_and_sparse_was_left_out_for_memory(tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, left_out_log())) == ("dense", "workspace", "proven")
+    assert verdict(tmp_path, left_out_log([tactic(0x9999999999999999, 0.05, None)])).proof != "proven"  # this one may be sparse, and was timed
+    assert verdict(tmp_path, left_out_log(["Tactic: 0x5000000000000001 Time: "])).proof != "proven"
+    assert told(verdict(tmp_path, left_out_log(["Fast skip Tactic:0x5000000000000001 which exceed time limit during pre-run"])))[1:] != ("workspace", "proven")
+    silent = [f"*************** Autotuning format combination: {PAIR[0]} ***************", f">>>>>>>>>>>>>>> Chose Runner Type: CaskConvolution Tactic: 0x{DENSE:016x}"]
+    log = left_out_log()
+    log.tuned += silent
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_a_tactic_timed_twice_shows_how_much_times_scatter(tmp_path: Path) -> None:
+    once = [(SPARSE, 0.055), (DENSE, 0.05)]
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], once, DENSE)), [engine_line(LAYER, DENSE)])
+    assert told(verdict(tmp_path, log)) == ("dense", "slower", "proven")
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], [*once, (DENSE, 0.065)], DENSE)), [engine_line(LAYER, DENSE)])
+    assert told(verdict(tmp_path, log)) == ("dense", "tie", "proven")
+
+
+def test_two_layers_of_one_name_prove_nothing_by_any_rule(tmp_path: Path) -> None:
+    floats = Log(layer(LAYER, combination(LAYER, f"{FLOAT} -> {FLOAT}", [(DENSE, 0.05)], DENSE)), [engine_line(LAYER, DENSE, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")])
+    silent = Log(
+        [*layer("conv0", combination("conv0", f"{FLOAT} -> {FLOAT}", [(DENSE, 0.05)], DENSE)), f"=============== Computing costs for {LAYER}",
+         f"*************** Autotuning format combination: {FLOAT} -> {FLOAT} ***************", f">>>>>>>>>>>>>>> Chose Runner Type: CaskConvolution Tactic: 0x{DENSE:016x}"],
+        [engine_line(LAYER, DENSE, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")],
+    )  # fmt: skip
+    won = Log(
+        layer(LAYER, combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)), [engine_line(LAYER, DENSE)]
+    )  # fmt: skip
+    for log in (slower_log(), dense_log(), left_out_log(), floats, silent, won, switch_log([INTO, OUT]), slower_log(capability="7.5")):
+        assert verdict(tmp_path, log).proof == "proven"
+        log.engine.append(engine_line(LAYER, DENSE_2, "x2 (Half[4,64,28,28])", "y2 (Half[4,64,28,28])"))
+        found = verdict(tmp_path, log)
+        assert found.proof != "proven" or found.reason == "no-kernel-arch"
+
+
+def test_a_tactic_of_another_runner_is_not_the_tactic_that_runs(tmp_path: Path) -> None:
+    log = slower_log()
+    log.engine = [engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])", runner="CaskFlattenConvolution")]
+    layers = [{**info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "LayerType": "CaskFlattenConvolution"}]
+    assert verdict(tmp_path, log, info(layers)).proof != "proven"
+
+
+def test_one_id_with_two_names_has_none(tmp_path: Path) -> None:
+    """A hash that two lines name differently: whichever is right, the other layer's tactic cannot be called dense."""
+    other = layer("conv0", combination("conv0", PAIR[1], [tactic(0x9999999999999999, 0.04, KERNELS[SPARSE]), tactic(0x9999999999999999, 0.05, KERNELS[DENSE])], None))
+    log = Log([*other, *layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE_2, 0.06), tactic(0x9999999999999999, 0.04, None)], 0x9999999999999999))], [engine_line(LAYER, 0x9999999999999999)])
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+# ---- results of earlier races
+
+CACHED = "{} [{}] got cached result: {}, tactic 0x{:016x}, {} ms"
+
+
+def cached_log(lines: Sequence[str], before: Sequence[str] = (), other: str = "conv0") -> Log:
+    """conv0 raced, conv1 repeats it by `lines`."""
+    race = layer(other, combination(other, PAIR[1], [(SPARSE, 0.06), (DENSE, 0.05)], DENSE))
+    lists = ["(Sparsity) Found 2 layer(s) eligible to use sparse tactics: conv0, conv1", "(Sparsity) Chose 0 layer(s) using sparse tactics: "]
+    return Log([*before, *race, f"=============== Computing costs for {LAYER}", *lines], [engine_line("conv0", DENSE), engine_line(LAYER, DENSE, "y (Half[1,64,28,28])", "z (Half[1,64,28,28])")], version="10.3.0", lists=lists)  # fmt: skip
+
+
+RUNNER = "CaskConvolution"
+
+
+def test_a_cached_result_equal_to_one_earlier_race_repeats_it(tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, cached_log([CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.05)]))) == ("dense", "slower", "proven")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.0501), CACHED.format(LAYER, PAIR[0], RUNNER, DENSE, 0.05),
+        CACHED.format(LAYER, PAIR[1], "CaskFlattenConvolution", DENSE, 0.05), CACHED.format(LAYER, PAIR[1], RUNNER, DENSE_2, 0.05),
+    ],
+    ids=["time", "formats", "runner", "tactic"],
+)  # fmt: skip
+def test_a_cached_result_that_differs_in_anything_came_from_elsewhere(line: str, tmp_path: Path) -> None:
+    log = cached_log([line])
+    found = verdict(tmp_path, log)
+    assert found.proof != "proven" and found.inherited_from is None
+    assert "timing-cache-used" in {w.id for w in main(tmp_path, log).warnings}
+
+
+def test_a_cached_result_equal_to_two_earlier_races_could_repeat_either(tmp_path: Path) -> None:
+    second = layer("convx", combination("convx", PAIR[1], [(DENSE, 0.05), (DENSE_2, 0.06)], DENSE))
+    assert verdict(tmp_path, cached_log([CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.05)], second)).proof != "proven"
+
+
+def test_a_cached_result_before_the_race_repeats_another(tmp_path: Path) -> None:
+    log = cached_log([])
+    log.tuned = [f"=============== Computing costs for {LAYER}", CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.05), *log.tuned[:-1]]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_a_race_of_an_earlier_build_is_none_of_this_ones(tmp_path: Path) -> None:
+    line = CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.05)
+    first = cached_log([line])
+    second = cached_log([line])
+    second.tuned = [f"=============== Computing costs for {LAYER}", line]
+    assert verdict(tmp_path, first.text() + second.text()).proof != "proven"
+
+
+def test_gaps_of_the_race_are_gaps_of_the_result_that_repeats_it(tmp_path: Path) -> None:
+    line = CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.05)
+    log = cached_log([line])
+    log.tuned.insert(3, "Tactic: 0x5000000000000002 Time: ")
+    assert verdict(tmp_path, log).proof != "proven"
+    log = cached_log([line])
+    log.tuned = [item.replace(f"Fastest Tactic: 0x{DENSE:016x} Time: 0.05", f"Fastest Tactic: 0x{SPARSE_2:016x} Time: 0.01") for item in log.tuned]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+# ---- inside a Myelin region
+
+OP = "Gemm_1"
+GEMM = "sm80_xmma_gemm_f16f16_f16f32_f32_tn_n_tilesize{}x64x32_stage4_warpsize2x2x1_tensor16x8x16"
+REGION = "{ForeignNode[Gemm_1.weight...Softmax_2]}"
+
+
+def region_log(rows: Sequence[str], sub_lists: Sequence[str] | None = None) -> Log:
+    inside = " (foreignNode) "
+    if sub_lists is None:
+        sub_lists = (f"(Sparsity) Found 1 layer(s) eligible to use sparse tactics: {OP}", "(Sparsity) Chose 0 layer(s) using sparse tactics: ")
+    table = [
+        f"{inside}Autotuning op {OP}: [ONNX Layer: {OP}]", f"{inside}Sorted table of all evaluated tactics:",
+        f"{inside}tactic_id, cost(in ms), cost/fastest_cost, prediction_correlation, kernel_name, tactic_hash, tunable_parameter", *(inside + row for row in rows),
+        *(inside + line for line in sub_lists), "Tactic: 0x0000000000000000 Time: 0.05",
+    ]  # fmt: skip
+    lists = ["(Sparsity) Found 0 layer(s) eligible to use sparse tactics: ", "(Sparsity) Chose 0 layer(s) using sparse tactics: "]
+    return Log(layer(REGION, combination(REGION, "Half(64,1) -> Half(64,1)", table, 0, "Myelin")), [engine_line(REGION, 0, "x (Half[1,64])", "y (Half[1,64])", "Myelin")], version="10.16.0", lists=lists)  # fmt: skip
+
+
+ROW = "   {}, {}, 1.00000, 0.00000, {}, 0x{:x}, "
+ROWS = [ROW.format(0, "0.0400000", GEMM.format(64), 0xAB1), ROW.format(1, "0.0500000", GEMM.format(128), 0xAB2)]
+
+
+def test_the_table_of_a_region_is_a_race(tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, region_log(ROWS), name=OP)) == ("dense", "no-kernel", "proven")
+
+
+@pytest.mark.parametrize("row", [ROW.format(2, "0.0600000", "__myl_AbcDef_0x1234", 0xAB3), ROW.format(2, "inf", GEMM.format(256).replace("gemm", "sparse_gemm"), 0xAB3)])
+def test_a_row_without_a_telling_name_or_time_may_be_sparse(row: str, tmp_path: Path) -> None:
+    assert verdict(tmp_path, region_log([*ROWS, row]), name=OP).proof != "proven"
+
+
+def test_an_empty_table_is_no_race(tmp_path: Path) -> None:
+    found = verdict(tmp_path, region_log([]), name=OP)
+    assert found.proof != "proven"
+
+
+def test_what_a_region_chose_is_open_where_its_list_is_lost(tmp_path: Path) -> None:
+    sparse = ROW.format(0, "0.0300000", GEMM.format(256).replace("gemm", "sparse_gemm"), 0xAB3)
+    found = verdict(tmp_path, region_log([sparse, *ROWS], [f"(Sparsity) Found 1 layer(s) eligible to use sparse tactics: {OP}"]), name=OP)
+    assert found.status != "dense"

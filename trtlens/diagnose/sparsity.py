@@ -37,6 +37,8 @@ class Listing:
     foreign: dict[str, Line] = field(default_factory=dict)
     """Names of the eligible list that a Myelin sub-build printed (they name operations inside a region)."""
     foreign_picked: dict[str, Line] = field(default_factory=dict)
+    foreign_whole: bool = True
+    """Each sub-build that printed what is eligible printed what it chose, too: a name not chosen runs dense."""
     count_mismatch: list[Line] = field(default_factory=list)
     list_lines: list[Line] = field(default_factory=list)
     complete: bool = False
@@ -117,6 +119,8 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
             listing.picked = {**(listing.picked or {}), **names}
             if item.foreign:
                 listing.foreign_picked.update(names)
+    mine = [item for item in build.sparsity if item.foreign and (single or item.pass_index == chosen.index)]
+    listing.foreign_whole = 2 * sum(item.kind == "picked" for item in mine) == len(mine)
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
     kinds = {item.kind for item in build.sparsity if not item.foreign and (single or item.pass_index == chosen.index)}
     outer = "eligible" in kinds and (build.complete or "picked" in kinds)  # in a cut log the second line shows that the first one is whole
