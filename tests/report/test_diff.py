@@ -77,6 +77,15 @@ def test_fusions_missing_times_and_other_statuses_are_told() -> None:
     assert "whole => x | y | z | 2 more" in text
 
 
+def test_a_sparse_layer_without_a_counterpart_is_not_called_unchanged() -> None:
+    bare = {"input_formats": (), "output_formats": ()}
+    a = capture(sparse_layer("gone", onnx_nodes=("gone",), **bare), layer("kept", onnx_nodes=("kept",)))
+    b = capture(layer("kept", onnx_nodes=("kept",)), layer("come", onnx_nodes=("come",), **bare))
+    assert story(diff(a, b)).headline.startswith("1 sparse layer of A has no counterpart in B; ")
+    apart = diff(capture(layer("x", onnx_nodes=("x",), **bare)), capture(layer("y", onnx_nodes=("y",), **bare)))
+    assert story(apart).headline.startswith("No layer of one is found in the other; ")
+
+
 def test_layers_matched_by_shape_alone_say_so() -> None:
     formats = {"onnx_nodes": (), "input_formats": ("Half CHW16 1x8",), "output_formats": ("Half CHW16 1x9",)}
     told = story(diff(capture(layer("old", **formats)), capture(layer("new", **formats, time_ms=0.5))))
@@ -213,6 +222,7 @@ def test_a_file_whose_name_holds_a_comma_is_one_file(tmp_path: Path) -> None:
     odd.write_text("x")
     assert side_files(str(odd)) == [str(odd)]
     assert side_files("a.json, b.log") == ["a.json", "b.log"]
+    assert len(side_files(",".join(["long/name.json"] * 1000))) == 1000
 
 
 def test_a_side_that_is_two_captures_or_none_is_refused(tmp_path: Path) -> None:

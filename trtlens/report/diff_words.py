@@ -102,6 +102,14 @@ def _headline(result: DiffResult) -> str:
     if gained:
         verb = "runs" if gained == 1 else "run"
         parts.append(f"{words.count(gained, 'layer')} {verb} sparse in {result.name_b} and did not in {result.name_a}")
+    for alone, name, other in ((result.only_a, result.name_a, result.name_b), (result.only_b, result.name_b, result.name_a)):
+        sparse = sum(one.status == "sparse" for one in alone)
+        if sparse:
+            # Nobody can say what became of them: not lost, and not "nothing changed" either.
+            have = "has" if sparse == 1 else "have"
+            parts.append(f"{words.count(sparse, 'sparse layer')} of {name} {have} no counterpart in {other}")
+    if not result.layers:
+        parts.append("no layer of one is found in the other")
     if not parts:
         parts.append("no layer began or ceased to run sparse")
     one, two = result.totals_a.total_ms, result.totals_b.total_ms
