@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from array import array
+from pathlib import Path
 
 _TACTIC = re.compile(rb"Tactic Name: (.*) Tactic: 0x([0-9a-f]{16}) Time: (\S+)$")
 _PLAIN = re.compile(rb"Tactic: 0x([0-9a-f]{16}) Time: (\S+)$")
@@ -24,7 +25,7 @@ def read(path: str) -> tuple[int, int, int]:
     combinations: list[bytes] = []
     winners: list[tuple[int, bytes, int]] = []
     section, kernel, tactic, time_ms, line = array("i"), array("i"), array("Q"), array("d"), array("q")
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         for number, text in enumerate(file, 1):
             message = text[_PREFIX:].rstrip()
             if (match := _TACTIC.match(message)) or (match := _PLAIN.match(message)):
