@@ -69,6 +69,12 @@ def test_names_join_what_has_no_nodes_and_equal_names_keep_their_order() -> None
     ]
 
 
+def test_several_kernels_of_one_node_meet_their_likes() -> None:
+    a = [conv("__myl_Fc_myl0_1", "ln"), conv("__myl_Add_myl0_2", "ln"), conv("x", "n", type="gemm"), conv("y", "n", type="kgen")]
+    b = [conv("__myl_Add_myl3_9", "ln"), conv("__myl_Fc_myl3_8", "ln"), conv("p", "n", type="kgen"), conv("q", "n", type="gemm")]
+    assert [(m.a, m.b) for m in match_layers(a, b).matches] == [((0,), (1,)), ((1,), (0,)), ((2,), (3,)), ((3,), (2,))]
+
+
 def test_a_region_takes_in_what_lies_between_its_ends() -> None:
     a = [conv("{ForeignNode[first...last]}", "first", "last", type="Myelin"), conv("head", "head")]
     b = [conv("first", "first"), conv("middle", "middle"), conv("last", "last"), conv("head", "head"), conv("extra", "extra")]

@@ -121,21 +121,30 @@ class _Matcher:
 
     def by_nodes(self) -> None:
         """First layers with the same nodes, then, by each layer's closest ties, those whose nodes are split or joined differently."""
-        self._pair_equal(lambda side, i: (side.profile[i], tuple(sorted(side.layers[i].onnx_nodes))) if side.layers[i].onnx_nodes else None, "nodes")
+        nodes = tuple([tuple(sorted(layer.onnx_nodes)) for layer in side.layers] for side in (self.a, self.b))
+
+        def key(side: _Side, i: int, beside: Hashable = None) -> Hashable | None:
+            found = nodes[0 if side is self.a else 1][i]
+            return (side.profile[i], found, beside) if found else None
+
+        # Myelin makes several kernels of one node: those of one name or type belong together before mere order decides.
+        self._pair_equal(lambda side, i: key(side, i, _MYELIN_NUMBERS.sub("", side.base[i])), "nodes")
+        self._pair_equal(lambda side, i: key(side, i, side.layers[i].type), "nodes")
+        self._pair_equal(key, "nodes")
         holders: tuple[dict[tuple[int, str], list[int]], dict[tuple[int, str], list[int]]] = (defaultdict(list), defaultdict(list))
         for side, holder in zip((self.a, self.b), holders, strict=True):
             for i in side.free():
-                for node in dict.fromkeys(side.layers[i].onnx_nodes):
-                    holder[side.profile[i], node].append(i)
-        shared = sorted((len(holders[0][key]) * len(holders[1][key]), key) for key in holders[0].keys() & holders[1].keys())
+                for name in dict.fromkeys(side.layers[i].onnx_nodes):
+                    holder[side.profile[i], name].append(i)
+        shared = sorted((len(holders[0][node]) * len(holders[1][node]), node) for node in holders[0].keys() & holders[1].keys())
         budget = 10_000 + _PAIRS_PER_LAYER * (len(self.a.layers) + len(self.b.layers))
         ties: dict[tuple[int, int], float] = defaultdict(float)
-        for pairs, key in shared:
+        for pairs, node in shared:
             budget -= pairs
             if budget < 0 or pairs > _COMMON:
                 break
-            for i in holders[0][key]:
-                for j in holders[1][key]:
+            for i in holders[0][node]:
+                for j in holders[1][node]:
                     # A node that one layer of each side holds ties the two; a constant that twenty share hardly does.
                     ties[i, j] += 1.0 / pairs
         self._join(ties)
