@@ -240,7 +240,8 @@ class EventReader(SingleLines):
                 fact = (match["value"].strip(), Line(line, offset, message, self.severity))
                 self.run_facts[key] = fact
                 if key == "tensorrt version":
-                    self.run_version = (_banner_version(fact[0]) if fact[0].isdigit() else fact[0]) or self.run_version
+                    printed = fact[0] if g.VERSION.match(fact[0]) else None
+                    self.run_version = (_banner_version(fact[0]) if fact[0].isdecimal() else printed) or self.run_version
                 if self.build is not None and (not self.build.tuned or key in ("throughput", "latency", "gpu compute time")):
                     self.build.facts.setdefault(key, fact)
                     self.build.version = self.run_version

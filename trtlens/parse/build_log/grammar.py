@@ -38,12 +38,13 @@ DECLINED = re.compile(r"RunnerBuilder of layer implementation (?P<runner>\w+) ca
 
 SPARSITY = re.compile(
     r"\(Sparsity\) (?:(?P<old>Layers eligible for sparse math|TRT inference plan picked sparse implementation for layers)"
-    r"|(?P<new>Found|Chose) (?P<count>\d+) layer\(s\) (?:eligible to use|using) sparse tactics)(?P<rest>:.*)?$"
+    r"|(?P<new>Found|Chose) (?P<count>\d{1,9}) layer\(s\) (?:eligible to use|using) sparse tactics)(?P<rest>:.*)?$"
 )
-STRATEGY = re.compile(r"Building graph using backend strategy (?P<number>\d+)")
-STRATEGY_FATE = re.compile(r"(?P<fate>Use|Skip) backend strategy (?P<number>\d+)\s*(?:with|since its) estimated inference time \((?P<time>[^)]*)\)")
-PROFILE_NUMBER = re.compile(r"Constructing optimization profile number (?P<number>\d+) \[(?P<one>\d+)/(?P<all>\d+)\]")
-LOADED_ENTRIES = re.compile(r"Loaded (?P<count>\d+) timing cache entries")
+# Counts and numbers of at most nine digits fit their 32-bit columns; a longer one is damage.
+STRATEGY = re.compile(r"Building graph using backend strategy (?P<number>\d{1,9})(?!\d)")
+STRATEGY_FATE = re.compile(r"(?P<fate>Use|Skip) backend strategy (?P<number>\d{1,9})\s*(?:with|since its) estimated inference time \((?P<time>[^)]*)\)")
+PROFILE_NUMBER = re.compile(r"Constructing optimization profile number (?P<number>\d{1,9}) \[(?P<one>\d{1,9})/(?P<all>\d{1,9})\]")
+LOADED_ENTRIES = re.compile(r"Loaded (?P<count>\d{1,9}) timing cache entries")
 RUNNING = re.compile(r"&&&& (?P<state>RUNNING|PASSED|FAILED|WAIVED) TensorRT\.(?P<tool>\w+) \[TensorRT v(?P<version>\d+)\](?: \[b(?P<build>\d+)\])?(?: # (?P<command>.*))?")
 OP_TABLE = re.compile(r"Autotuning op (?P<op>.*?)\s*(?:\(key: (?P<key>0x[0-9a-f]+)\))?:(?P<meta> .*)?$")
 OP_ROW = re.compile(r"\s*(?P<number>\d+), (?P<time>[-\d.einf+]+), [-\d.einfa+]+, [-\d.einfa+]+, (?P<kernel>.*?), (?P<id>0x[0-9a-f]+),?(?P<tail>.*)$")
@@ -52,6 +53,7 @@ NODE_IO = re.compile(r"(?P<name>.*?) \[(?P<operator>[\w.:]+)\] (?P<side>inputs|o
 PARSING = re.compile(r"Parsing node: (?P<name>.*?) \[(?P<operator>[\w.:]+)\]$")
 REGISTERING_LAYER = re.compile(r"Registering layer: (?P<layer>.*) for ONNX node: (?P<node>.*)$")
 FACT = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9 ()_]{1,40}?): ?(?P<value>.*)$")
+VERSION = re.compile(r"\d{1,4}\.\d")
 INNER_DATE = re.compile(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\]")
 # A logger of the user's own (`My Logger: Severity.VERBOSE Tactic: …`): what stands before TensorRT's message is learned from its rulers.
 RULERS = (b"*************** Autotuning ", b"--------------- Timing Runner", b"=============== Computing ")

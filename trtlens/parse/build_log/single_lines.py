@@ -22,7 +22,10 @@ class SingleLines(StructureReader):
         """One whole line of tuning in any dialect, for lines the columns could not place. Whether it was one."""
         raw = message.encode("utf-8", "backslashreplace")
         for pattern, method in ((g.FORMATS, self._formats), (g.REFORMATS, self._reformats), (g.RUNNER, self._runner), (g.CHOSE, self._chose)):
-            if pattern.match(message):
+            match = pattern.match(message)
+            if match:
+                if pattern is g.CHOSE and parse_tactic(match["id"]) is None:
+                    return False  # damaged; the method would hand it back to this one
                 method(raw, line, offset, row)
                 return True
         match = g.NAMED_TIMED.match(message) or g.TIMED.match(message)
