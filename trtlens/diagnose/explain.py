@@ -233,11 +233,7 @@ class _Diagnosing:
         for layer in self.layers:
             if layer.tactic_name or layer.tactic_id is None or layer.is_reformat or concern(layer) != "weights":
                 continue
-            race = self.races.of(layer.name)
-            kernels = {
-                e.kernel for c in (race.combinations if race else ()) for e in (c.winner,) if e is not None and e.tactic == layer.tactic_id and e.kernel
-                and (layer.type is None or e.runner == layer.type)
-            }  # fmt: skip
+            kernels = self.races.winning_kernels(layer.name, layer.tactic_id, layer.type)
             name = kernels.pop() if len(kernels) == 1 else self.races.name_of(layer.tactic_id) if not kernels else None
             if name is not None:
                 layer.tactic_name, layer.named_by = name, "log"

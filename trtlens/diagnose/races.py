@@ -119,6 +119,8 @@ class Races:
         self._gap_cache: dict[tuple[int, int], LayerRace] = {}
         self._earlier: dict[tuple[int, int, int, str], list[int]] | None = None
         self._races: dict[str, LayerRace | None] = {}
+        self._spreads: dict[int, float] | None = None
+        self._tried_cache: dict[tuple[int, ...], frozenset[str]] = {}
         self._name_cache: dict[int, str | None] = {}
 
     # ---- columns
@@ -176,7 +178,8 @@ class Races:
 
     def _sections_of(self, combination: int) -> list[int]:
         """The runner sections of a combination, in the log's order."""
-        return self._section_order[self._section_starts[combination] : self._section_starts[combination + 1]].tolist()  # type: ignore[no-any-return]
+        found: list[int] = self._section_order[self._section_starts.item(combination) : self._section_starts.item(combination + 1)].tolist()
+        return found
 
     @property
     def any_sparse(self) -> bool:
@@ -198,6 +201,8 @@ class Races:
 
     def pruned_line(self, race: LayerRace) -> Line | None:
         """The line that says tactics of this layer were pruned: it names the layer, or stands among the layer's own lines."""
+        if not self._pruned:
+            return None
         first, last = race.combinations[0].line, max(self._last_line(c) for c in race.combinations)
         for layer, line in self._pruned:
             if layer == race.layer or (layer is None and first <= line.line <= last):
@@ -281,13 +286,14 @@ class Races:
         """One combination with its fastest tactics."""
         c, log = self.log.combinations.arrays, self.log
         item = Combination(number, log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=bool(c["cached"][number]))
-        item.times = int(self._timed[number])
-        item.unnamed_count = int(self._unnamed[number])
-        item.failed = int(self._failed[number])
-        best = self._best
-        item.dense, item.sparse, item.unnamed = (
-            self._entry(row) if (row := int(best[number * 3 + kind])) >= 0 else None for kind in (DENSE, SPARSE, UNKNOWN)
-        )
+        # `.item` of an array costs half of indexing it: there are 100,000 combinations in a log of 300 MB.
+        item.times = self._timed.item(number)
+        item.unnamed_count = self._unnamed.item(number)
+        item.failed = self._failed.item(number)
+        best, first = self._best.item, number * 3
+        item.dense = self._entry(row) if (row := best(first + DENSE)) >= 0 else None
+        item.sparse = self._entry(row) if (row := best(first + SPARSE)) >= 0 else None
+        item.unnamed = self._entry(row) if (row := best(first + UNKNOWN)) >= 0 else None
         if number in self._skips:
             rows = self.rows_of(number)
             timed = rows[(log.tactics.source[rows] == TIMED) & ~np.isnan(log.tactics.time_ms[rows])]
@@ -296,8 +302,7 @@ class Races:
         runners = [section for section in self._sections_of(number) if s["op"][section] < 0]
         item.silent = not runners and not item.cached and self._starts[number] == self._starts[number + 1]
         item.no_valid = bool(runners) and not item.times and all(self._empty_runner(section) for section in runners)
-        names = (log.runners.get(s["runner"][section]) for section in runners)
-        item.runners = frozenset(name for name in names if name is not None and runner_may_be_sparse(name))
+        item.runners = self._tried(tuple([s["runner"][section] for section in runners]))
         if c["winner_line"][number]:
             item.winner = self._winner(number)
         if item.cached:
@@ -331,18 +336,26 @@ class Races:
         rows = rows[self._kind[rows] == kind]
         return self._entry(int(rows[np.argmin(self.log.tactics.time_ms[rows])])) if len(rows) else None
 
+    def _tried(self, runners: tuple[int, ...]) -> frozenset[str]:
+        """Those of the runners whose tactics can be sparse."""
+        found = self._tried_cache.get(runners)
+        if found is None:
+            names = (self.log.runners.get(runner) for runner in runners)
+            found = self._tried_cache[runners] = frozenset(name for name in names if name is not None and runner_may_be_sparse(name))
+        return found
+
     def _entry(self, row: int) -> Entry:
         rows, log = self.log.tactics, self.log
-        kind = int(self._kind[row])
-        runner = log.runners.get(log.sections.arrays["runner"][int(rows.section[row])])
+        kind = self._kind.item(row)
+        runner = log.runners.get(log.sections.arrays["runner"][rows.section.item(row)])
         return Entry(
-            int(rows.tactic[row]), log.kernels.get(int(rows.kernel[row])), float(rows.time_ms[row]),
-            None if kind == UNKNOWN else kind == SPARSE, runner, int(rows.line[row]), int(rows.offset[row]),
+            rows.tactic.item(row), log.kernels.get(rows.kernel.item(row)), rows.time_ms.item(row),
+            None if kind == UNKNOWN else kind == SPARSE, runner, rows.line.item(row), rows.offset.item(row),
         )  # fmt: skip
 
     def _winner(self, number: int) -> Entry:
         """What `Chose Runner Type` (or a cached result) names. Its time is the fastest printed for it; nan when it was not timed here."""
-        row = int(self._winning[number])
+        row = self._winning.item(number)
         if row >= 0:
             return self._entry(row)
         c, log = self.log.combinations.arrays, self.log
@@ -350,6 +363,16 @@ class Races:
         kernel = self.name_of(tactic)
         sparse = is_sparse(kernel) if kernel else (None if runner_may_be_sparse(name) else False)
         return Entry(tactic, kernel, float(c["winner_time"][number]), sparse, name, c["winner_line"][number], c["winner_offset"][number])
+
+    def winning_kernels(self, layer: str, tactic: int, runner: str | None) -> set[str]:
+        """The kernels that the log names for a tactic that won a combination of the layer (with this runner, if one is given)."""
+        c, found = self.log.combinations.arrays, set()
+        for number in self.by_layer.get(layer, ()):
+            if c["winner_line"][number] and c["winner_tactic"][number] == tactic:
+                entry = self.combination(number).winner
+                if entry is not None and entry.kernel and (runner is None or entry.runner == runner):
+                    found.add(entry.kernel)
+        return found
 
     def name_of(self, tactic: int) -> str | None:
         """The kernel of a tactic id, where every line of this log that names the id names the same kernel.
@@ -433,18 +456,22 @@ class Races:
 
     def _spread(self, numbers: list[int]) -> float:
         """The largest relative difference between two timings of one tactic by one runner in one combination."""
+        if self._spreads is None:
+            self._spreads = self._all_spreads()
+        return max((self._spreads[number] for number in numbers if number in self._spreads), default=0.0)
+
+    def _all_spreads(self) -> dict[int, float]:
+        """The spread of every combination in which some tactic was timed twice."""
         every = self.log.tactics
-        rows = np.concatenate([self.rows_of(number) for number in numbers])
-        rows = rows[(every.source[rows] == TIMED) & (every.time_ms[rows] > 0)]
-        if len(rows) < 2:
-            return 0.0
-        order = np.lexsort((every.tactic[rows], every.section[rows]))
-        rows = rows[order]
+        rows = np.flatnonzero((every.source == TIMED) & (every.time_ms > 0))
+        rows = rows[np.lexsort((every.tactic[rows], every.section[rows]))]
         again = (every.tactic[rows][1:] == every.tactic[rows][:-1]) & (every.section[rows][1:] == every.section[rows][:-1])
-        if not again.any():
-            return 0.0
         first, second = every.time_ms[rows][:-1][again], every.time_ms[rows][1:][again]
-        return float((np.maximum(first, second) / np.minimum(first, second)).max() - 1.0)
+        found: dict[int, float] = {}
+        ratios = np.maximum(first, second) / np.minimum(first, second) - 1.0
+        for number, ratio in zip(self._owner[rows[:-1][again]].tolist(), ratios.tolist(), strict=True):
+            found[number] = max(found.get(number, 0.0), ratio)
+        return found
 
     def _find_gaps(self, race: LayerRace) -> None:
         missing = race.missing
