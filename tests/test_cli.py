@@ -140,3 +140,50 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys, trtlens, trtlens.cli; print([m for m in ('pandas', 'plotly', 'onnx', 'numpy', 'pyarrow', 'tensorrt', 'jinja2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_redacted_output_holds_no_name(tmp_path: Path) -> None:
+    outputs = {name: str(tmp_path / name) for name in ("r.html", "r.json", "r.md", "junit.xml", "r.sarif")}
+    done = run(
+        "explain", *FILES, "--redact", "salt", "--redact-to", str(tmp_path / "copies"), "--html", outputs["r.html"], "--json", outputs["r.json"],
+        "--markdown", outputs["r.md"], "--junit", outputs["junit.xml"], "--sarif", outputs["r.sarif"], "--tables", str(tmp_path / "tables"), "--format", "csv",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    texts = [done.stdout, *(Path(path).read_text(encoding="utf-8") for path in outputs.values())]
+    texts += [path.read_text(encoding="utf-8") for path in (tmp_path / "tables").iterdir()]
+    assert all("Conv_663" not in text and "issue_4056" not in text for text in texts)
+    assert "29 of 108 eligible layers run dense" in done.stdout.replace("\n", " ")
+    again = run("explain", *(str(path) for path in sorted((tmp_path / "copies").rglob("*")) if path.is_file()), "-q")
+    assert "29 of 108" in again.stdout
+
+
+def test_gates_on_share_time_and_baseline(tmp_path: Path) -> None:
+    assert run("explain", *FILES, "-q", "--min-picked", "0.9", "--allow-unknown").returncode == 1
+    assert run("explain", *FILES, "-q", "--min-picked", "0.5", "--allow-unknown").returncode == 0
+    assert run("explain", *FILES, "-q", "--max-fallback-ms", "0.05", "--allow-unknown").returncode == 1
+    same = run("explain", *FILES, "-q", "--baseline", ",".join(FILES))
+    assert same.returncode == 0, same.stderr
+
+
+def test_diff_of_a_capture_with_itself_finds_nothing() -> None:
+    done = run("diff", ",".join(FILES), ",".join(FILES))
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+def test_many_captures_become_one_dataset(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        folder = tmp_path / "captures" / name
+        folder.mkdir(parents=True)
+        for path in FILES:
+            (folder / Path(path).name).write_bytes(Path(path).read_bytes())
+    done = run("explain", str(tmp_path / "captures"), "--tables", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out").rglob("capture=*"))) >= 2
+
+
+def test_inputs_behind_a_url(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    done = run("explain", Path(FILES[0]).as_uri(), "--quiet")
+    assert done.returncode == 0, done.stderr
+    missing = run("explain", (tmp_path / "nothing.json").as_uri())
+    assert missing.returncode == 2 and len(missing.stderr.strip().splitlines()) == 1

@@ -20,6 +20,7 @@ from .common import (
     Proof,
     Quiet,
     Redact,
+    RedactTo,
     Sarif,
     TableFormat,
     Tables,
@@ -27,6 +28,7 @@ from .common import (
     command,
     console_for,
     progress,
+    redacted,
     report,
 )
 
@@ -93,6 +95,7 @@ def build(
     junit: Junit = None,
     sarif: Sarif = None,
     redact: Redact = None,
+    redact_to: RedactTo = None,
     fail_on: FailOn = None,
     min_picked: MinPicked = None,
     max_fallback_ms: MaxFallback = None,
@@ -107,7 +110,7 @@ def build(
 
     wanted = Wanted(
         json=json, html=html, markdown=markdown, tables=tables, format=format, junit=junit, sarif=sarif, layer=layer, fail_on=fail_on, min_picked=min_picked,
-        max_fallback_ms=max_fallback_ms, baseline=baseline, allow_unknown=allow_unknown, proof=proof, redact=redact, quiet=quiet, no_color=no_color,
+        max_fallback_ms=max_fallback_ms, baseline=baseline, allow_unknown=allow_unknown, proof=proof, quiet=quiet, no_color=no_color,
     )  # fmt: skip
     wanted.check()
     given = {
@@ -125,5 +128,6 @@ def build(
     from ..diagnose.explain import Options
     from ..diagnose.session import Session, parse_noise
 
-    session = Session(built.folders, Options(noise=parse_noise(noise)), progress(no_color), model=built.model)
+    folders = redacted(built.folders, redact, redact_to)
+    session = Session(folders, Options(noise=parse_noise(noise)), progress(no_color), model=built.model if redact is None else None)
     return report(session, wanted)

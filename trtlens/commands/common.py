@@ -5,8 +5,11 @@ In: options. Out: exit codes. Next: the modules beside this one.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -54,8 +57,11 @@ Junit = Annotated[str | None, typer.Option("--junit", metavar="PATH", help="Writ
 Sarif = Annotated[str | None, typer.Option("--sarif", metavar="PATH", help="Write gates and fallbacks as SARIF 2.1.0.")]
 Redact = Annotated[
     str | None,
-    typer.Option("--redact", metavar="SALT", help="Replace layer, tensor and file names by hashes that stay the same for one salt."),
+    typer.Option(
+        "--redact", metavar="SALT", help="Work on copies in which layer, tensor and file names are hashes, the same for one salt."
+    ),
 ]
+RedactTo = Annotated[str | None, typer.Option("--redact-to", metavar="DIR", help="Keep the redacted copies there, to send them on.")]
 AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="A gate passes layers it cannot tell about.")]
 Proof = Annotated[str, typer.Option("--proof", metavar="unknown|suggested|proven", help="A gate counts only verdicts at least this sure.")]
 
@@ -121,7 +127,6 @@ class Wanted:
     baseline: str | None = None
     allow_unknown: bool = False
     proof: str = "unknown"
-    redact: str | None = None
     quiet: bool = False
     no_color: bool = False
 
@@ -135,17 +140,31 @@ class Wanted:
             raise UsageError(f"--format takes parquet or csv, not {self.format!r}")
         if [self.json, self.markdown].count("-") > 1:
             raise UsageError("--json - and --markdown - would write into one another: give one of them a path")
-        if self.redact is not None and (self.tables is not None or self.layer is not None):
-            raise UsageError("--redact hides names in reports; it cannot be used with --tables or --layer, which read the files themselves")
 
     def gates(self, noise: Noise) -> Gates:
         """The gates, with the baseline diagnosed. Raises UsageError and InputError."""
         from ..diagnose.explain import Options
         from ..diagnose.gates import Gates, parse_ids
-        from ..diagnose.session import Session
+        from ..report.diff import read_side
 
-        baseline = Session([self.baseline], Options(noise=noise)).diagnosis.captures[0] if self.baseline is not None else None
+        baseline = read_side(self.baseline, Options(noise=noise)) if self.baseline is not None else None
         return Gates(parse_ids(self.fail_on or ()), self.min_picked, self.max_fallback_ms, baseline, self.allow_unknown, self.proof, noise)  # type: ignore[arg-type]
+
+
+def redacted(files: list[str], salt: str | None, target: str | None) -> list[str]:
+    """The files to read: those given, or copies without a name in them (in `target`, else in a folder that goes with the process)."""
+    from ..errors import UsageError
+
+    if salt is None:
+        if target is not None:
+            raise UsageError("--redact-to needs --redact SALT")
+        return files
+    from ..report.redact_files import redact_files
+
+    if target is None:
+        folder = tempfile.mkdtemp(prefix="redacted-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return list(redact_files(files, target if target is not None else folder, salt).paths)
 
 
 def report(session: Session, wanted: Wanted) -> int | None:
@@ -155,12 +174,7 @@ def report(session: Session, wanted: Wanted) -> int | None:
     gates = wanted.gates(session.options.noise)
     diagnosis: Diagnosis = session.diagnosis
     results = evaluate(diagnosis, gates)
-    shown, extras = diagnosis, None if wanted.redact is not None or wanted.html is None else session.extras()
-    if wanted.redact is not None:
-        from ..report.redact import redact
-
-        shown = redact(diagnosis, wanted.redact)
-    _write(wanted, session, shown, results, extras)
+    _write(wanted, session, diagnosis, results, session.extras() if wanted.html is not None else None)
     console = console_for(wanted.no_color, to_stderr="-" in (wanted.json, wanted.markdown))
     try:
         if wanted.layer is not None:
@@ -170,8 +184,8 @@ def report(session: Session, wanted: Wanted) -> int | None:
         else:
             from ..report.terminal import render
 
-            render(shown, console, quiet=wanted.quiet)
-        if not wanted.quiet and wanted.redact is None:
+            render(diagnosis, console, quiet=wanted.quiet)
+        if not wanted.quiet and wanted.layer is None:
             _experiments(session, console)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -181,8 +195,7 @@ def report(session: Session, wanted: Wanted) -> int | None:
         from ..text import visible
 
         for result in held:
-            # The sentences name layers: a redacted run says only which gate holds.
-            for sentence in result.messages if wanted.redact is None else (f"{result.rule}: {result.outcome}",):
+            for sentence in result.messages:
                 typer.echo(f"trtlens: gate: {visible(sentence, 500)}", err=True)
         return 1
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,14 +20,20 @@ from .common import (
     Proof,
     Quiet,
     Redact,
+    RedactTo,
     Sarif,
     TableFormat,
     Tables,
     Wanted,
     command,
+    console_for,
     progress,
+    redacted,
     report,
 )
+
+if TYPE_CHECKING:
+    from ..diagnose.explain import Options
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -57,6 +63,7 @@ def explain(
     junit: Junit = None,
     sarif: Sarif = None,
     redact: Redact = None,
+    redact_to: RedactTo = None,
     fail_on: FailOn = None,
     min_picked: MinPicked = None,
     max_fallback_ms: MaxFallback = None,
@@ -72,8 +79,35 @@ def explain(
 
     wanted = Wanted(
         json=json, html=html, markdown=markdown, tables=tables, format=format, junit=junit, sarif=sarif, layer=layer, fail_on=fail_on, min_picked=min_picked,
-        max_fallback_ms=max_fallback_ms, baseline=baseline, allow_unknown=allow_unknown, proof=proof, redact=redact, quiet=quiet, no_color=no_color,
+        max_fallback_ms=max_fallback_ms, baseline=baseline, allow_unknown=allow_unknown, proof=proof, quiet=quiet, no_color=no_color,
     )  # fmt: skip
     wanted.check()
-    session = Session(files, Options(build=build, noise=parse_noise(noise)), progress(no_color), names or ())
+    files = redacted(files, redact, redact_to)
+    options = Options(build=build, noise=parse_noise(noise))
+    if tables is not None and format == "parquet" and layer is None and not names:
+        from ..report.dataset import find_captures
+
+        if len(find_captures(files)) > 1:
+            return _dataset(files, tables, options, wanted)
+    session = Session(files, options, progress(no_color), names or ())
     return report(session, wanted)
+
+
+def _dataset(files: list[str], tables: str, options: Options, wanted: Wanted) -> int:
+    """Many captures: in parallel, one partitioned dataset, a line each."""
+    from ..errors import UsageError
+    from ..report.dataset_terminal import run_dataset
+
+    asked = [name for name in ("json", "html", "markdown", "junit", "sarif") if getattr(wanted, name) is not None]
+    if asked:
+        raise UsageError(f"--{asked[0]} is about one capture: many captures are written with --tables alone")
+    console = console_for(wanted.no_color)
+    return run_dataset(
+        files,
+        tables,
+        console=console,
+        errors=console_for(wanted.no_color, to_stderr=True),
+        options=options,
+        gates=wanted.gates(options.noise),
+        quiet=wanted.quiet,
+    )
