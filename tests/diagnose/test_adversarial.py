@@ -7,7 +7,7 @@ trap is; where the same capture without the trap can be proven, it asserts that 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -633,3 +633,120 @@ def test_what_a_region_chose_is_open_where_its_list_is_lost(tmp_path: Path) -> N
     sparse = ROW.format(0, "0.0300000", GEMM.format(256).replace("gemm", "sparse_gemm"), 0xAB3)
     found = verdict(tmp_path, region_log([sparse, *ROWS], [f"(Sparsity) Found 1 layer(s) eligible to use sparse tactics: {OP}"]), name=OP)
     assert found.status != "dense"
+
+
+# ---- one sign of a gap at a time, in captures that are proven without it
+
+NO_VALID = ["--------------- Timing Runner: conv1 ({0}[0x80000009])", "{0} has no valid tactics for this config, skipping"]
+
+
+def no_valid(*runners: str) -> list[str]:
+    return [line.format(runner) for runner in runners for line in NO_VALID]
+
+
+def autotuning(formats: str) -> str:
+    return f"*************** Autotuning format combination: {formats} ***************"
+
+
+@pytest.mark.parametrize("base", [slower_log, dense_log])
+@pytest.mark.parametrize(
+    ("gap", "rules"),
+    [
+        ([autotuning(f"{HWC8} -> {LINEAR}"), f">>>>>>>>>>>>>>> Chose Runner Type: CaskConvolution Tactic: 0x{DENSE:016x}"], "12"),
+        (combination(LAYER, f"{HWC8} -> {LINEAR}", [(DENSE, 0.05)], None), "12"),
+        (combination(LAYER, f"{HWC8} -> {LINEAR}", [tactic(1, 0.05, None)], 1, "CudnnConvolution"), "1"),
+        (["Fast skip Tactic:0x5000000000000002 which exceed time limit during pre-run"], "12"),
+        (["conv1: 10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."], "1"),
+        ([autotuning(f"{HWC8} -> {LINEAR}"), *no_valid("CaskFlattenConvolution")], "12"),
+        ([f"a line of no known form {n}" for n in range(250)], "12"),
+    ],
+    ids=["silent", "undecided", "another-runner", "skipped-for-time", "pruned", "a-runner-reused", "unknown-lines"],
+)
+def test_one_gap_is_enough(base: Callable[[], Log], gap: list[str], rules: str, tmp_path: Path) -> None:
+    """Rule 1 needs the complete layer; rule 2 every combination's winner."""
+    log = base()
+    log.tuned += gap
+    log.tuned += layer("pool9", combination("pool9", PAIR[0], [tactic(0, 0.01, None)], 0, "CudnnPooling"))
+    assert (verdict(tmp_path, log).proof != "proven") == (("1" if base is dense_log else "2") in rules)
+
+
+def test_a_combination_that_no_runner_can_do_is_no_gap(tmp_path: Path) -> None:
+    log = dense_log()
+    log.tuned += [autotuning(f"{HWC8} -> {LINEAR}"), *no_valid("CaskConvolution")]
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel", "proven")
+
+
+def test_a_race_whose_formats_are_lost_is_not_complete(tmp_path: Path) -> None:
+    log = dense_log()
+    log.tuned = [line for line in log.tuned if "Autotuning" not in line]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_a_named_choice_without_a_time_is_lost_all_the_same(tmp_path: Path) -> None:
+    """conv0 names the tactic that conv1 chose; that conv1 never shows its time means that lines are lost."""
+    other = layer("conv0", combination("conv0", PAIR[1], [(DENSE_2, 0.04)], DENSE_2))
+    for lines in ([(DENSE, 0.05)], [(SPARSE, 0.06), (DENSE, 0.05)]):
+        log = Log([*other, *layer(LAYER, combination(LAYER, PAIR[1], lines, DENSE_2))], [engine_line(LAYER, DENSE_2)])
+        found = verdict(tmp_path, log)
+        assert found.status == "dense" and found.proof != "proven"
+
+
+def test_a_layer_without_a_race_in_an_fp32_pass(tmp_path: Path) -> None:
+    other = layer("conv0", combination("conv0", f"{FLOAT} -> {FLOAT}", [(DENSE, 0.05)], DENSE))
+    log = Log(other, [engine_line(LAYER, DENSE, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")])
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel-precision", "proven")
+    log.engine.append(engine_line(LAYER, DENSE_2, "x2 (Float[4,64,28,28])", "y2 (Float[4,64,28,28])"))
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_one_half_among_the_floats_is_not_fp32(tmp_path: Path) -> None:
+    mixed = Log(layer(LAYER, combination(LAYER, f"{FLOAT} -> {LINEAR}", [(DENSE, 0.05)], DENSE)), [engine_line(LAYER, DENSE, "x (Float[1,64,28,28])")])
+    assert told(verdict(tmp_path, mixed)) == ("dense", "no-kernel", "proven")
+
+
+def test_where_dense_won_the_sparse_time_is_no_rival(tmp_path: Path) -> None:
+    """Rule 3 speaks of what sparse won: in the combination that dense won, dense is the better choice anyway."""
+    combinations = (
+        combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE),
+        combination(LAYER, f"{HWC8} -> {LINEAR}", [(SPARSE_2, 0.045), (DENSE_2, 0.04)], DENSE_2),
+    )  # fmt: skip
+    found = verdict(tmp_path, Log(layer(LAYER, *combinations), [engine_line(LAYER, DENSE)]))
+    assert told(found) == ("dense", "slower", "proven") and found.best_sparse_ms == 0.06
+
+
+def test_sparse_won_what_runs_and_the_layer_info_names_a_dense_kernel(tmp_path: Path) -> None:
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.03), (DENSE, 0.05)], SPARSE)), [engine_line(LAYER, SPARSE)], picked=LAYER)
+    said = {**info_layer(LAYER, SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "TacticName": KERNELS[DENSE]}
+    found = verdict(tmp_path, log, info([said]))
+    assert found.reason == "unexplained" and found.proof != "proven" and "won the very combination" in found.summary
+
+
+def test_an_unnamed_tactic_below_the_running_one_leaves_the_sum_open(tmp_path: Path) -> None:
+    log = switch_log([INTO, OUT], combination(LAYER, f"{HWC8} -> {LINEAR}", [tactic(0x9999999999999999, 0.045, None), (DENSE_2, 0.042)], DENSE_2))
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_of_two_combinations_with_one_tactic_the_formats_tell_which_runs(tmp_path: Path) -> None:
+    log = switch_log([INTO, OUT])
+    at = next(n for n, line in enumerate(log.tuned) if line.startswith("=============== Computing costs for"))
+    log.tuned[at + 1 : at + 1] = combination(LAYER, f"{LINEAR} -> {HWC8}", [(DENSE_HWC, 0.02)], DENSE_HWC)
+    found = verdict(tmp_path, log, info([info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))
+    assert (found.reason, found.best_dense_ms) == ("io-format", 0.05)
+
+
+def test_any_sparse_combination_that_would_pay_ends_the_sum(tmp_path: Path) -> None:
+    """Two combinations are faster than what runs: one would cost more in copies, the other less. The second is what counts."""
+    more = combination(LAYER, f"{HWC8} -> {LINEAR}", [(SPARSE_2, 0.03), (DENSE_2, 0.06)], SPARSE_2)
+    found = verdict(tmp_path, switch_log([INTO, OUT], more))
+    assert found.reason == "unexplained" and found.proof != "proven"  # −0.02 + 0.007
+    assert told(verdict(tmp_path, switch_log([INTO], more)))[2] != "proven"
+
+
+def test_within_the_band_nothing_is_gained(tmp_path: Path) -> None:
+    found = verdict(tmp_path, switch_log([INTO, reformat("<in> -> y", LINEAR, HWC8, 0.0045)]))
+    assert told(found) == ("dense", "tie", "proven")  # −0.01 + 0.006 + 0.0045: half a microsecond
+
+
+def test_costs_of_another_build_are_not_this_ones(tmp_path: Path) -> None:
+    first = switch_log([INTO, OUT])
+    assert verdict(tmp_path, first.text() + switch_log([INTO]).text()).proof != "proven"
