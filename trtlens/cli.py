@@ -6,6 +6,8 @@ A subcommand's module is imported when it is called, so that `trtlens --help` co
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -37,6 +39,13 @@ class _Lazy(TyperGroup):
         command.name = cmd_name
         return command
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # while a command is still being imported; typer would exit with 1, which means that a gate holds
+            typer.echo("trtlens: interrupted", err=True)
+            raise typer.Exit(130) from None
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -65,11 +74,25 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 def main() -> None:
     """The console script."""
+    _open_missing_streams()
+    signal.signal(signal.SIGTERM, _terminated)
     if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
         # A report on a terminal that is not UTF-8 (Windows, LANG=C) must degrade, not fail.
         sys.stdout.reconfigure(errors="replace")
         sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
     app(prog_name="trtlens")
+
+
+def _open_missing_streams() -> None:
+    """A caller may close any of the three streams (`>&-`, a service manager): they are then empty, not an error."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as the process runs
+
+
+def _terminated(number: int, frame: Any) -> None:
+    """Unwind on SIGTERM, so that half-written files and unpacked archives are removed; the code is the shell's for a signal."""
+    raise SystemExit(128 + number)
 
 
 __all__ = ["COMMANDS", "app", "main"]

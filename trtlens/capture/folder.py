@@ -7,11 +7,13 @@ parse/ reads it. An archive that the emitted capture script made is unpacked her
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from ..errors import InputError, UsageError
 from .manifest import MANIFEST
@@ -33,6 +35,9 @@ ROLES = {
 """What each file of a capture is, and its name."""
 
 _ARCHIVE_LIMIT_BYTES = 4 << 30
+# A capture has a few dozen files; an archive of millions of empty ones packs to almost nothing. No header of a capture is longer than a path.
+_ARCHIVE_LIMIT_MEMBERS = 10_000
+_ARCHIVE_LIMIT_HEADER_BYTES = 8 << 20
 
 
 def is_capture(path: Path) -> bool:
@@ -117,13 +122,49 @@ def opened_capture(path: Path) -> Iterator[Path]:
         yield _unpack(path, Path(scratch))
 
 
+class _Bounded:
+    """The unpacked bytes of an archive; tarfile reads a header of any stated length in one piece, and a hostile one states gigabytes."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream, self._path = stream, path
+        self.tell, self.seek, self.close = stream.tell, stream.seek, stream.close
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _ARCHIVE_LIMIT_HEADER_BYTES:
+            raise InputError(str(self._path), "is no archive of a capture: it holds a header of more than 8 MiB")
+        return self._stream.read(size)
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    """The archive at `path` without its packing, whatever its name says."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(b"\x1f\x8b"):
+        import gzip
+
+        return gzip.open(path)  # type: ignore[return-value]
+    if start.startswith(b"BZh"):
+        import bz2
+
+        return bz2.open(path)
+    if start == b"\xfd7zXZ\0":
+        import lzma
+
+        return lzma.open(path)
+    return path.open("rb")
+
+
 def _unpack(path: Path, scratch: Path) -> Path:
     import tarfile  # with zlib, lzma and bz2 behind it; a build never needs it
+    from lzma import LZMAError
+    from zlib import error as ZlibError
 
     try:
-        with tarfile.open(path) as archive:
+        with _unpacked(path) as stream, tarfile.open(fileobj=_Bounded(stream, path), mode="r:") as archive:  # type: ignore[call-overload]
             total = 0
-            for member in archive:
+            for number, member in enumerate(archive):
+                if number == _ARCHIVE_LIMIT_MEMBERS:
+                    raise InputError(str(path), f"holds more than {_ARCHIVE_LIMIT_MEMBERS:,} files", todo="unpack it yourself and give the folder")
                 name = PurePosixPath(member.name)
                 if member.isdir():
                     continue
@@ -138,7 +179,9 @@ def _unpack(path: Path, scratch: Path) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as file:
                     shutil.copyfileobj(source, file)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, LZMAError, ZlibError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(str(path), f"cannot be unpacked into {scratch} ({error.strerror})", todo="set TMPDIR to a folder with room") from None
         raise InputError(str(path), f"is not a readable tar archive ({error})") from error
     folders = sorted(one.parent for one in scratch.rglob(MANIFEST))
     if not folders:

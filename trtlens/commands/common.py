@@ -73,8 +73,10 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         from ..errors import TrtlensError
         from ..text import visible
+        from .clashes import refuse_clashes
 
         try:
+            refuse_clashes(kwargs)
             code = function(*args, **kwargs)
         except TrtlensError as error:
             typer.echo(f"trtlens: {visible(str(error), 2000)}", err=True)

@@ -18,7 +18,7 @@ from ..parse.build_log import BuildLog, parse_build_log
 from ..parse.detect import Kind, detect
 from ..parse.layer_info import parse_layer_info
 from ..parse.records import EngineInfo, TimingProfile
-from ..parse.textio import STDIN_NAME, TextSource
+from ..parse.textio import TextSource
 from ..parse.timing_profile import parse_timing_profile
 from ..parse.trex_meta import TrexMetadata
 from .model import Input
@@ -79,6 +79,8 @@ def load_captures(paths: Sequence[str], progress: Progress | None = None) -> lis
 def _is_tar(path: str) -> bool:
     """Whether a file is the archive that a capture script ends in: the mark of a tar, or a packed file of that name."""
     try:
+        if not Path(path).is_file():
+            return False  # a pipe gives its bytes only once
         with Path(path).open("rb") as file:
             head = file.read(263)
     except OSError:
@@ -133,7 +135,7 @@ def _load_files(name: str, files: list[str], progress: Progress | None, folder: 
     capture = Capture(name)
     seen: set[str] = set()
     for path in files:
-        real = path if path == "-" else os.path.realpath(path)  # noqa: PTH - resolve() raises for a link to itself
+        real = path if path == "-" else os.path.realpath(path)  # resolve() raises for a link to itself
         if real in seen:
             continue
         seen.add(real)
@@ -195,6 +197,8 @@ def _add_onnx(capture: Capture, source: TextSource, progress: Progress | None) -
         raise UsageError(
             f"{source.path} is a second ONNX model beside {capture.inputs[capture.check_input].path}: name the one that was built"
         )
+    if source.spooled:
+        raise InputError(source.path, "an ONNX model can only be read as a plain file", todo="save it first: its weights may lie in files beside it")
     capture.check = check_model(source.path)
     capture.check_input = _input(capture, source, "onnx", None, None)
 
@@ -223,10 +227,13 @@ def _add_metadata(capture: Capture, source: TextSource, progress: Progress | Non
 def _add_manifest(capture: Capture, source: TextSource, progress: Progress | None) -> None:
     from ..capture.manifest import read_manifest
 
-    if source.path != STDIN_NAME:
+    if not source.spooled:
         read_manifest(Path(source.path))  # refuses what is no manifest, in one line
     text = source.read_text()
-    manifest = json.loads(text)
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:  # from a pipe: a file was refused above
+        raise InputError(source.path, f"is a damaged manifest: {error}") from None
     capture.manifest = manifest if isinstance(manifest, dict) else None
     capture.manifest_input = _input(capture, source, "manifest", None, _lines(text))
 

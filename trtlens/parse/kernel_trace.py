@@ -21,7 +21,7 @@ from urllib.parse import quote
 from ..errors import InputError
 from ..text import visible
 from .records import Note
-from .textio import STDIN_NAME, TextSource
+from .textio import TextSource
 
 __all__ = ["KernelRun", "KernelTotal", "KernelTrace", "looks_like", "parse_kernel_trace", "tactic_name"]
 
@@ -97,7 +97,7 @@ def parse_kernel_trace(trace: str | TextSource) -> KernelTrace:
     """
     source = trace if isinstance(trace, TextSource) else TextSource(trace)
     if source.head.startswith(_SQLITE_MAGIC):
-        if source.packing != "plain" or source.path == STDIN_NAME:
+        if source.packing != "plain" or source.spooled:
             raise InputError(source.path, "an SQLite export can only be read as a plain file", todo="unpack or save it first")
         runs, notes, dialect = *_from_sqlite(source.path), "sqlite"
     else:

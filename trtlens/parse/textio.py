@@ -10,7 +10,7 @@ import codecs
 import gzip
 import hashlib
 import io
-import shutil
+import stat
 import sys
 import tempfile
 import zlib
@@ -32,7 +32,7 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 class TextSource:
-    """One text input that can be read more than once. Standard input is spooled to a temporary file as it is first read.
+    """One text input that can be read more than once. What can be read only once (standard input, a named pipe, `<(…)`) is spooled to a temporary file.
 
     `path` is the file as the user named it. `size` is the packed size in bytes (None for a pipe until it has been read).
     """
@@ -46,15 +46,17 @@ class TextSource:
         self.encoding = "utf-8"
         self._head = b""
         if path == "-":
-            self._spool = tempfile.TemporaryFile(prefix="trtlens-")  # noqa: SIM115 - lives as long as the source
-            shutil.copyfileobj(sys.stdin.buffer, self._spool, BLOCK_BYTES)
-            self.size = self._spool.tell()
+            self.size = self._keep(sys.stdin.buffer)
         else:
             self._file = Path(path)
             try:
                 if self._file.is_dir():
                     raise InputError(path, "is a folder", todo="name the files in it, or a capture folder that trtlens wrote")
-                self.size = self._file.stat().st_size
+                status = self._file.stat()
+                self.size = status.st_size
+                if stat.S_ISFIFO(status.st_mode):
+                    with self._file.open("rb") as pipe:
+                        self.size = self._keep(pipe)
             except FileNotFoundError:
                 raise InputError(path, "no such file", todo="check the path") from None
             except OSError as error:
@@ -66,6 +68,22 @@ class TextSource:
         elif start == _ZSTD:
             self.packing = "zstd"
         self._head = self._read_head()
+
+    def _keep(self, stream: IO[bytes]) -> int:
+        """Spool what can be read only once; its size. A pipe that never ends is refused where a packed file would be."""
+        self._spool = tempfile.TemporaryFile(prefix="trtlens-")  # noqa: SIM115 - lives as long as the source
+        size = 0
+        while chunk := stream.read(BLOCK_BYTES):
+            size += len(chunk)
+            if size > UNPACKED_LIMIT:
+                raise InputError(self.path, f"is longer than {UNPACKED_LIMIT / (1 << 30):g} GiB", todo="pass the part you need")
+            try:
+                self._spool.write(chunk)
+            except OSError as error:
+                raise InputError(
+                    self.path, f"cannot be kept in {tempfile.gettempdir()} while it is read ({error.strerror})", todo="set TMPDIR to a folder with room"
+                ) from None
+        return size
 
     def _open_raw(self) -> IO[bytes]:
         if self._spool is not None:
@@ -109,6 +127,11 @@ class TextSource:
         if self.encoding == "utf-8":
             return self._head.removeprefix(codecs.BOM_UTF8)
         return self._head.decode(self.encoding, "replace").lstrip("\ufeff").encode()
+
+    @property
+    def spooled(self) -> bool:
+        """Whether the input came through a pipe: there is no file of that name to open again."""
+        return self._spool is not None
 
     @property
     def seekable(self) -> bool:

@@ -66,6 +66,9 @@ def _write(directory: str | os.PathLike[str], format: str, makers: Mapping[str, 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made a folder: {error.strerror or error}; name another one for --tables") from error
+    for name in makers:
+        if (folder / f"{name}.{format}").is_dir():
+            raise UsageError(f"{folder / f'{name}.{format}'}: is a folder, where a table should be written; name another folder for --tables")
     written = []
     with _plain_memory():
         for name, batches in makers.items():
