@@ -312,7 +312,7 @@ class _Diagnosing:
             and all(fp32_only(text) or index_only(text) for _, text in formats)
             and any(fp32_only(text) for _, text in formats)
         )
-        floats = [(line, -1) for line, text in formats if fp32_only(text)][:3]
+        floats = [(line, -1) for line, text in formats if fp32_only(text)][:3] if all_fp32 else []
         cites = [self._line_offset(line) for line, _ in floats]
         capability = self.around.environment.compute_capability
         oom = (

@@ -227,18 +227,14 @@ class Races:
 
     def pass_formats(self) -> list[tuple[int, str]]:
         """(line, text) of every distinct combination of the pass, all layers together."""
-        c = self.log.combinations.arrays
-        found: dict[str, int] = {}
-        for number in range(len(self.log.combinations)):
-            if (
-                c["build"][number] == self.build.index
-                and (self.pass_index is None or c["pass_index"][number] == self.pass_index)
-                and not c["is_reformat"][number]
-            ):
-                text = self.log.formats.get(c["text"][number])
-                if text:
-                    found.setdefault(text, c["line"][number])
-        return [(line, text) for text, line in found.items()]
+        columns = self.log.combinations
+        mask = (columns["build"] == self.build.index) & (columns["is_reformat"] == 0) & (columns["text"] >= 0)
+        if self.pass_index is not None:
+            mask &= columns["pass_index"] == self.pass_index
+        texts, first = np.unique(columns["text"][mask], return_index=True)
+        lines = columns["line"][mask][first].tolist()
+        found = [(line, self.log.formats.texts[text]) for text, line in zip(texts.tolist(), lines, strict=True)]
+        return sorted((line, text) for line, text in found if text)
 
     # ---- races
 

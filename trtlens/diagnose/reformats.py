@@ -55,6 +55,7 @@ class Arithmetic:
         """`bindings`: the network's inputs and outputs where an input lists them, else None."""
         self.races, self.layers, self.build, self.noise, self.bindings = races, layers, build, noise, bindings
         self._ready = False
+        self.lanes_printed = any(t.lanes for layer in layers if layer.engine_line for t in (*layer.engine_line.inputs, *layer.engine_line.outputs))
 
     # ---- the plan, made when the first layer asks for it
 
@@ -86,9 +87,6 @@ class Arithmetic:
                 self.consumers[self._class(tensor.name)].append((layer, index))
         self.running: dict[int, Combination | None] = {}
         self.bound = None if self.bindings is None else {self._class(name) for name in self.bindings}
-        self.lanes_printed = any(
-            t.lanes for layer in self.layers if layer.engine_line for t in (*layer.engine_line.inputs, *layer.engine_line.outputs)
-        )
         self.copied = {layer.outputs[0].name: layer for layer in self.layers if layer.is_reformat and len(layer.outputs) == 1}
         self.concrete: dict[str, TensorFormat] = {}
         self.added = self._added_lines()
@@ -188,7 +186,6 @@ class Arithmetic:
                     return False
                 decided = decided or layout is not None
         if layer.engine_line is not None:
-            self._prepare()
             for logged, form in zip(
                 (*layer.engine_line.inputs, *layer.engine_line.outputs), (*formats.inputs, *formats.outputs), strict=False
             ):

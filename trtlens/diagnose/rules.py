@@ -291,7 +291,8 @@ def _sparse_lost(
         ruling.summary = _race_sentence(ruling, where)
         return ruling
     # Rule 3 speaks of the combinations that sparse won: where it lost, dense is the better choice anyway.
-    won = [c for c in sparse if c not in lost]
+    gone = {id(c) for c in lost}
+    won = [c for c in sparse if id(c) not in gone]
     best = min(won, key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
     assert best.sparse is not None
     times = {round(c.winner.time_ms, 9) for c in fitting if c.winner is not None and c.winner.time_ms == c.winner.time_ms}
