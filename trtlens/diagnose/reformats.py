@@ -15,6 +15,7 @@ import numpy as np
 
 from ..parse.build_log.records import TIMED, Build
 from ..parse.formats import TensorFormat, parse_format, parse_reformat, same_memory_layout
+from ..parse.layer_names import split_profile_suffix
 from .layers import EngineLayer
 from .races import Combination, LayerRace, Races
 from .rules import Cite, Noise, Ruling, running_combinations
@@ -86,7 +87,7 @@ class Arithmetic:
             for index, tensor in enumerate(layer.inputs):
                 self.consumers[self._class(tensor.name)].append((layer, index))
         self.running: dict[int, Combination | None] = {}
-        self.bound = None if self.bindings is None else {self._class(name) for name in self.bindings}
+        self.bound = None if self.bindings is None else {split_profile_suffix(self._class(name))[0] for name in self.bindings}
         self.copied = {layer.outputs[0].name: layer for layer in self.layers if layer.is_reformat and len(layer.outputs) == 1}
         self.concrete: dict[str, TensorFormat] = {}
         self.added = self._added_lines()
@@ -266,6 +267,10 @@ class Arithmetic:
                 self._change(total, name, (now.outputs[index], target), (then.outputs[index], target), fixed)
         return total
 
+    def _is_bound(self, name: str) -> bool | None:
+        """Whether a tensor is a network input or output (of any optimization profile); None where the inputs do not list those."""
+        return None if self.bound is None else split_profile_suffix(name)[0] in self.bound
+
     def _source(self, layer: EngineLayer, index: int, name: str, now: TensorFormat) -> tuple[TensorFormat | None, bool]:
         """The format in which a tensor is made, and whether it is fixed from outside (a network input or a plugin's output).
 
@@ -273,7 +278,7 @@ class Arithmetic:
         """
         maker = self.producer.get(name)
         # Without a layer that makes it, it is the network's own, unless the inputs list the network's tensors and it is none of them.
-        fixed = (self.bound is None or name in self.bound) if maker is None else (maker[0].type or "").startswith("Plugin")
+        fixed = self._is_bound(name) is not False if maker is None else (maker[0].type or "").startswith("Plugin")
         copy = self.copied.get(layer.inputs[index].name)
         if copy is None:
             return now, fixed
@@ -291,9 +296,9 @@ class Arithmetic:
         added = self.added.get((layer.name, "Output", index))
         found: list[tuple[TensorFormat | None, bool]] = []
         # A network output may be consumed as well: then it wants its own copy beside those of the consumers.
-        if not takers or added is not None or (self.bound is not None and name in self.bound):
-            target = parse_format(added[1]) if added is not None else now if not takers or own in (self.bindings or ()) else None
-            found.append((target, self.bound is None or name in self.bound))
+        if not takers or added is not None or self._is_bound(name):
+            target = parse_format(added[1]) if added is not None else now if not takers or self._is_bound(own) else None
+            found.append((target, self._is_bound(name) is not False))
         for taker, place in takers:
             taken = taker.inputs[place].name
             form = now if taken == own else self.concrete.get(taken)
