@@ -750,3 +750,133 @@ def test_within_the_band_nothing_is_gained(tmp_path: Path) -> None:
 def test_costs_of_another_build_are_not_this_ones(tmp_path: Path) -> None:
     first = switch_log([INTO, OUT])
     assert verdict(tmp_path, first.text() + switch_log([INTO]).text()).proof != "proven"
+
+
+# ---- which pass, which list, which names
+
+CACHE = "Local timing cache in use."
+FOUND, CHOSE = "(Sparsity) Found 1 layer(s) eligible to use sparse tactics: conv1", "(Sparsity) Chose 0 layer(s) using sparse tactics: "
+USED = "Use backend strategy {} with estimated inference time (1.5) as the initial choice."
+
+
+def strategies(*passes: tuple[int, list[str]], **changes: object) -> Log:
+    """Passes as (number, lines); the engine runs DENSE."""
+    tuned = [line for number, lines in passes for line in (f"Building graph using backend strategy {number}", CACHE, *lines)]
+    return Log(tuned, [engine_line(LAYER, DENSE)], version="10.16.0", lists=[], **changes)  # type: ignore[arg-type]
+
+
+def one_race(winner: int, *times: tuple[int, float]) -> list[str]:
+    return layer(LAYER, combination(LAYER, PAIR[1], list(times), winner))
+
+
+def test_where_the_log_does_not_say_which_pass_was_used_none_proves(tmp_path: Path) -> None:
+    first, second = one_race(DENSE, (SPARSE, 0.07), (DENSE, 0.05)), one_race(DENSE_2, (SPARSE, 0.02), (DENSE_2, 0.01))
+    said = strategies((4, [*first, FOUND, CHOSE, USED.format(4)]), (3, [*second, FOUND, CHOSE, "Skip backend strategy 3since its estimated inference time (2) is not faster."]))
+    assert told(verdict(tmp_path, said)) == ("dense", "slower", "proven")
+    unsaid = strategies((4, [*first, FOUND, CHOSE]), (3, [*second, FOUND, CHOSE]))
+    assert verdict(tmp_path, unsaid).proof != "proven"
+    same = strategies((4, [*first, FOUND, CHOSE]), (3, [*first, FOUND, CHOSE]))
+    assert verdict(tmp_path, same).proof != "proven"
+    against = strategies((4, [*first, FOUND, CHOSE]), (3, [*second, FOUND, CHOSE, USED.format(3)]))
+    assert verdict(tmp_path, against).proof != "proven"  # the engine runs what the other pass chose
+
+
+def test_the_list_of_a_dropped_pass_names_nobody(tmp_path: Path) -> None:
+    race = one_race(DENSE, (SPARSE, 0.07), (DENSE, 0.05))
+    other = "(Sparsity) Found 1 layer(s) eligible to use sparse tactics: conv7"
+    dropped = "Skip backend strategy 3since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."
+    log = strategies((4, [*race, other, CHOSE, USED.format(4)]), (3, [*race, FOUND, CHOSE, dropped]))
+    found = verdict(tmp_path, log)
+    assert not (found.eligibility.value and found.eligibility.proof == "proven")
+
+
+def test_a_cut_log_with_strategies_to_come_proves_nothing(tmp_path: Path) -> None:
+    race = one_race(DENSE, (SPARSE, 0.07), (DENSE, 0.05))
+    text = strategies((4, [*race, FOUND, CHOSE])).text()
+    layers = info([info_layer(LAYER, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    cut = text[: text.index("[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information")]
+    assert verdict(tmp_path, cut, layers).proof != "proven"
+
+
+def test_hassparseweights_alone_is_no_list(tmp_path: Path) -> None:
+    found = verdict(tmp_path, dense_log(lists=[]), info([info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))
+    assert found.status == "dense" and found.proof != "proven" and found.eligibility.proof == "suggested"
+
+
+def test_absence_from_a_list_that_is_cut_or_of_a_sub_build_proves_nothing(tmp_path: Path) -> None:
+    said = {**info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "Groups": 8, "HasSparseWeights": 0}
+    log = dense_log(eligible="conv7")
+    assert told(verdict(tmp_path, log, info([said]))) == ("ineligible", "grouped", "proven")
+    text = log.text()
+    for end in ("[01/02/2030-03:04:05] [V] [TRT] (Sparsity) TRT inference", "[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information"):
+        assert verdict(tmp_path, text[: text.index(end)], info([said])).proof != "proven"
+    inside = [" (foreignNode) (Sparsity) Found 1 layer(s) eligible to use sparse tactics: Gemm_1", " (foreignNode) (Sparsity) Chose 0 layer(s) using sparse tactics: "]
+    assert verdict(tmp_path, dense_log(lists=inside, version="10.16.0"), info([said])).proof != "proven"
+
+
+def test_other_names_are_another_model(tmp_path: Path) -> None:
+    said = [info_layer(name, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for name in (LAYER, "other1", "other2")]
+    found = main(tmp_path, dense_log(), info(said))
+    assert "capture-mismatch" in {w.id for w in found.warnings}
+    assert next(item for item in found.layers if item.name == LAYER).proof != "proven"
+
+
+def test_a_kernel_whose_name_tells_nothing_is_not_dense(tmp_path: Path) -> None:
+    said = {**info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "TacticName": "my_own_kernel_v2"}
+    log = dense_log()
+    log.tuned = [line.replace(f"Tactic Name: {KERNELS[DENSE_2]} ", "") for line in log.tuned]
+    found = verdict(tmp_path, log, info([said]))
+    assert found.proof != "proven" and found.tactic.name == "my_own_kernel_v2"
+
+
+def test_a_small_number_is_no_name(tmp_path: Path) -> None:
+    """Tactic 5 of conv0 is sparse; tactic 5 of conv1 is another kernel."""
+    other = layer("conv0", combination("conv0", PAIR[1], [tactic(5, 0.03, KERNELS[SPARSE]), (DENSE, 0.05)], 5))
+    found = verdict(tmp_path, Log(other, [engine_line("conv0", 5), engine_line(LAYER, 5, "y (Half[1,64,28,28])", "z (Half[1,64,28,28])")], eligible="conv0, conv1", picked="conv0"))
+    assert found.tactic.name is None and found.status != "sparse"
+
+
+def test_a_region_in_a_log_without_standard_error(tmp_path: Path) -> None:
+    text = region_log(ROWS).text().replace("[01/02/2030-03:04:05] [W] [TRT] a warning: standard error was captured\n", "")
+    assert verdict(tmp_path, text, name=OP).proof != "proven"
+
+
+def test_many_unknown_lines_anywhere(tmp_path: Path) -> None:
+    """Only the first of them are kept: any of the others may stand in this race."""
+    log = dense_log()
+    log.tuned[:0] = layer("pool0", combination("pool0", PAIR[0], [tactic(0, 0.01, None)], 0, "CudnnPooling")) + [f"a line of no known form {n}" for n in range(250)]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+# ---- more of the arithmetic
+
+
+def test_a_cost_measured_in_the_pass_that_was_dropped_is_not_this_ones(tmp_path: Path) -> None:
+    base = switch_log([INTO])
+    kept, dropped = base.tuned, "Skip backend strategy 3since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."
+    tuned = ["Building graph using backend strategy 4", CACHE, *kept, FOUND, CHOSE, USED.format(4), "Building graph using backend strategy 3", CACHE, *OUT, *kept, FOUND, CHOSE, dropped]
+    log = Log(tuned, base.engine, version="10.16.0", lists=[])
+    found = verdict(tmp_path, log)
+    assert found.reason == "format-cost" and found.proof == "suggested"
+
+
+@pytest.mark.parametrize("formats", [f"{FLOAT} -> {FLOAT}", PAIR[0]], ids=["types", "lanes"])
+def test_types_and_lanes_of_the_engine_line_tell_combinations_apart(formats: str, tmp_path: Path) -> None:
+    log = switch_log([INTO, OUT])
+    at = next(n for n, line in enumerate(log.tuned) if line.startswith("=============== Computing costs for"))
+    log.tuned = log.tuned[: at + 1] + combination(LAYER, formats, [(DENSE_HWC, 0.02)], DENSE_HWC) + [line.replace(PAIR[0], f"{HWC8} -> {LINEAR}") for line in log.tuned[at + 1 :]]
+    found = verdict(tmp_path, log)
+    assert (found.reason, found.best_dense_ms) == ("unexplained", 0.05)
+
+
+def test_an_input_that_several_layers_write_makes_no_sum(tmp_path: Path) -> None:
+    first, one = consumer("conv2", "a (Half[1,64:8,28,28])", X)
+    second, two = consumer("conv3", "b (Half[1,64:8,28,28])", X)
+    found = verdict(tmp_path, switch_log([INTO, OUT], [*first, *second], [one, two, engine_line(LAYER, DENSE_HWC, X, Y)]))
+    assert found.proof != "proven"
+
+
+def test_a_race_of_other_tensors_makes_no_sum(tmp_path: Path) -> None:
+    """The engine's layer has an input that no combination lists."""
+    log = switch_log([INTO, OUT], engine=[engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,28,28]), r (Half[1,64:8,28,28])", Y)])
+    assert verdict(tmp_path, log).proof != "proven"
