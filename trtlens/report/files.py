@@ -44,7 +44,9 @@ def write_text(text: str, path: str | os.PathLike[str]) -> None:
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)
         Path(temporary).replace(target)
+        temporary = None
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise UsageError(f"{target}: cannot be written: {error.strerror or error}; choose a folder that exists and is writable") from error
+    finally:
+        if temporary is not None:  # an error, or Ctrl-C
+            Path(temporary).unlink(missing_ok=True)
