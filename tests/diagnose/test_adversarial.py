@@ -880,3 +880,43 @@ def test_a_race_of_other_tensors_makes_no_sum(tmp_path: Path) -> None:
     """The engine's layer has an input that no combination lists."""
     log = switch_log([INTO, OUT], engine=[engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,28,28]), r (Half[1,64:8,28,28])", Y)])
     assert verdict(tmp_path, log).proof != "proven"
+
+
+# ---- sparse runs, and was it slower?
+
+
+def pinned_log(*more: list[str]) -> Log:
+    """Sparse was chosen although a dense tactic was timed faster in the same combination."""
+    race = combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE, 0.05)], SPARSE)
+    return Log(layer(LAYER, race, *more), [engine_line(LAYER, SPARSE)], picked=LAYER)
+
+
+PINNED_INFO = info([info_layer(LAYER, SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+
+
+def test_picked_but_slower_takes_the_very_combination_and_every_name(tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, pinned_log(), PINNED_INFO)) == ("sparse", "picked-but-slower", "proven")
+    twice = combination(LAYER, PAIR[0], [(SPARSE, 0.04), (DENSE_2, 0.05)], SPARSE)
+    unnamed = combination(LAYER, PAIR[0], [(DENSE_2, 0.05), tactic(0x9999999999999999, 0.07, None)], DENSE_2)
+    for more in (twice, unnamed):
+        found = verdict(tmp_path, pinned_log(more), PINNED_INFO)
+        assert found.status == "sparse" and told(found)[1:] != ("picked-but-slower", "proven")
+    log = pinned_log()
+    log.engine.append(engine_line(LAYER, SPARSE, "x2 (Half[4,64,28,28])", "y2 (Half[4,64,28,28])"))
+    assert told(verdict(tmp_path, log))[1:] != ("picked-but-slower", "proven")
+
+
+def test_a_slower_choice_in_another_combination_is_not_what_runs(tmp_path: Path) -> None:
+    elsewhere = combination(LAYER, PAIR[0], [(SPARSE_2, 0.09), (DENSE_2, 0.05)], SPARSE_2)
+    log = Log(layer(LAYER, elsewhere, combination(LAYER, PAIR[1], [(SPARSE, 0.03), (DENSE, 0.05)], SPARSE)), [engine_line(LAYER, SPARSE)], picked=LAYER)
+    assert told(verdict(tmp_path, log, PINNED_INFO)) == ("sparse", "picked", "proven")
+
+
+def test_a_strategy_is_dropped_only_where_the_log_says_so(tmp_path: Path) -> None:
+    cut = layer(LAYER, combination(LAYER, PAIR[1], [(DENSE, 0.05), "Fast skip Tactic:0x5000000000000009 which exceed time limit during pre-run"], DENSE))
+    other = [*one_race(SPARSE, (SPARSE, 0.03), (DENSE_2, 0.06)), FOUND, "(Sparsity) Chose 1 layer(s) using sparse tactics: conv1"]
+    dropped = "Skip backend strategy 3since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."
+    said = strategies((4, [*cut, FOUND, CHOSE, USED.format(4)]), (3, [*other, dropped]))
+    assert told(verdict(tmp_path, said)) == ("dense", "backend-strategy", "proven")
+    unsaid = strategies((4, [*cut, FOUND, CHOSE, USED.format(4)]), (3, other))
+    assert verdict(tmp_path, unsaid).reason != "backend-strategy"
