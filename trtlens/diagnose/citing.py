@@ -40,12 +40,27 @@ class Citer:
         found = {number: texts[offset] for number, offset in self._offsets.items() if offset in texts}
         return {**self._known, **found}
 
-    def with_texts(self, evidence: Iterable[Evidence], texts: dict[int, str]) -> tuple[Evidence, ...]:
-        """The evidence with the lines' texts filled in, each line once."""
+    def with_texts(self, evidence: Iterable[Evidence], texts: dict[int, str], about: str = "") -> tuple[Evidence, ...]:
+        """The evidence with the lines' texts filled in, each line once. A list of thousands of names is cut around `about`, the layer's."""
         out: dict[object, Evidence] = {}
         for item in evidence:
             if isinstance(item, LineEvidence) and item.input == self.log_input:
-                out.setdefault(("line", item.line), LineEvidence(item.input, item.line, texts.get(item.line, item.text)))
+                out.setdefault(("line", item.line), LineEvidence(item.input, item.line, _around(texts.get(item.line, item.text), about)))
             else:
                 out.setdefault(item, item)
         return tuple(out.values())
+
+
+_LONGEST = 8000
+_BESIDE = 300
+
+
+def _around(text: str, about: str) -> str:
+    """The line whole up to 8,000 characters; beyond that its beginning and what stands around the name it is cited for, `…` where it was cut."""
+    if len(text) <= _LONGEST:
+        return text
+    at = text.find(about) if about else -1
+    if at < _BESIDE:
+        return text[:_LONGEST] + " …"
+    end = min(at + len(about) + _BESIDE, at + _LONGEST)
+    return f"{text[:_BESIDE]} … {text[at - _BESIDE if at - _BESIDE > _BESIDE else _BESIDE : end]}" + (" …" if end < len(text) else "")

@@ -43,7 +43,7 @@ class Judge:
     info_input: int
     check: ModelCheck | None
     distrusted: bool
-    flag_off: Line | None
+    flag_off: Line | PointerEvidence | None
     flag_off_suggested: bool
     strict_nans: bool = False
     check_input: int = -1
@@ -75,7 +75,7 @@ class Judge:
             return Judgement(Eligibility(True, "suggested", (self._pointer(layer),)), disagrees=self._unlisted(layer))
         if self.flag_off is not None:
             proof = "suggested" if self.distrusted else "proven"
-            cited = (self.cite(self.flag_off),)
+            cited = (self.flag_off if isinstance(self.flag_off, PointerEvidence) else self.cite(self.flag_off),)
             return Judgement(
                 Eligibility(False, proof, cited), "flag-off", proof, "the build did not ask for sparsity (SPARSE_WEIGHTS is off)", cited
             )

@@ -6,6 +6,7 @@ the race; eligibility comes from eligibility.py, reasons from rules.py.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -300,8 +301,17 @@ class _Diagnosing:
         loose = frozenset(node for name in matches.unmatched for node in _nodes_of(split_profile_suffix(name)[0]))
         return Judge(
             listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
-            self.distrusted, self.around.flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose,
+            self.distrusted, self._flag_off(), off_suggested, self.around.strict_nans, self.capture.check_input, loose,
         )  # fmt: skip
+
+    def _flag_off(self) -> Line | PointerEvidence | None:
+        """Where it is said that the build did not ask for sparsity: the log's option block, else the capture's manifest."""
+        if self.around.flag_off is not None:
+            return self.around.flag_off
+        options = (self.capture.manifest or {}).get("options")
+        if isinstance(options, dict) and options.get("sparsity") == "disable":
+            return PointerEvidence(self.capture.manifest_input, "/options/sparsity", '"sparsity": "disable"')
+        return None
 
     def _circumstances(self) -> Circumstances:
         build, log, listing = self.build, self.capture.log, self.listing
@@ -707,8 +717,8 @@ class _Diagnosing:
     def _with_texts(self, verdict: LayerVerdict, texts: dict[int, str]) -> LayerVerdict:
         if not verdict.evidence and not verdict.eligibility.evidence:
             return verdict
-        eligibility = replace(verdict.eligibility, evidence=self.citer.with_texts(verdict.eligibility.evidence, texts))
-        return replace(verdict, evidence=self.citer.with_texts(verdict.evidence, texts), eligibility=eligibility)
+        eligibility = replace(verdict.eligibility, evidence=self.citer.with_texts(verdict.eligibility.evidence, texts, verdict.name))
+        return replace(verdict, evidence=self.citer.with_texts(verdict.evidence, texts, verdict.name), eligibility=eligibility)
 
     # ---- totals
 
@@ -717,7 +727,7 @@ class _Diagnosing:
         known = [v.eligibility.value for v in verdicts if v.eligibility.value is not None]
         names = self.listing.names if self.listing is not None else None
         engine = {layer.name for layer in self.layers if not layer.listed_only}
-        unmatched = len([n for n in matches.unmatched if n not in engine]) if names is not None else None
+        unmatched = len([n for n in matches.unmatched if n not in engine]) if names is not None and engine else None
         spent = [v.time_ms for v in fallback if v.time_ms is not None]
         gain = [
             v.best_dense_ms - v.best_sparse_ms
@@ -758,10 +768,12 @@ def _format_text(tensor: TensorInfo) -> str:
 
 
 def _number(text: str | None) -> float | None:
+    """A finite number; None for anything else, `nan` among it."""
     try:
-        return float(text) if text else None
+        value = float(text) if text else math.nan
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
 __all__ = ["BuildLog", "Combination", "Environment", "Line", "Options", "diagnose", "explain", "is_sparse"]

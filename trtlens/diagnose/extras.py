@@ -109,7 +109,7 @@ def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | 
     """Everything beyond the verdicts, for the main build of one capture."""
     main = diagnosis.main
     build = log_build(capture, diagnosis.main_build) if diagnosis.main_build is not None else None
-    around = surroundings(build, capture.manifest)
+    around = surroundings(build, capture.manifest, capture.metadata)
     found: dict[str, tuple[Race, ...]] = {}
     beside: dict[str, tuple[ReformatCost, ...]] = {}
     ceilings: dict[str, Ceiling] = {}

@@ -72,8 +72,20 @@ def load_captures(paths: Sequence[str], progress: Progress | None = None) -> lis
     folders: list[str] = []
     for path in paths:
         (folders if path != "-" and (Path(path).is_dir() or _is_tar(path)) else loose).append(path)
+    if len(folders) == 1 and loose and all(_is_model(path) for path in loose):
+        capture = _load_folder(folders[0], progress)  # the model that this capture was built from
+        for path in loose:
+            attach_model(capture, path)
+        return [capture]
     captures = [_load_files("", loose, progress)] if loose else []
     return [*captures, *(_load_folder(folder, progress) for folder in folders)]
+
+
+def _is_model(path: str) -> bool:
+    try:
+        return path != "-" and detect(TextSource(path)) == "onnx"
+    except InputError:
+        return False  # said when it is read
 
 
 def _is_tar(path: str) -> bool:

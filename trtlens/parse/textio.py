@@ -7,7 +7,6 @@ Next: build_log/ reads the blocks, detect.py the head. UTF-16 with a BOM (PowerS
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
 import io
 import stat
@@ -16,7 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..errors import InputError
 
@@ -73,7 +72,7 @@ class TextSource:
         """Spool what can be read only once; its size. A pipe that never ends is refused where a packed file would be."""
         self._spool = tempfile.TemporaryFile(prefix="trtlens-")  # noqa: SIM115 - lives as long as the source
         size = 0
-        while chunk := stream.read(BLOCK_BYTES):
+        for chunk in _as_it_comes(stream):
             size += len(chunk)
             if size > UNPACKED_LIMIT:
                 raise InputError(self.path, f"is longer than {UNPACKED_LIMIT / (1 << 30):g} GiB", todo="pass the part you need")
@@ -97,7 +96,7 @@ class TextSource:
 
     def _open_unpacked(self, raw: IO[bytes]) -> IO[bytes]:
         if self.packing == "gzip":
-            return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+            return _Gunzip(raw)  # type: ignore[return-value]
         if self.packing == "zstd":
             import zstandard
 
@@ -209,7 +208,7 @@ class TextSource:
             parts.append(block)
         return b"".join(parts).decode("utf-8", "backslashreplace")
 
-    def lines_at(self, offsets: Sequence[int], limit: int = 4000) -> dict[int, str]:
+    def lines_at(self, offsets: Sequence[int], limit: int = 1 << 20) -> dict[int, str]:
         """The lines that start at `offsets` (as `blocks` counts them), without their line ends, cut to `limit` bytes."""
         wanted = sorted(set(offsets))
         found: dict[int, str] = {}
@@ -276,8 +275,76 @@ def _zstd_is_whole(raw: IO[bytes]) -> bool:
     return at == size
 
 
+def _as_it_comes(stream: IO[bytes]) -> Iterator[bytes]:
+    """What a pipe holds, until it is closed. Waits half a second at a time: a signal that the kernel gives to a thread of numpy does not end a blocked read."""
+    import select
+
+    poll = None
+    if hasattr(select, "poll"):
+        try:
+            number = stream.fileno()
+        except (OSError, ValueError):
+            pass  # a stream in memory
+        else:
+            poll = select.poll()
+            poll.register(number, select.POLLIN)
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    while True:
+        while poll is not None and not poll.poll(500):
+            pass
+        chunk = read(BLOCK_BYTES)
+        if not chunk:
+            return
+        yield chunk
+
+
 def _one_line(data: bytes) -> str:
     return data.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8", "backslashreplace")
+
+
+class _Gunzip(io.RawIOBase):
+    """A gzip stream that gives what a cut file held before it complains: `gzip.GzipFile` throws the last block away."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._member: Any = None
+        self._left = b""
+        self._begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes, fewer where the stream ends; EOFError once a cut stream has given all, zlib.error or OSError for damage."""
+        parts: list[bytes] = []
+        missing = size if size >= 0 else 1 << 62
+        while missing > 0:
+            if not self._left:
+                self._left = self._raw.read(1 << 18)
+            if self._member is None:
+                if not self._left.strip(b"\0"):
+                    self._left = b""  # zero padding after the last member is allowed
+                    break
+                if self._begun and not self._left.startswith(_GZIP[: len(self._left)]):
+                    raise OSError("bytes that are no gzip follow the stream")
+                self._member, self._begun = zlib.decompressobj(wbits=31), True
+            try:
+                piece = self._member.decompress(self._left, missing)
+            except zlib.error:
+                if parts:
+                    break  # what came before the damage first; the next call meets it again
+                raise
+            at_end = not self._left
+            self._left = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            parts.append(piece)
+            missing -= len(piece)
+            if self._member.eof:
+                self._member = None
+            elif at_end and not piece:
+                if parts and any(parts):
+                    break
+                raise EOFError("it ends before its end mark")
+        return b"".join(parts)
 
 
 class _Counting(io.RawIOBase):
