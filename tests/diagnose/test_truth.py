@@ -13,7 +13,7 @@ from tests.synthetic.truth import Capture, Switches, make_capture
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis, LayerVerdict
 
-SEEDS = range(0, 700)
+SEEDS = range(700)
 
 
 def write(capture: Capture, folder: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """`Layer(…): …` lines of every era, names that look like syntax, cut lines, and every such line of real logs."""
 
-# ruff: noqa: E501 (log lines are kept whole)
+
 
 from __future__ import annotations
 
