@@ -1,0 +1,92 @@
+"""Every condition that guards a `proven` is needed: with it dropped, a capture that is right without the change comes out wrong.
+
+In: mutants.json (which snippet of which module, and what catches it), the synthetic captures, the hand-made ones of test_adversarial.py. Out: a failure
+for each mutant that nothing catches, and for each snippet that no longer stands in the code: then the condition has moved, and its mutant must follow.
+A catcher is a hand-made test by name, or (seed, switches) of a synthetic capture; an exception is a catch, too, as a user would see it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import trtlens.diagnose.explain as unchanged
+from tests.diagnose import test_adversarial
+from tests.diagnose.mutate import changed_source, mutated
+from tests.diagnose.test_truth import defects, write
+from tests.synthetic.truth import Capture, Switches, make_capture
+from trtlens.diagnose import load
+
+MUTANTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "mutants.json").read_text(encoding="utf-8"))
+
+
+@cache
+def capture(seed: int, switches: tuple[str, ...]) -> Capture:
+    return make_capture(seed, None, Switches(), **dict.fromkeys(switches, True)) if switches else make_capture(seed)
+
+
+def wrong(made: Capture, explained: ModuleType, inputs: load.Capture) -> list[str]:
+    """What an unmutated trtlens never says of this capture."""
+    build = explained.diagnose(inputs, explained.Options()).main
+    found = defects(made, build)
+    for layer in build.layers:
+        truth = made.truth.get(layer.name)
+        if truth is not None and truth.unacceptable(layer.status, layer.reason):
+            found.append(f"{layer.name}: {layer.status}/{layer.reason} is no answer")
+    return found + [f"warning {lost} is lost" for lost in made.warnings - {w.id for w in build.warnings}]
+
+
+def parameters(test: Any) -> Iterator[dict[str, Any]]:
+    """Each set of arguments that pytest would call the test with."""
+    marks = [mark.args[:2] for mark in getattr(test, "pytestmark", ()) if mark.name == "parametrize"]
+    for values in product(*(mark[1] for mark in marks)):
+        found: dict[str, Any] = {}
+        for (names, _), value in zip(marks, values, strict=True):
+            found.update({names: value} if isinstance(names, str) else zip(names, value, strict=True))
+        yield found
+
+
+def caught_by_hand(name: str, explained: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr(test_adversarial, "explain", explained.explain)
+    test = getattr(test_adversarial, name)
+    for number, arguments in enumerate(parameters(test)):
+        place = folder / f"{name}{number}"
+        place.mkdir()
+        try:
+            test(**arguments, **({"tmp_path": place} if "tmp_path" in inspect.signature(test).parameters else {}))
+        except Exception:  # whatever a user would see: a wrong verdict or a crash
+            return True
+    return False
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[f"{m['module']}: {m['drops']}" for m in MUTANTS])
+def test_a_dropped_condition_is_noticed(mutant: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    caught = False
+    for catcher in mutant["caught_by"]:
+        if isinstance(catcher, str):
+            with mutated(mutant["module"], mutant["old"], mutant["new"]) as explained:
+                caught = caught_by_hand(catcher, explained, tmp_path, monkeypatch)
+        else:
+            made = capture(catcher[0], tuple(catcher[1]))
+            inputs = load.load_captures(write(made, tmp_path))[0]
+            assert wrong(made, unchanged, inputs) == []
+            with mutated(mutant["module"], mutant["old"], mutant["new"]) as explained:
+                try:
+                    caught = bool(wrong(made, explained, inputs))
+                except Exception:
+                    caught = True
+    assert caught, f"nothing notices that this condition is gone: {mutant['drops']}"
+
+
+def test_a_snippet_that_is_gone_or_repeated_fails_loudly() -> None:
+    for snippet in ("no such line in this module", "return"):
+        with pytest.raises(AssertionError, match="not once"):
+            changed_source("rules", snippet, "")
