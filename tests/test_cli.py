@@ -187,3 +187,9 @@ def test_inputs_behind_a_url(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     missing = run("explain", (tmp_path / "nothing.json").as_uri())
     assert missing.returncode == 2 and len(missing.stderr.strip().splitlines()) == 1
+
+
+def test_the_files_of_one_capture_are_one_capture_with_tables_too(tmp_path: Path) -> None:
+    done = run("explain", *FILES, "--tables", str(tmp_path / "t"), "--json", str(tmp_path / "r.json"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "t" / "tactics.parquet").is_file() and len(json.loads((tmp_path / "r.json").read_text())["captures"]) == 1

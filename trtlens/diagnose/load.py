@@ -68,10 +68,8 @@ def load_captures(paths: Sequence[str], progress: Progress | None = None) -> lis
     """
     if not paths:
         raise UsageError("no input: name a layer-info file, a timing profile, a build log or a capture folder")
-    loose: list[str] = []
-    folders: list[str] = []
-    for path in paths:
-        (folders if path != "-" and (Path(path).is_dir() or _is_tar(path)) else loose).append(path)
+    loose = loose_files(paths)
+    folders = [path for path in paths if path not in loose]
     if len(folders) == 1 and loose and all(_is_model(path) for path in loose):
         capture = _load_folder(folders[0], progress)  # the model that this capture was built from
         for path in loose:
@@ -83,9 +81,14 @@ def load_captures(paths: Sequence[str], progress: Progress | None = None) -> lis
 
 def _is_model(path: str) -> bool:
     try:
-        return path != "-" and detect(TextSource(path)) == "onnx"
+        return path != "-" and Path(path).is_file() and detect(TextSource(path)) == "onnx"
     except InputError:
         return False  # said when it is read
+
+
+def loose_files(paths: Sequence[str]) -> list[str]:
+    """Those of `paths` that are neither capture folders nor archives: together they are the parts of one capture."""
+    return [path for path in paths if path == "-" or not (Path(path).is_dir() or _is_tar(path))]
 
 
 def _is_tar(path: str) -> bool:
