@@ -717,8 +717,10 @@ def test_where_dense_won_the_sparse_time_is_no_rival(tmp_path: Path) -> None:
 def test_sparse_won_what_runs_and_the_layer_info_names_a_dense_kernel(tmp_path: Path) -> None:
     log = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.03), (DENSE, 0.05)], SPARSE)), [engine_line(LAYER, SPARSE)], picked=LAYER)
     said = {**info_layer(LAYER, SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "TacticName": KERNELS[DENSE]}
-    found = verdict(tmp_path, log, info([said]))
+    build = main(tmp_path, log, info([said]))
+    found = next(item for item in build.layers if item.name == LAYER)
     assert found.reason == "unexplained" and found.proof != "proven" and "won the very combination" in found.summary
+    assert "capture-mismatch" in {w.id for w in build.warnings}
 
 
 def test_an_unnamed_tactic_below_the_running_one_leaves_the_sum_open(tmp_path: Path) -> None:

@@ -571,6 +571,9 @@ class _Diagnosing:
         if ruling.reason in ("twin-layer", "not-captured") and self.twins is not None and self.circumstances.has_timings:
             inherited = self.twins.inherit(layer, self.circumstances, self.arithmetic)
             ruling = inherited if inherited is not None else ruling
+        if ruling.contradiction:
+            places = tuple(self.citer.place(line, offset) for line, offset in ruling.cites)
+            self.warnings.append(Warning("capture-mismatch", f"{layer.name}: {ruling.summary}", places))
         strategy = self._other_strategy(layer, ruling)
         ruling = strategy if strategy is not None else ruling
         proof = weaker(ruling.proof, judgement.eligibility.proof)

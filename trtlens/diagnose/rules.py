@@ -48,6 +48,8 @@ class Ruling:
     inherited_from: str | None = None
     gain_ms: float | None = None
     missing: tuple[str, ...] = ()
+    contradiction: bool = False
+    """Log and engine contradict each other (rule 5): the capture is not of one build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +306,7 @@ def _sparse_lost(
             "unknown",
             "a sparse tactic won the very combination that runs, yet the engine runs another: log and engine do not fit together",
         )
-        ruling.cites = _entry_cites(won_here[0].sparse, won_here[0].dense)
+        ruling.cites, ruling.contradiction = _entry_cites(won_here[0].sparse, won_here[0].dense), True
         return ruling
     if current is None:
         return Ruling(
