@@ -165,17 +165,19 @@ def detect(data: bytes) -> None:
 
 
 def explain(data: bytes) -> None:
-    """The whole way of a capture, from its texts (log, layer info, timing profile, … whatever of them there is) to JSON, terminal and page."""
+    """The whole way of a capture, from its texts (log, layer info, timing profile, … whatever of them there is) to JSON, terminal, page and tables."""
     import io
 
     from rich.console import Console
 
     from trtlens.diagnose.explain import Options
+    from trtlens.diagnose.frames import Frames
     from trtlens.diagnose.session import Session
     from trtlens.report.html import render_html
     from trtlens.report.json_report import to_dict, validate
     from trtlens.report.markdown import render_markdown
     from trtlens.report.terminal import render
+    from trtlens.tables import TABLES
 
     paths = [_file(part, f"part{number}") for number, part in enumerate(data.split(SEPARATOR)[:4]) if part]
     session = Session(paths, Options())
@@ -183,6 +185,10 @@ def explain(data: bytes) -> None:
     render(session.diagnosis, Console(file=io.StringIO(), width=100))
     render_markdown(session.diagnosis)
     render_html(session.diagnosis, session.extras())
+    frames = Frames(session)
+    for name in TABLES:
+        for _ in frames.batches(name):
+            pass
 
 
 TARGETS: dict[str, Target] = {

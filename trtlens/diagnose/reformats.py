@@ -21,7 +21,7 @@ from .races import Combination, LayerRace, Races
 from .rules import Cite, Noise, Ruling, running_combinations
 
 _ADDED = re.compile(
-    r"Adding reformat layer: Reformatted (?P<side>Input|Output) Tensor (?P<index>\d+) to (?P<layer>.*) \((?P<tensor>[^()]*(?:\([^()]*\)[^()]*)*)\) from (?P<a>.*) to (?P<b>.*)$"
+    r"Adding reformat layer: Reformatted (?P<side>Input|Output) Tensor (?P<index>\d{1,9}) to (?P<layer>.*) \((?P<tensor>[^()]*(?:\([^()]*\)[^()]*)*)\) from (?P<a>.*) to (?P<b>.*)$"
 )
 _OPTIMIZER = re.compile(r"Optimizer Reformat\((?P<a>.*) -> (?P<b>.*)\)$")
 

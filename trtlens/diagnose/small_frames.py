@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 _TENSOR = re.compile(r"\[(?P<name>.*?) -> \((?P<shape>[-\d, ]*)\)\[(?P<type>[A-Z0-9_]+)\]\]")
-_KERNEL_WORD = re.compile(r"(?P<key>kernel|strides|dilations|numOutputs): (?:\((?P<sizes>[\d, ]+)\)|(?P<number>\d+))")
+_KERNEL_WORD = re.compile(r"(?P<key>kernel|strides|dilations|numOutputs): (?:\((?P<sizes>[\d, ]+)\)|(?P<number>\d{1,18}))")
+_SIZE = re.compile(r"-?\d{1,18}")
 
 
 def _each(session: Session) -> Iterator[tuple[str, Capture, CaptureDiagnosis]]:
@@ -99,7 +100,7 @@ def _tensors(text: str | None) -> list[tuple[str, tuple[int, ...], str]]:
     """`[x -> (1, 3)[FLOAT]], [y -> ()[INT32]]` → names, shapes, types."""
     found = []
     for match in _TENSOR.finditer(text or ""):
-        sizes = tuple(int(size) for size in match["shape"].replace(" ", "").split(",") if size.lstrip("-").isdigit() and len(size) < 19)
+        sizes = tuple(int(size) for size in match["shape"].replace(" ", "").split(",") if _SIZE.fullmatch(size))
         found.append((match["name"], sizes, match["type"]))
     return found
 
