@@ -18,7 +18,10 @@ def write_text(text: str, path: str | os.PathLike[str]) -> None:
 
     Raises UsageError where the folder is missing or not writable. Lone surrogates, which UTF-8 cannot hold, become U+FFFD.
     """
-    data = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8")
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError:  # a report of 50,000 layers is 100 MB: copied thrice only where it must be
+        data = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8")
     if os.fspath(path) == "-":
         stream = getattr(sys.stdout, "buffer", None)
         if stream is None:
