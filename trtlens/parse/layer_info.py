@@ -91,6 +91,8 @@ def parse_embedded_layer_info(lines: Iterable[tuple[int, str]]) -> list[Embedded
             try:
                 engine = parse_layer_info(block.json_text, f"line {block.first_line}")
                 engine = replace(engine, dialect="log-json")
+                if not engine.layers and not engine.notes:
+                    engine = replace(engine, notes=(Note(f"line {block.first_line}", "the list of layers is empty"),))
             except InputError as error:
                 engine = EngineInfo((), False, (), "log-json", notes=(Note(f"line {block.first_line}", error.what),))
         else:
