@@ -191,6 +191,10 @@ const trtlens = (() => {
   function figures(pairs) {
     return make("dl", { class: "figures" }, ...pairs.flatMap(([label, value]) => [make("dt", {}, label), make("dd", {}, value)]));
   }
+  function times(ratio) {
+    return ratio === null || ratio === undefined ? "?" : `${ratio.toFixed(2)}×`;
+  }
+
   function detail(layer) {
     const left = [], right = [];
     const part = (side, title, node) => side.push(make("h3", {}, title), node);
@@ -209,7 +213,7 @@ const trtlens = (() => {
     if (layer.outputs) facts.push(["outputs", layer.outputs.join("; ")]);
     if (layer.profile !== undefined) facts.push(["optimization profile", String(layer.profile)]);
     if (layer.nodes) facts.push(["ONNX nodes", layer.nodes.join(", ")]);
-    if (layer.ceiling) facts.push(["ceiling", `ideal ratio ${layer.ceiling[0] ?? "?"}, bound ${layer.ceiling[1] ?? "?"}`]);
+    if (layer.ceiling) facts.push(["ceiling", `ideal kernels: ${times(layer.ceiling[0])}; at most ${times(layer.ceiling[1])} faster than the dense kernel that runs`]);
     part(right, "Layer", figures(facts));
     if (layer.samples) part(right, `Profile samples (${layer.samples.length})`, samples(layer.samples));
     if (layer.reformats) part(right, "Reformats beside it", list(layer.reformats.map(([tensor, from, to, time, line]) => `${tensor}: ${from} → ${to}, ${time === 0 ? "free" : ms(time) + " ms"}${line ? `, line ${line}` : ""}`)));
@@ -244,7 +248,7 @@ const trtlens = (() => {
           make("code", {}, (sparse === null ? "" : sparse ? "sparse " : "dense ") + (app.data.pool[index][0] || "(no name)"))), make("td", {}, make("code", {}, app.data.pool[index][1])), make("td", { class: "number" }, ms(time)), make("td", { class: "number" }, line ? String(line) : "")))));
       const omitted = race.omitted ? `, ${race.omitted} slower not shown (see the tables)` : "";
       return make("div", {}, make("div", {}, make("code", {}, race.combination), race.runs ? " (runs in the engine)" : ""), plot,
-        make("details", {}, make("summary", {}, `${race.tactics.length} tactics${omitted}`), table));
+        make("details", {}, make("summary", {}, `${race.tactics.length} ${race.tactics.length === 1 ? "tactic" : "tactics"}${omitted}`), table));
     });
   }
   function samples(values) {
