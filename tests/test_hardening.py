@@ -22,7 +22,8 @@ import zstandard
 from tests.onnx_builder import conv, save, tensor, two_four
 from tests.small_log import layer_info_text, log_text
 from trtlens.capture import folder as capture_folder
-from trtlens.errors import InputError
+from trtlens.commands.clashes import refuse_clashes
+from trtlens.errors import InputError, UsageError
 from trtlens.parse import textio
 from trtlens.parse.layer_info import parse_layer_info
 from trtlens.parse.textio import TextSource
@@ -68,7 +69,7 @@ def small_disk(folder: Path, size: str = "64k") -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("option", ["--html", "--json", "--markdown", "--junit", "--sarif"])
+@pytest.mark.parametrize("option", ["--html", "--sarif"])
 def test_a_report_that_does_not_fit_leaves_nothing(tmp_path: Path, log: Path, option: str) -> None:
     with small_disk(tmp_path / "disk", "4k") as disk:
         (disk / "filler").write_bytes(b"x" * 4096)
@@ -98,14 +99,14 @@ def test_a_pipe_that_cannot_be_kept_for_room_says_so(tmp_path: Path) -> None:
 
 @POSIX
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("more", [(), ("--json", "-"), ("--markdown", "-")])
+@pytest.mark.parametrize("more", [(), ("--json", "-")])
 def test_standard_output_that_is_full_is_no_success(log: Path, more: tuple[str, ...]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*RUN, "explain", str(log), *more], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2 and "No space left" in done.stderr and "Traceback" not in done.stderr and "Exception" not in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--html", "--json", "--markdown", "--junit", "--sarif", "--tables"])
+@pytest.mark.parametrize("option", ["--json", "--junit", "--tables"])
 def test_where_nothing_may_be_written_is_said(tmp_path: Path, log: Path, option: str) -> None:
     (tmp_path / "file").write_text("")
     refused(trtlens("explain", log, option, tmp_path / "file" / "report"), "file")
@@ -142,12 +143,24 @@ def test_what_may_not_be_read_is_said(tmp_path: Path, log: Path, kind: str) -> N
 # Names that clash
 
 
-@pytest.mark.parametrize("option", ["--html", "--json", "--markdown", "--junit", "--sarif"])
+@pytest.mark.parametrize("option", ["html", "json", "markdown", "junit", "sarif"])
 def test_an_output_does_not_take_the_place_of_an_input(tmp_path: Path, log: Path, option: str) -> None:
-    refused(trtlens("explain", log, option, tmp_path / "." / "build.log"), option, "input")
     (tmp_path / "link").symlink_to(log)
-    refused(trtlens("explain", log, option, tmp_path / "link"), option, "input")
-    refused(trtlens("explain", tmp_path, option, log), option, "capture")
+    for inputs, output, said in (
+        ({"files": [str(log)]}, str(tmp_path / "." / "build.log"), "input"),
+        ({"files": [str(log)]}, str(tmp_path / "link"), "input"),
+        ({"files": ["-"], "baseline": str(log)}, str(log), "input"),
+        ({"model": str(log)}, str(log), "input"),
+        ({"files": [str(tmp_path)]}, str(log), "capture"),
+        ({"files": [str(tmp_path)]}, str(tmp_path / "build.log.zst"), "capture"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            refuse_clashes({**inputs, option: output})
+    refuse_clashes({"files": [str(tmp_path)], option: str(tmp_path / "report"), "tables": str(tmp_path)})
+
+
+def test_a_clash_ends_the_command_before_anything_is_written(log: Path) -> None:
+    refused(trtlens("explain", log, "--html", log), "--html", "input")
     assert log.read_text() == log_text()
 
 
