@@ -853,6 +853,17 @@ def test_many_unknown_lines_anywhere(tmp_path: Path) -> None:
 # ---- more of the arithmetic
 
 
+def test_a_log_that_ends_among_the_engines_layers_may_hide_a_copy(tmp_path: Path) -> None:
+    """The copy of an output stands after its layer: where the log ends there, nobody knows of it."""
+    won = Log(
+        layer(LAYER, combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)), [engine_line(LAYER, DENSE)]
+    )  # fmt: skip
+    for log in (won, switch_log([INTO, OUT])):
+        text = log.text()
+        assert verdict(tmp_path, text).proof == "proven"
+        assert verdict(tmp_path, text[: text.index("[01/02/2030-03:04:09]")]).proof != "proven"
+
+
 def test_a_cost_measured_in_the_pass_that_was_dropped_is_not_this_ones(tmp_path: Path) -> None:
     base = switch_log([INTO])
     kept, dropped = base.tuned, "Skip backend strategy 3since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."

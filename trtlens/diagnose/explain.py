@@ -338,7 +338,7 @@ class _Diagnosing:
             cache_loaded=build is not None and (build.loaded_cache_entries or 0) > 0, out_of_memory=(oom.line, oom.offset) if oom is not None else None,
             capability_cite=(self.around.capability_line.line, self.around.capability_line.offset) if self.around.capability_line is not None else None,
             engine_printed=bool(build is not None and build.engine_layers), no_reformats=self._no_reformats,
-            fits=self.arithmetic.fits if self.arithmetic is not None else lambda _, __: None,
+            fits=self.arithmetic.fits if self.arithmetic is not None else lambda _, __: None, plan_whole=self._plan_whole(),
         )  # fmt: skip
 
     def _line_offset(self, line: int) -> tuple[int, int]:
@@ -348,6 +348,13 @@ class _Diagnosing:
         lines = c["line"]
         at = bisect.bisect_left(lines, line)
         return line, c["offset"][at] if at < len(lines) and lines[at] == line else -1
+
+    def _plan_whole(self) -> bool:
+        """Whether every layer of the engine is known: from layer info, or from a log that goes on after its engine's last line."""
+        if self.capture.engine is not None or self.build is None or self.capture.log is None:
+            return True
+        printed = self.build.engine_layers
+        return bool(self.build.layer_infos) or (bool(printed) and printed[-1].line < self.capture.log.lines)
 
     def _no_reformats(self, layer: EngineLayer) -> bool:
         """Whether no reformat stands next to the layer in the plan."""

@@ -72,6 +72,8 @@ class Circumstances:
     no_reformats: Callable[[EngineLayer], bool] = lambda _: False
     fits: Callable[[EngineLayer, Combination], bool | None] = lambda _, __: None
     """Whether a combination's formats are those that the layer has in the engine; None where the inputs do not say."""
+    plan_whole: bool = True
+    """All layers of the engine are known: the log does not end among them, where reformats and consumers could be missing."""
 
 
 def decide(
@@ -315,7 +317,7 @@ def _sparse_lost(
         )  # fmt: skip
     margin = _ratio(best.sparse, current) - 1.0
     if margin >= 0:
-        sure = whole and len(running) == 1 and bool(fitting) and around.no_reformats(layer) and not _skipped_sparse(race)
+        sure = whole and len(running) == 1 and bool(fitting) and around.plan_whole and around.no_reformats(layer) and not _skipped_sparse(race)
         ruling = _compare("slower", current, best.sparse, margin, around.noise, race, _proof(sure))
         ruling.summary = _race_sentence(ruling, "any format") + "; the dense tactic that runs is in another format than the sparse one"
         return ruling
@@ -334,7 +336,7 @@ def _sparse_lost(
         found.dense_ms, found.sparse_ms, found.margin = current.time_ms, best.sparse.time_ms, margin
         found.gain_ms = current.time_ms - best.sparse.time_ms
         found.stability = found.stability or _stability(margin, around.noise.band(current.time_ms, race.repeat_spread))
-        if found.proof == "proven" and not (whole and not _skipped_sparse(race) and not _unnamed_below(race, current.time_ms)):
+        if found.proof == "proven" and not (whole and around.plan_whole and not _skipped_sparse(race) and not _unnamed_below(race, current.time_ms)):
             found.proof = "suggested"
         return found
     ruling = _compare("unexplained", current, best.sparse, margin, around.noise, race, "unknown")
