@@ -218,8 +218,9 @@ def _from_sqlite(path: str) -> tuple[list[KernelRun], list[Note]]:
         calls = iter(range(_SQLITE_STEPS // 1_000_000))
         connection.set_progress_handler(lambda: int(next(calls, None) is None), 1_000_000)
         return _read_tables(connection, path)
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # sqlite3 decodes names of columns and its own messages itself
-        raise InputError(path, f"the SQLite export is damaged or of another kind ({error})", todo=_TODO) from None
+    except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
+        # Names of columns are decoded by sqlite3 itself; a damaged length makes it ask for more memory than there is.
+        raise InputError(path, f"the SQLite export is damaged or of another kind ({error or 'impossible sizes'})", todo=_TODO) from None
     finally:
         connection.close()
 
