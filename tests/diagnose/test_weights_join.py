@@ -11,6 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import LayerVerdict, TensorEvidence
+from trtlens.diagnose.session import Session
+from trtlens.report.html import render_html
 
 DENSE_KERNEL = "sm80_xmma_fprop_implicit_gemm_f16f16_f16f16_f16_nhwckrsc_nhwc_tilesize64x64x32_stage3_warpsize2x2x1_g1_tensor16x8x16_t1r3s3"
 
@@ -104,3 +106,12 @@ def test_weights_that_qualify_and_are_not_listed_are_not_called_proven_ineligibl
 def test_without_a_log_the_weights_only_suggest(tmp_path: Path, eligible: str) -> None:
     verdict = verdicts(tmp_path, eligible)["Conv_0"]
     assert verdict.eligibility.proof == "proven" and verdict.eligibility.value is (eligible != "")
+
+
+def test_the_report_shows_the_weights_of_a_layer(tmp_path: Path) -> None:
+    model(tmp_path / "m.onnx")
+    log(tmp_path / "b.log", "Conv_0")
+    session = Session([str(tmp_path / "b.log"), str(tmp_path / "m.onnx")])
+    extras = session.extras()
+    assert extras is not None and "1 of 576 groups violate" in extras.weights["Conv_1"][0]
+    assert "1 of 576 groups violate" in render_html(session.diagnosis, extras, pictures=False)

@@ -103,6 +103,8 @@ class ReportExtras:
     samples_ms: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
     experiments: tuple[Experiment, ...] = ()
+    weights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the 2:4 check of the ONNX model says about each layer's weights, a line a weight."""
 
 
 def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | None, options: Options) -> ReportExtras:
@@ -127,8 +129,21 @@ def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | 
                 ceilings.setdefault(verdict.name, ceiling)
     return ReportExtras(
         model=around.model, date=_date(capture), options=_options(build, capture), noise_ratio=options.noise.ratio, noise_ms=options.noise.time_ms,
+        weights=_weights(capture, main.layers if main is not None else ()),
         races=found, reformats=beside, ceilings=ceilings, samples_ms=_samples(capture, {v.name for v in main.layers} if main is not None else set()),
     )  # fmt: skip
+
+
+def _weights(capture: Capture, verdicts: Iterable[LayerVerdict]) -> dict[str, tuple[str, ...]]:
+    """The weight check, joined by ONNX nodes; empty without the model."""
+    if capture.check is None:
+        return {}
+    by_node: dict[str, list[str]] = {}
+    for check in capture.check.weights:
+        shape = "x".join(map(str, check.shape)) if check.shape else "?"
+        by_node.setdefault(check.name, []).append(f"{check.weight} ({check.dtype or '?'} {shape}): {check.summary}")
+    found = {verdict.name: tuple(line for node in verdict.onnx_nodes for line in by_node.get(node, ())) for verdict in verdicts}
+    return {name: lines for name, lines in found.items() if lines}
 
 
 _SAMPLES_PER_LAYER = 400

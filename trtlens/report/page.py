@@ -233,6 +233,8 @@ def _extras(name: str, extras: ReportExtras, pool: dict[tuple[str, str], int], k
     if samples:
         step = max(len(samples) / _SAMPLES, 1)
         out["samples"] = [float(f"{samples[int(index * step)]:.5g}") for index in range(int(len(samples) / step))]
+    if extras.weights.get(name):
+        out["weights"] = [visible(line, 400) for line in extras.weights[name][:8]]
     ceiling = extras.ceilings.get(name)
     if ceiling is not None:
         out["ceiling"] = [_finite(ceiling.ideal_ratio), _finite(ceiling.bound_ratio)]

@@ -209,6 +209,7 @@ class Redactor:
             },
             samples_ms={self.text(name): samples for name, samples in extras.samples_ms.items()},
             ceilings={self.text(name): ceiling for name, ceiling in extras.ceilings.items()},
+            weights={self.text(name): tuple(map(self.text, lines)) for name, lines in extras.weights.items()},
             experiments=tuple(replace(one, title=self.text(one.title), lines=tuple(map(self.text, one.lines))) for one in extras.experiments),
         )
 

@@ -215,6 +215,7 @@ const trtlens = (() => {
     if (layer.nodes) facts.push(["ONNX nodes", layer.nodes.join(", ")]);
     if (layer.ceiling) facts.push(["ceiling", `ideal kernels: ${times(layer.ceiling[0])}; at most ${times(layer.ceiling[1])} faster than the dense kernel that runs`]);
     part(right, "Layer", figures(facts));
+    if (layer.weights) part(right, "Weights", list(layer.weights));
     if (layer.samples) part(right, `Profile samples (${layer.samples.length})`, samples(layer.samples));
     if (layer.reformats) part(right, "Reformats beside it", list(layer.reformats.map(([tensor, from, to, time, line]) => `${tensor}: ${from} → ${to}, ${time === 0 ? "free" : ms(time) + " ms"}${line ? `, line ${line}` : ""}`)));
     if (layer.eligibleEvidence) part(right, "Why eligible", evidence(layer.eligibleEvidence));
