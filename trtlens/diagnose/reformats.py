@@ -201,7 +201,19 @@ class Arithmetic:
 
     def decide_for(self, layer: EngineLayer) -> Callable[[LayerRace, Combination | None], Ruling | None]:
         """The function that rules.py calls under rule 4 for this layer."""
-        return lambda race, running: self._decide(layer, race, running)
+
+        def decide(race: LayerRace, running: Combination | None) -> Ruling | None:
+            ruling = self._decide(layer, race, running)
+            if ruling is not None and ruling.proof == "proven" and self.bindings is None and self._feeds_others(layer):
+                # Without the list of network outputs a tensor that others take may leave the network, too, in a format of its own.
+                ruling.proof = "suggested"
+            return ruling
+
+        return decide
+
+    def _feeds_others(self, layer: EngineLayer) -> bool:
+        """Whether another layer takes one of the layer's outputs."""
+        return any(self.consumers.get(self._class(tensor.name)) for tensor in layer.outputs)
 
     def _decide(self, layer: EngineLayer, race: LayerRace, running: Combination | None) -> Ruling | None:
         self._prepare()
