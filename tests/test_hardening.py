@@ -30,6 +30,8 @@ from trtlens.parse.textio import TextSource
 from trtlens.parse.timing_profile import parse_timing_profile
 
 RUN = (sys.executable, "-c", "from trtlens.cli import main; main()")
+# What a shell starts in the background ignores Ctrl-C, and so do its children: the tests may run like that.
+LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="pipes, signals and permissions of POSIX")
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -192,7 +194,7 @@ def endless(tmp_path: Path) -> tuple[subprocess.Popen[str], Path]:
     os.mkfifo(pipe)
     scratch.mkdir()
     child = subprocess.Popen(
-        [*RUN, "explain", str(pipe), "--json", str(tmp_path / "out.json")],
+        [sys.executable, "-c", LISTENING + RUN[2], "explain", str(pipe), "--json", str(tmp_path / "out.json")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)},
     )  # fmt: skip
     return child, pipe
@@ -236,7 +238,7 @@ def test_a_signal_while_writing_leaves_no_half_file(tmp_path: Path, log: Path, o
     out = tmp_path / "out"
     out.mkdir()
     target = out if option == "--tables" else out / "report"
-    with subprocess.Popen([sys.executable, "-c", _SLOW_WRITE, "explain", str(log), option, str(target)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([sys.executable, "-c", LISTENING + _SLOW_WRITE, "explain", str(log), option, str(target)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None and child.stdout.readline() == "writing\n"
         child.send_signal(number)
         _, said = child.communicate(timeout=60)
