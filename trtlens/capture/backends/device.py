@@ -24,7 +24,7 @@ def _runtime() -> Any:
     return runtime
 
 
-class Device:
+class Device:  # pragma: gpu
     """Zero-filled buffers and one stream on the current GPU. Raises NotMeasured with CUDA's own words when a call fails."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ class NotMeasured(Exception):
     """The engine was built, but not inspected or profiled; the message says why and becomes a note of the manifest."""
 
 
-def measure(trt: Any, engine_bytes: Any, options: BuildOptions, folder: Path) -> list[str]:
+def measure(trt: Any, engine_bytes: Any, options: BuildOptions, folder: Path) -> list[str]:  # pragma: gpu
     """Layer info, then the timing profile. Returns notes. Raises NotMeasured if the engine cannot be loaded at all."""
     logger = trt.Logger(trt.Logger.VERBOSE)
     try:
@@ -62,11 +62,11 @@ def measure(trt: Any, engine_bytes: Any, options: BuildOptions, folder: Path) ->
     return notes
 
 
-def _names(engine: Any) -> list[str]:
+def _names(engine: Any) -> list[str]:  # pragma: gpu
     return [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
 
 
-def _set_input_shapes(trt: Any, engine: Any, context: Any, options: BuildOptions) -> None:
+def _set_input_shapes(trt: Any, engine: Any, context: Any, options: BuildOptions) -> None:  # pragma: gpu
     """The optimum shapes of optimization profile 0, or those the user gives for a loaded engine."""
     given = {one.name: one.optimum for one in options.profiles[0].inputs} if options.profiles else {}
     for name in _names(engine):
@@ -130,7 +130,7 @@ def profile_json(samples: Samples) -> list[dict[str, Any]]:
     return rows
 
 
-def _profile(trt: Any, engine: Any, context: Any, options: BuildOptions, folder: Path) -> None:
+def _profile(trt: Any, engine: Any, context: Any, options: BuildOptions, folder: Path) -> None:  # pragma: gpu
     """Run the engine under our own IProfiler: trtexec keeps no single samples, and noise cannot be judged without them."""
     from .device import Device  # cuda-python, which is not there on a machine without a GPU
 
