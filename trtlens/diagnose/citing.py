@@ -44,6 +44,8 @@ class Citer:
         """The evidence with the lines' texts filled in, each line once. A list of thousands of names is cut around `about`, the layer's."""
         out: dict[object, Evidence] = {}
         for item in evidence:
+            if isinstance(item, LineEvidence) and item.line < 1:
+                continue  # a place made up for rows whose own line the log has lost: there is nothing to show
             if isinstance(item, LineEvidence) and item.input == self.log_input:
                 out.setdefault(("line", item.line), LineEvidence(item.input, item.line, _around(texts.get(item.line, item.text), about)))
             else:

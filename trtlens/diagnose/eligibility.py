@@ -72,7 +72,7 @@ class Judge:
                 )
             return Judgement(Eligibility(True, proof, evidence), disagrees=disagrees)
         if layer.has_sparse_weights:
-            return Judgement(Eligibility(True, "suggested", (self._pointer(layer),)), disagrees=self._unlisted(layer))
+            return Judgement(Eligibility(True, "suggested", self._pointer(layer)), disagrees=self._unlisted(layer))
         if self.flag_off is not None:
             proof = "suggested" if self.distrusted else "proven"
             cited = (self.flag_off if isinstance(self.flag_off, PointerEvidence) else self.cite(self.flag_off),)
@@ -153,9 +153,11 @@ class Judge:
             return (Suspect(weights.reason, "suggested", weights.summary),)
         return ()
 
-    def _pointer(self, layer: EngineLayer) -> PointerEvidence:
+    def _pointer(self, layer: EngineLayer) -> tuple[Evidence, ...]:
+        if layer.pointer is None or self.info_input < 0:
+            return ()  # a layer info printed into the log: it has no file to point into
         key = layer.sparse_key or "HasSparseWeights"
-        return PointerEvidence(self.info_input, f"{layer.pointer}/{key}", f'"{key}": 1')
+        return (PointerEvidence(self.info_input, f"{layer.pointer}/{key}", f'"{key}": 1'),)
 
     def _tensors(self, weights: NodeReason) -> tuple[Evidence, ...]:
         found: list[Evidence] = []
