@@ -193,3 +193,10 @@ def test_the_files_of_one_capture_are_one_capture_with_tables_too(tmp_path: Path
     done = run("explain", *FILES, "--tables", str(tmp_path / "t"), "--json", str(tmp_path / "r.json"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "t" / "tactics.parquet").is_file() and len(json.loads((tmp_path / "r.json").read_text())["captures"]) == 1
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "trtlens", "explain", "nothing.log"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("trtlens: nothing.log: no such file")
+    version = subprocess.run([sys.executable, "-m", "trtlens", "--version"], capture_output=True, text=True, check=False)
+    assert version.returncode == 0 and version.stdout == run("--version").stdout

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -217,3 +220,15 @@ def test_the_terminal_names_the_bad_ones_apart(captures: Path, tmp_path: Path) -
     assert text.count("trtlens: skipped:") == 1
     assert "cannot tell: 1 capture could not be read" in text
     assert json.dumps(text).isascii()
+
+
+def test_two_processes_write_the_same_bytes(captures: Path, tmp_path: Path) -> None:
+    """Neither the hashes of strings nor the keys that the log reader draws for a process show in the files."""
+    code = "import sys; from trtlens.report.dataset import write_dataset; write_dataset(sys.argv[2:], sys.argv[1], workers=1)"
+    found = []
+    for seed in ("1", "2"):
+        out = tmp_path / seed
+        subprocess.run([sys.executable, "-c", code, str(out), str(captures)], env={**os.environ, "PYTHONHASHSEED": seed}, check=True)
+        found.append({path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.parquet")})
+    assert len(found[0]) == 3 * len(TABLES) + 1
+    assert found[0] == found[1]

@@ -114,9 +114,11 @@ def clean(text: str) -> str:
 
 def _category(indices: npt.NDArray[Any], texts: Sequence[str], side: Callable[[str], str | None] | None = None) -> pa.DictionaryArray:
     """Text by index; negative indices are null. The batch carries the texts that it uses; `side`: a part of each text instead."""
-    used, places = np.unique(indices, return_inverse=True)
+    used, first, places = np.unique(indices, return_index=True, return_inverse=True)
     numbers, names = np.empty(len(used), dtype=np.int32), Names()
-    for place, number in enumerate(used.tolist()):
+    # In the order of their first rows, not of their indices: the parser's keys, and with them its indices, differ from process to process.
+    for place in np.argsort(first).tolist():
+        number = int(used[place])
         text = None if number < 0 else texts[number] if side is None else side(texts[number])
         numbers[place] = -1 if text is None else names.add(clean(text))
     found = numbers[places]
