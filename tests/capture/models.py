@@ -16,11 +16,13 @@ def prune_rows(weight: np.ndarray) -> np.ndarray:
     return groups.reshape(weight.shape)
 
 
-def conv_matmul(path: Path, *, batch: int | str = 1, size: int | str = 16, pruned: bool = True, channels: int = 32) -> Path:
-    """x[batch, channels, size, 16] -> conv1 + relu1 -> tr -> mm -> y, in FP16."""
+def conv_matmul(
+    path: Path, *, batch: int | str = 1, size: int | str = 16, pruned: bool = True, channels: int = 32, dtype: str = "float16"
+) -> Path:
+    """x[batch, channels, size, 16] -> conv1 + relu1 -> tr -> mm -> y."""
     random = np.random.default_rng(7)
-    conv = random.standard_normal((channels, 3, 3, channels)).astype(np.float16)
-    dense = random.standard_normal((channels, channels)).astype(np.float16)
+    conv = random.standard_normal((channels, 3, 3, channels)).astype(dtype)
+    dense = random.standard_normal((channels, channels)).astype(dtype)
     if pruned:
         conv, dense = prune_rows(conv), prune_rows(dense)
     nodes = [
@@ -33,7 +35,7 @@ def conv_matmul(path: Path, *, batch: int | str = 1, size: int | str = 16, prune
         numpy_helper.from_array(np.ascontiguousarray(conv.transpose(0, 3, 1, 2)), "w"),
         numpy_helper.from_array(np.ascontiguousarray(dense.T), "v"),
     ]
-    return _save(path, nodes, weights, TensorProto.FLOAT16, [batch, channels, size, 16])
+    return _save(path, nodes, weights, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), [batch, channels, size, 16])
 
 
 def quantized_conv(path: Path) -> Path:
@@ -54,12 +56,13 @@ def quantized_conv(path: Path) -> Path:
     return _save(path, nodes, weights, TensorProto.FLOAT, [1, 32, 16, 16])
 
 
-def unknown_operators(path: Path) -> Path:
-    """Two nodes that no TensorRT knows."""
-    nodes = [
-        helper.make_node("NoSuchOperator", ["x"], ["a"], name="first"),
-        helper.make_node("NorThisOne", ["a"], ["y"], name="second"),
-    ]
+def unknown_operators(path: Path, copies: int = 1) -> Path:
+    """Two nodes that no TensorRT knows, `first` and `second`, in so many copies one after the other."""
+    nodes = []
+    for copy in range(copies):
+        end = f"_{copy}" if copy else ""
+        nodes.append(helper.make_node("NoSuchOperator", ["x" if not copy else f"y_{copy - 1}"], [f"a{end}"], name=f"first{end}"))
+        nodes.append(helper.make_node("NorThisOne", [f"a{end}"], ["y" if copy == copies - 1 else f"y_{copy}"], name=f"second{end}"))
     return _save(path, nodes, [], TensorProto.FLOAT, [1, 4])
 
 

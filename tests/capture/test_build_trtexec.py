@@ -96,6 +96,7 @@ def test_an_error_is_told_in_trtexecs_own_words(tmp_path: Path, model: Path) -> 
     assert "no such luck" in str(error) and manifest.failure is not None and manifest.failure.exit_code == 1
 
 
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_delivers_what_there_is(tmp_path: Path, model: Path) -> None:
     def interrupt() -> None:
         for _ in range(500):  # until the stand-in runs

@@ -58,6 +58,7 @@ def test_a_grandchild_that_outlives_the_child_is_ended_too(tmp_path: Path) -> No
     assert gone(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
 def test_an_interruption_stops_the_child_and_comes_back(tmp_path: Path, number: signal.Signals, said: str) -> None:
     timer = threading.Timer(0.5, os.kill, (os.getpid(), number))

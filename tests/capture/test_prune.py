@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.capture import real_models
 from tests.onnx_builder import conv, dense, make_external, raw_bytes, save, tensor, two_four
 from trtlens.capture.prune import prune_model, to_drop
 from trtlens.diagnose.weights import check_model
@@ -182,17 +182,10 @@ def test_the_pruned_file_runs(tmp_path: Path) -> None:
     assert np.allclose(result[0, :, 2, 2], weights.sum((1, 2, 3)))
 
 
-# Models that people ship; the packages are not needed for anything else. Read as files: importing them would start their runtimes.
-PACKAGES = {"rapidocr_onnxruntime": 2, "silero_vad": 1, "magika": 1, "ddddocr": 1}
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_models_from_packages(tmp_path: Path, package: str) -> None:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        pytest.skip(f"{package} is not installed: its ONNX models are not tried")
+@pytest.mark.parametrize("package", real_models.WHEELS)
+def test_models_that_people_ship(tmp_path: Path, package: str) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install trtlens[dev])")
-    models = sorted(Path(spec.origin).parent.rglob("*.onnx"), key=lambda path: path.stat().st_size)[: PACKAGES[package]]
+    models = real_models.all_models(package)
     assert models
     for number, source in enumerate(models):
         target = tmp_path / f"{number}.onnx"

@@ -53,6 +53,9 @@ from .progress import ProgressEvent
 from .worker import RESULT
 
 OnProgress = Callable[[ProgressEvent], None]
+# Of what the parser refuses, the one line names so many nodes of a kind and so many kinds; the log has every one of them.
+_NODES_NAMED = 3
+_REASONS_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,13 +318,20 @@ def _failure(once: _Once, end: ChildEnd, result: Result, log: Path) -> Failure |
 
 
 def _refused_text(nodes: tuple[RefusedNode, ...]) -> str:
-    parts = []
+    """The nodes with operator and reason; those that share both are told together, because a model has hundreds of one kind."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for one in nodes:
-        if one.node < 0 and not one.name:
-            parts.append(visible(one.reason))
-            continue
-        name = one.name or f"node {one.node}"
-        parts.append(visible(f"{name} ({one.operator}): {one.reason}" if one.operator else f"{name}: {one.reason}"))
+        name = "" if one.node < 0 and not one.name else one.name or f"node {one.node}"
+        groups.setdefault((one.operator, one.reason), []).append(name)
+    parts = []
+    for (operator, reason), names in groups.items():
+        shown = ", ".join(name for name in names[:_NODES_NAMED] if name)
+        if len(names) > _NODES_NAMED:
+            shown += f" and {len(names) - _NODES_NAMED} more"
+        head = f"{shown} ({operator})" if operator else shown
+        parts.append(visible(f"{head}: {reason}" if head else reason, 300))
+    if len(parts) > _REASONS_TOLD:
+        parts[_REASONS_TOLD:] = [f"and {len(parts) - _REASONS_TOLD} further kinds of node"]
     return "TensorRT's parser refuses " + ("; ".join(parts) or "the model without giving a reason")
 
 
@@ -377,7 +387,7 @@ def _manifest(
             child_s=end.seconds if end is not None else 0.0,
         ),
         files=files,
-        notes=(*notes, *result.notes),
+        notes=(*(once.prune.message.splitlines() if once.prune is not None else ()), *notes, *result.notes),
         prune=once.prune,
     )
 

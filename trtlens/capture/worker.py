@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .backends.driver import DriverError, Report, Result, build, surface_of, write_result
+from .backends.driver import DriverError, OptionRefused, Report, Result, build, surface_of, write_result
 from .backends.loaded_engine import NotMeasured, measure
 from .backends.python_api import plan
 from .child import PROGRESS_FD_VARIABLE
@@ -35,6 +35,8 @@ def main() -> None:
     result = Result()
     try:
         _work(request, options, folder, result)
+    except OptionRefused as error:
+        result.status, result.refusals = "refused", (str(error),)
     except DriverError as error:
         result.status, result.message = "failed", str(error)
     except ImportError as error:

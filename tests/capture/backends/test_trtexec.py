@@ -102,6 +102,14 @@ def test_formats_are_put_in_the_networks_order_with_the_models_types(tmp_path: P
         planned("8.6.1", model=tmp_path / "junk.onnx", io_formats="y:hwc8")
 
 
+def test_a_dynamic_model_without_shapes_is_built_for_size_one_and_that_is_said(tmp_path: Path) -> None:
+    model = models.conv_matmul(tmp_path / "m.onnx", batch="n", size="h")
+    assert any("size 1 wherever an input is dynamic, here x (?x32x?x16)" in note for note in planned("8.6.1", model=model).notes)
+    for given in ({"shapes": "x:1x32x16x16"}, {"extra": ["--shapes=x:1x32x16x16"]}):
+        assert not any("size 1" in note for note in planned("8.6.1", model=model, **given).notes)
+    assert not any("size 1" in note for note in planned("8.6.1", model=models.conv_matmul(tmp_path / "fixed.onnx")).notes)
+
+
 def test_prose_that_mentions_a_flag_does_not_list_it() -> None:
     text = fake_trtexec.help_text("8.6.1")
     assert "--noSuchFlag" in text and "noSuchFlag" not in listed_flags(text)

@@ -12,11 +12,12 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.capture import wheels
 
 VERSIONS = {
     "8.6.1": "tensorrt-bindings==8.6.1",
@@ -28,38 +29,23 @@ VERSIONS = {
     "11.0.0": "tensorrt-cu12-bindings==11.0.0.114",
     "11.4.0": "tensorrt-cu12-bindings==11.4.0.106",
 }
+# The newest Python 3 for which NVIDIA published each wheel.
+NEWEST_PYTHON = {"8.6.1": 11, "10.0.1": 12, "10.3.0": 12, "10.8.0": 12, "10.13.3": 13, "10.16.1": 13, "11.0.0": 13, "11.4.0": 14}
 LIBRARIES = ("libnvinfer", "libnvonnxparser", "libnvinfer_plugin", "libnvparsers")
-
-
-def cache_folder() -> Path:
-    given = os.environ.get("TRTLENS_BINDINGS_CACHE")
-    return Path(given) if given else Path.home() / ".cache" / "trtlens-tests"
 
 
 @cache
 def module_folder(version: str) -> Path:
     """A folder for the module path: `tensorrt_bindings`, and `tensorrt` over it as in NVIDIA's package. Skips if it cannot be had."""
-    folder = cache_folder() / f"cp{sys.version_info.major}{sys.version_info.minor}" / version
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        _download(VERSIONS[version], folder)
-        (folder / "tensorrt").mkdir()
-        (folder / "tensorrt" / "__init__.py").write_text("from tensorrt_bindings import *\nfrom tensorrt_bindings import __version__\n")
-        (folder / "complete").touch()
+    minor = sys.version_info.minor
+    if minor > NEWEST_PYTHON[version]:
+        pytest.skip(f"the bindings of {version} were never published for Python 3.{minor}")
+    folder = wheels.fetch(VERSIONS[version], wheels.cache_folder() / f"cp3{minor}" / version)
+    package = folder / "tensorrt" / "__init__.py"
+    if not package.exists():
+        package.parent.mkdir(exist_ok=True)
+        package.write_text("from tensorrt_bindings import *\nfrom tensorrt_bindings import __version__\n")
     return folder
-
-
-def _download(requirement: str, folder: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--retries=0", "--timeout=15"]
-    done = subprocess.run([*pip, "-d", str(folder), requirement], capture_output=True, text=True, timeout=300)
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode != 0 or not wheels:
-        last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        pytest.skip(f"{requirement} could not be downloaded for Python {sys.version_info.major}.{sys.version_info.minor}: {last}")
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        wheel.extractall(folder)
-    wheels[0].unlink()
 
 
 @cache
@@ -84,7 +70,7 @@ def stub_folder(version: str) -> Path:
 def _compile(library: Path, functions: list[str]) -> None:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        pytest.skip("the stub libraries need a C compiler")
+        wheels.unavailable("the stub libraries need a C compiler")
     code = "".join(f"void *{name}(void) {{ return 0; }}\n" for name in functions)
     command = [compiler, "-w", "-shared", "-fPIC", "-x", "c", "-o", str(library), "-"]
     subprocess.run(command, input=code, text=True, check=True)

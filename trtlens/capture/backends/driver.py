@@ -50,6 +50,10 @@ class DriverError(Exception):
     """The build cannot go on; the message is for the user."""
 
 
+class OptionRefused(DriverError):
+    """The given options do not fit this model: wrong usage, found before anything was built."""
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedNode:
     """One node that TensorRT's parser refuses: index in the graph (-1: the file as a whole), name and operator if it says them, reason."""
@@ -111,6 +115,11 @@ def build(
     _require_shapes(network, options)
     config = builder.create_builder_config()
     _configure(trt, steps, builder, network, config)
+    if "STRONGLY_TYPED" in steps.network_flags and options.sparsity == "enable" and _is_fp32(trt, network):
+        result.notes.append(
+            "every convolution and matrix product of the model is FP32, and a strongly typed network keeps it so: "
+            "NVIDIA asks for FP16 or INT8 where sparsity shall help, so convert the model first"
+        )
     if "INT8" in {name.upper() for name in options.precision} and _needs_ranges(trt, network):
         result.notes.append("INT8 without Q/DQ nodes: every tensor is given the range -1..1, so the times are real and the results are not")
         _set_ranges(network)
@@ -159,10 +168,16 @@ def _refused_node(parser_error: Any) -> RefusedNode:
 
 def _require_shapes(network: Any, options: BuildOptions) -> None:
     """TensorRT says itself that a profile is missing, but not for which inputs."""
-    dynamic = [tensor for tensor in _inputs(network) if -1 in tuple(tensor.shape)]
-    if dynamic and not options.profiles:
-        shapes = ", ".join(f"{tensor.name} ({'x'.join(map(str, tuple(tensor.shape)))})" for tensor in dynamic)
-        raise DriverError(f"the model has dynamic inputs, so --shapes or --min/--opt/--max is needed for {shapes}")
+    named = [{one.name for one in given.inputs} for given in options.profiles]
+    lacking = [
+        f"{tensor.name} ({'x'.join(map(str, tuple(tensor.shape)))})"
+        for tensor in _inputs(network)
+        if -1 in tuple(tensor.shape) and not (named and all(tensor.name in names for names in named))
+    ]
+    if lacking:
+        raise OptionRefused(
+            f"the model has dynamic inputs: give --shapes, or --min, --opt and --max, with a size for each -1 of {', '.join(lacking)}"
+        )
 
 
 def _configure(trt: Any, steps: Plan, builder: Any, network: Any, config: Any) -> None:
@@ -174,7 +189,7 @@ def _configure(trt: Any, steps: Plan, builder: Any, network: Any, config: Any) -
         if step.owner.startswith("tensor "):
             name = step.owner.removeprefix("tensor ")
             if name not in tensors:
-                raise DriverError(f"--io-formats: the network has no input or output named {name}; it has {', '.join(sorted(tensors))}")
+                raise OptionRefused(f"--io-formats: the network has no input or output named {name}; it has {', '.join(sorted(tensors))}")
             _set_tensor(trt, tensors[name], step)
         elif step.owner.startswith("profile_"):
             if step.owner not in profiles:
@@ -209,7 +224,7 @@ def _set_shape(profile: Any, network: Any, step: Step) -> None:
     name, minimum, optimum, maximum = step.arguments
     inputs = {tensor.name: tensor for tensor in _inputs(network)}
     if name not in inputs:
-        raise DriverError(f"--shapes: the network has no input named {name}; it has {', '.join(inputs)}")
+        raise OptionRefused(f"--shapes: the network has no input named {name}; it has {', '.join(inputs)}")
     tensor = inputs[name]
     if tensor.is_shape_tensor:  # a tensor whose values are a shape: the numbers are its values, not its size
         profile.set_shape_input(name, minimum, optimum, maximum)
@@ -218,7 +233,7 @@ def _set_shape(profile: Any, network: Any, step: Step) -> None:
     if len(wanted) != len(optimum) or any(
         size >= 0 and not low == high == size for size, low, high in zip(wanted, minimum, maximum, strict=True)
     ):
-        raise DriverError(
+        raise OptionRefused(
             f"--shapes: {name} has the shape {'x'.join(map(str, wanted))} in the model (-1: dynamic), which the given sizes do not fit"
         )
     profile.set_shape(name, minimum, optimum, maximum)
@@ -238,6 +253,15 @@ def _inputs(network: Any) -> list[Any]:
 
 def _io_tensors(network: Any) -> list[Any]:
     return _inputs(network) + [network.get_output(index) for index in range(network.num_outputs)]
+
+
+def _is_fp32(trt: Any, network: Any) -> bool:
+    """Whether the network has convolutions or matrix products, and all of them are FP32 (with Q/DQ nodes they are not, whatever their types)."""
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    if any(layer.type in (trt.LayerType.QUANTIZE, trt.LayerType.DEQUANTIZE) for layer in layers):
+        return False
+    layers = [layer for layer in layers if layer.type in (trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)]
+    return bool(layers) and all(tensor.dtype == trt.DataType.FLOAT for layer in layers for tensor in (layer.get_input(0), layer.get_output(0)))
 
 
 def _needs_ranges(trt: Any, network: Any) -> bool:

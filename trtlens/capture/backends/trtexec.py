@@ -115,6 +115,8 @@ def plan(options: BuildOptions, trtexec: Path, help_text: str, outputs: Outputs)
         notes.append(
             "no --precision is given: trtexec tries FP32 kernels alone, and NVIDIA asks for FP16 or INT8 where sparsity shall help"
         )
+    if options.model is not None and not options.profiles and not any(flag.startswith(("--shapes", "--optShapes")) for flag in options.extra):
+        notes.extend(_size_one_notes(options.model))
     return Plan("trtexec", help_version(help_text), command=tuple(command), notes=tuple(notes), refusals=tuple(refusals))
 
 
@@ -212,17 +214,34 @@ def _profile_wishes(profiles: tuple[OptimizationProfile, ...], wanted: WishList)
             wanted.need("--shapes", (flag, shapes(profile, which)))
 
 
+def _size_one_notes(model: Path) -> list[str]:
+    """What trtexec does without being asked: where no shapes are given, it builds for size 1 in every dynamic dimension."""
+    from ...parse.onnx_graph import load_graph
+
+    try:
+        graph = load_graph(model).model.graph
+    except InputError:
+        return []  # trtexec will say why it cannot read the model
+    constants = {one.name for one in graph.initializer}
+    lacking = []
+    for tensor in graph.input:
+        sizes = [one.dim_value if one.dim_value > 0 else None for one in tensor.type.tensor_type.shape.dim]
+        if None in sizes and tensor.name not in constants:
+            lacking.append(f"{tensor.name} ({'x'.join('?' if size is None else str(size) for size in sizes)})")
+    if not lacking:
+        return []
+    return [f"no --shapes are given: trtexec builds for size 1 wherever an input is dynamic, here {visible(', '.join(lacking), 300)}"]
+
+
 def _formats_by_position(options: BuildOptions) -> tuple[str, str]:
     """trtexec wants a format for every network input and output, in order; what the user left out stays linear in the model's type."""
     import onnx
 
+    from ...parse.onnx_graph import load_graph
     from ..shapes import TYPE_NAMES
 
     assert options.model is not None
-    try:
-        graph = onnx.load(str(options.model), load_external_data=False).graph
-    except Exception as error:  # protobuf's DecodeError, OSError: whatever onnx raises, the model is what cannot be read
-        raise InputError(str(options.model), f"is not an ONNX model that could be read for --io-formats ({error})") from error
+    graph = load_graph(options.model).model.graph  # without the weights, which may be gigabytes
     constants = {one.name for one in graph.initializer}
     named = {one.name: one for one in options.io_formats}
     sides: list[str] = []
