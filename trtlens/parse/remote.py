@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..errors import InputError, UsageError
+from ..errors import InputError, TrtlensError, UsageError
 
 # Two letters at least: `C:\logs` is no URL.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:://|::)")
 _NEVER_READ = (".engine", ".plan", ".trt", ".cache")
+ARCHIVE_HEAD_BYTES = 263
 TOTAL_LIMIT_BYTES = 64 << 30
 """A folder that holds more is no capture: it is refused rather than filling the disk."""
 
@@ -24,6 +25,12 @@ TOTAL_LIMIT_BYTES = 64 << 30
 def is_url(path: str) -> bool:
     """Whether a path is an fsspec URL."""
     return bool(_URL.match(path))
+
+
+def is_archive(path: str, head: bytes) -> bool:
+    """Whether a file of that name and beginning (`ARCHIVE_HEAD_BYTES`) is an archive: the mark of a tar, or a packed file that is called one."""
+    packed = head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ"))
+    return head[257:262] == b"ustar" or (packed and path.endswith((".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")))
 
 
 class LocalCopies:
@@ -61,6 +68,12 @@ class LocalCopies:
             text = text.replace(local, url)
         return text
 
+    def translated(self, error: TrtlensError) -> TrtlensError:
+        """The error with every local path said as the user called it."""
+        if isinstance(error, InputError):
+            return InputError(self.shown(error.path), self.shown_in(error.what), where=error.where, todo=error.todo)
+        return type(error)(self.shown_in(str(error)))
+
     def _fetch(self, url: str, number: int) -> str:
         file_system, path = open_file_system(url)
         if self._directory is None:
@@ -70,7 +83,7 @@ class LocalCopies:
         target.parent.mkdir(parents=True)
         self._urls[str(target)] = url
         try:
-            if file_system.isdir(path):
+            if _is_folder(file_system, path):
                 self._fetch_folder(file_system, path, target, url)
             else:
                 _copy(file_system, path, target, url, TOTAL_LIMIT_BYTES)
@@ -122,6 +135,43 @@ def expand(paths: Iterable[str]) -> list[str]:
             raise InputError(path, "matches nothing", todo="check the pattern")
         found += [str(file_system.unstrip_protocol(match)) for match in matches]
     return found
+
+
+def holds_one_file(url: str) -> bool:
+    """Whether a URL names a file that is no archive: one of the parts of a capture. A URL that cannot be read is: whoever reads it says so."""
+    file_system, path = open_file_system(url)
+    try:
+        return not _is_folder(file_system, path) and not is_archive(path, file_system.cat_file(path, start=0, end=ARCHIVE_HEAD_BYTES))
+    except MemoryError:
+        raise
+    except Exception:
+        return True
+
+
+def entries(url: str) -> tuple[list[str], list[str]] | None:
+    """The names of the files and folders in a folder behind a URL, in order; None for a file, and for what cannot be read."""
+    file_system, path = open_file_system(url)
+    try:
+        if not _is_folder(file_system, path):
+            return None
+        listed = [(PurePosixPath(str(entry["name"]).rstrip("/")).name, entry.get("type")) for entry in file_system.ls(path, detail=True)]
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+    return sorted(name for name, kind in listed if kind == "file"), sorted(name for name, kind in listed if kind == "directory")
+
+
+def inside(url: str, name: str) -> str:
+    """The URL of an entry of a folder behind a URL: `zip://runs::s3://b/x.zip` holds `zip://runs/NAME::s3://b/x.zip`."""
+    folder, chain, rest = url.partition("::")
+    return f"{folder.rstrip('/')}/{name}{chain}{rest}"
+
+
+def _is_folder(file_system: Any, path: str) -> bool:
+    if path.startswith(("http://", "https://")):
+        return path.endswith("/")  # fsspec would fetch the whole page to look for links in it
+    return bool(file_system.isdir(path))
 
 
 def _copy(file_system: Any, path: str, target: Path, url: str, limit: int) -> int:

@@ -1,19 +1,20 @@
 """A run of structural lines at once: the same tables that reader.py makes of them one by one.
 
-In: the reader and the rows of a run (`Computing costs`, `Autotuning`, `Timing Runner`, `Chose`, `No valid tactics`) that nothing else
-interrupts. Out: combinations, runner sections and marks, appended to the reader's; False, and nothing changed, where the run holds anything
+In: the reader and the rows of a run (`Computing costs`, `Autotuning`, `Timing Runner`, `Chose`, `No valid tactics`, `got cached result`) that
+nothing else interrupts. Out: combinations, runner sections and marks, appended to the reader's; False, and nothing changed, where the run holds anything
 that needs a closer look. Next: reader.py. Half of a large log's lines pass here, so nothing but interning texts loops in Python.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import grammar as g
 from . import lines as k
-from .digits import I64, KEYED_BYTES, Bools, text_keys
+from .digits import I64, Bools
 from .records import Columns
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 BULK_ROWS = 32
 """Below this many lines numpy's fixed costs are larger than those of reading the lines one by one."""
 
-MEMO = 100_000  # remembered texts of a kind
+MEMO = 10_000  # remembered texts of a kind
 _UNDECIDED = -2
 _STARS, _BLANK_STARS = np.uint64(k.word(b"********")), np.uint64(k.word(b" *******"))
+_GOT = b"] got cached result: "
+_OPTIMIZER = [np.uint64(k.word(g.OPTIMIZER_REFORMAT.encode()[at:])) for at in (0, 8, 16)]  # 18 characters
+_TWO_BYTES = np.uint64(0xFFFF)
 _FORMATS_LEAD, _REFORMAT_LEAD = len("*************** Autotuning format combination:"), len("*************** Autotuning Reformat:")
 
 
@@ -43,19 +47,69 @@ def _format_numbers(reader: LogReader, rows: I64, is_reformat: Bools) -> I64:
     if not whole.all():
         return np.full(len(rows), -1, dtype=np.int64)
     begins += index.buffer[begins] == 32
-    numbers = reader.formats.add_all([data[b:e].decode("utf-8", "backslashreplace").strip() for b, e in zip(begins.tolist(), (ends - 16).tolist(), strict=True)])
-    return np.array(numbers, dtype=np.int64)
+    return reader.format_keys.numbers_of(index.buffer, data, begins, ends - 16, lambda texts: reader.formats.add_all(_decoded(texts))).astype(np.int64)
+
+
+def _decoded(texts: list[bytes]) -> list[str]:
+    return [text.decode("utf-8", "backslashreplace").strip() for text in texts]
 
 
 def _runner_numbers(reader: LogReader, rows: I64) -> I64:
     """Layer and runner (two columns) of each row. A layer's runner lines are the same under all its combinations: each text is read once."""
     index, data = reader.index, reader.index.data
     begins, ends = index.message[rows], index.end[rows]
-    if len(rows) and int((ends - begins).max()) > KEYED_BYTES:
-        return np.array([reader.runner_numbers(text) for text in _texts(index, rows)], dtype=np.int64).reshape(-1, 2)
-    _, first, place = np.unique(text_keys(index.buffer, begins, ends), return_index=True, return_inverse=True)
-    pairs = [reader.runner_numbers(data[b:e]) for b, e in zip(begins[first].tolist(), ends[first].tolist(), strict=True)]
-    return np.asarray(np.array(pairs, dtype=np.int64).reshape(-1, 2)[place])
+    pairs = reader.runner_pairs
+
+    def read(texts: list[bytes]) -> list[int]:
+        first = len(pairs)
+        for text in texts:
+            layer, runner = reader.runner_numbers(text)
+            pairs.append(layer=layer, runner=runner)
+        return list(range(first, len(pairs)))
+
+    numbers = reader.runner_keys.numbers_of(index.buffer, data, begins, ends, read)
+    return np.stack([pairs["layer"][numbers], pairs["runner"][numbers]], axis=1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    """The cached results of a run, column by column."""
+
+    layer: I64
+    text: I64
+    runner: I64
+    is_reformat: Bools
+
+
+def _cached_results(reader: LogReader, rows: I64) -> _Cached | None:
+    """`LAYER [FORMATS] got cached result: RUNNER, tactic 0x…, T ms`; None where one of them is not whole."""
+    index, data = reader.index, reader.index.data
+    begins, stops = index.message[rows], index.id_start[rows] - 9
+    middles = [data.rfind(_GOT, b, e) for b, e in zip(begins.tolist(), stops.tolist(), strict=True)]
+    openings = [data.rfind(b" [", b, max(m, 0)) for b, m in zip(begins.tolist(), middles, strict=True)]
+    middle, opening = np.array(middles, dtype=np.int64), np.array(openings, dtype=np.int64)
+    if len(rows) and (middle.min() < 0 or opening.min() < 0):
+        return None
+    text = reader.format_keys.numbers_of(index.buffer, data, opening + 2, middle, lambda texts: _io_formats(reader, texts))
+    runner = reader.chosen_keys.numbers_of(index.buffer, data, middle + len(_GOT), stops, lambda texts: _runner_names(reader, texts))
+    if len(rows) and (text.min() < 0 or runner.min() < 0):
+        return None
+    layer = reader.layer_keys.numbers_of(index.buffer, data, begins, opening, lambda texts: reader.layers.add_all([t.decode("utf-8", "backslashreplace") for t in texts]))
+    words = [index.words_at(begins + at) for at in (0, 8, 16)]
+    reformat = (words[0] == _OPTIMIZER[0]) & (words[1] == _OPTIMIZER[1]) & ((words[2] & _TWO_BYTES) == _OPTIMIZER[2])
+    return _Cached(layer.astype(np.int64), text.astype(np.int64), runner.astype(np.int64), reformat)
+
+
+def _io_formats(reader: LogReader, texts: list[bytes]) -> list[int]:
+    """Numbers of the formats in a cached result; -1 for what cannot be one."""
+    return [
+        -1 if b" -> " not in text or b"[" in text or b"]" in text else reader.formats.add(text.decode("utf-8", "backslashreplace").strip())
+        for text in texts
+    ]
+
+
+def _runner_names(reader: LogReader, texts: list[bytes]) -> list[int]:
+    return [-1 if b"," in text else reader.runners.add(text.decode("utf-8", "backslashreplace").strip()) for text in texts]
 
 
 def _filled(values: I64, undecided: int) -> I64:
@@ -80,7 +134,9 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     kinds = index.kind[rows]
     is_cost = kinds == k.COSTS
     is_formats, is_reformat = kinds == k.FORMATS, kinds == k.REFORMATS
-    is_combination = is_formats | is_reformat
+    is_cached = kinds == k.CACHED_RESULT
+    is_combination = is_formats | is_reformat  # cached results are combinations, too, but nothing that follows belongs to them
+    is_new = is_combination | is_cached
     is_timing, is_chosen = kinds == k.RUNNER, kinds == k.CHOSE
     is_section = is_timing | (kinds == k.SKIP_RUNNER) | (kinds == k.DECLINED)
     old = reader.combination
@@ -93,8 +149,9 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     combination = np.full(len(rows) + 1, _UNDECIDED, dtype=np.int64)
     combination[0] = old
     after = combination[1:]
-    count = int(is_combination.sum())
-    after[is_combination] = first_new + np.arange(count)
+    count = int(is_new.sum())
+    new_number = first_new + np.arange(count)
+    after[is_combination] = new_number[is_combination[is_new]]
     after[is_cost] = -1
     combination = _filled(combination, _UNDECIDED)[1:]
     if (combination[is_section | is_chosen] < 0).any():
@@ -109,6 +166,9 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     formats = _format_numbers(reader, rows[is_combination], is_reformat[is_combination])
     numbers = _runner_numbers(reader, rows[is_section])
     if (len(formats) and formats.min() < 0) or (len(numbers) and numbers.min() < 0):
+        return False
+    cached = _cached_results(reader, rows[is_cached])
+    if cached is None:
         return False
     layer_of, runner_of = numbers[:, 0], numbers[:, 1]
     chosen_rows = rows[is_chosen]
@@ -135,11 +195,11 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
 
     # Layers of combinations: by the section, else by the first runner line of the section (or, before 8.2, of the combination).
     in_named = is_formats & named[section]
-    layer = np.where(in_named[is_combination], section_layer[section[is_combination]], -1)
+    layer = np.where(in_named[is_new], section_layer[section[is_new]], -1)
     old_layer = c["layer"][old] if old >= 0 else 0
     timings = combination[is_timing]
     timing_layer = layer_of[is_timing[is_section]]
-    reformat_of = np.concatenate([[c["is_reformat"][old] if old >= 0 else 0], is_reformat[is_combination]]).astype(np.bool_)
+    reformat_of = np.concatenate([[c["is_reformat"][old] if old >= 0 else 0], is_reformat[is_new]]).astype(np.bool_)
     own = np.where(timings >= first_new, timings - first_new + 1, 0)
     by_section = ~reformat_of[own] & named[section[is_timing]]
     # The first runner line counts, so assign them last to first.
@@ -147,10 +207,15 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     names[section[is_timing][by_section][::-1]] = timing_layer[by_section][::-1]
     unnamed = section_layer < 0
     given = unnamed & (names >= 0)
-    layer = np.where((layer < 0) & in_named[is_combination] & given[section[is_combination]], names[section[is_combination]], layer)
+    layer = np.where((layer < 0) & in_named[is_new] & given[section[is_new]], names[section[is_new]], layer)
     alone = np.full(count + 1, -1, dtype=np.int64)
     alone[own[~by_section][::-1]] = timing_layer[~by_section][::-1]
     layer = np.where(layer < 0, alone[1:], layer)
+    from_cache = is_cached[is_new]
+    text, winner_runner, new_reformat = (np.full(count, -1, dtype=np.int64) for _ in range(3))
+    text[~from_cache], text[from_cache] = formats, cached.text
+    layer[from_cache], winner_runner[from_cache] = cached.layer, cached.runner
+    new_reformat[~from_cache], new_reformat[from_cache] = is_reformat[is_combination], cached.is_reformat
     if old >= 0 and old_layer == -1:
         first_timing = np.flatnonzero(timings == old)
         if len(first_timing):
@@ -167,17 +232,31 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     section_layer = np.where(given, names, section_layer)
 
     nan = float("nan")
-    new_rows = rows[is_combination]
+    new_rows = rows[is_new]
+    new_lines, new_offsets = new_rows + reader.line0, reader.starts[new_rows]
+    winner_time = np.full(count, nan)
+    cached_rows = rows[is_cached]
+    if len(cached_rows):
+        winner_time[from_cache] = index.numbers(index.last_space[cached_rows] + 1, index.end[cached_rows] - 3)
     _extend(
-        columns, count, build=build.index, pass_index=current.index, profile=reader.profile, section=reader.section + section[is_combination],
-        layer=layer, text=formats, is_reformat=is_reformat[is_combination], line=new_rows + reader.line0,
-        offset=reader.starts[new_rows], winner_runner=-1, winner_tactic=0, winner_time=nan, winner_line=0, winner_offset=0, cached=0,
+        columns, count, build=build.index, pass_index=current.index, profile=reader.profile, section=reader.section + section[is_new],
+        layer=layer, text=text, is_reformat=new_reformat, line=new_lines,
+        offset=new_offsets, winner_runner=winner_runner, winner_tactic=np.where(from_cache, index.tactic[new_rows], np.uint64(0)),
+        winner_time=winner_time, winner_line=np.where(from_cache, new_lines, 0), winner_offset=np.where(from_cache, new_offsets, 0), cached=from_cache,
     )  # fmt: skip
-    section_rows = rows[is_section]
+    # Runner sections, with one for each cached result.
+    is_place = is_section | is_cached
+    place_rows = rows[is_place]
+    from_cache = is_cached[is_place]
+    of_combination, place_runner, place_layer = (np.empty(len(place_rows), dtype=np.int64) for _ in range(3))
+    of_combination[~from_cache], place_runner[~from_cache], place_layer[~from_cache] = combination[is_section], runner_of, layer_of
+    of_combination[from_cache], place_runner[from_cache], place_layer[from_cache] = new_number[is_cached[is_new]], cached.runner, cached.layer
     first_section = _extend(
-        reader.sections, len(numbers), combination=combination[is_section], runner=runner_of, layer=layer_of, line=section_rows + reader.line0,
-        offset=reader.starts[section_rows], no_valid=~is_timing[is_section], fastest=0, fastest_time=nan, fastest_line=0, op=-1,
+        reader.sections, len(place_rows), combination=of_combination, runner=place_runner, layer=place_layer, line=place_rows + reader.line0,
+        offset=reader.starts[place_rows], no_valid=~(is_timing | is_cached)[is_place], fastest=0, fastest_time=nan, fastest_line=0, op=-1,
     )  # fmt: skip
+    if len(cached_rows):
+        reader.cached_rows.append((first_section + np.flatnonzero(from_cache), cached_rows))
     chosen = combination[is_chosen]
     for name, values in (
         ("winner_runner", np.array(winners, dtype=np.int64)), ("winner_tactic", index.tactic[chosen_rows]),
@@ -190,7 +269,7 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     mark = np.full(len(rows), -1, dtype=np.int64)
     mark[is_combination] = -(combination[is_combination] + 2)
     section_at = np.full(len(rows), -1, dtype=np.int64)
-    section_at[is_section] = first_section + np.arange(len(numbers))
+    section_at[is_place] = first_section + np.arange(len(place_rows))
     mark[is_timing] = section_at[is_timing]
     reader.marks_row.append(rows[moves])
     reader.marks.append(mark[moves])
@@ -210,5 +289,5 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
         reader.layer = int(section_layer[0])
     if count:
         build.tuned = True
-        current.last_line = reader.line0 + int(new_rows[-1])
+        current.last_line = int(new_lines[-1])
     return True

@@ -9,6 +9,7 @@ operation over all rows, where a table of characters would be 16 times as large.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,14 @@ def hex_ids(buffer: U8, offsets: I64) -> tuple[U64, Bools]:
     high, high_valid = _hex_word(gather(buffer, offsets))
     low, low_valid = _hex_word(gather(buffer, offsets + 8))
     return (high << _U(32)) | low, high_valid & low_valid
+
+
+def short_hex_ids(buffer: U8, first: I64, end: I64) -> tuple[U64, Bools]:
+    """Hexadecimal integers at [first, end) as uint64, and whether they were 1 to 16 hexadecimal digits."""
+    length = end - first
+    high, high_valid = _hex_word(_field(buffer, end, length, 1))
+    low, low_valid = _hex_word(_field(buffer, end, length, 0))
+    return (high << _U(32)) | low, high_valid & low_valid & (length >= 1) & (length <= 16)
 
 
 def _hex_word(word: U64) -> tuple[U64, Bools]:
@@ -184,17 +193,37 @@ def text_keys(buffer: U8, begins: I64, ends: I64) -> U64:
 class KeyCache:
     """Numbers by the key of a text, in a table of fixed size: a key that another one displaced is looked up the slow way again."""
 
-    BITS = 18
-
-    def __init__(self) -> None:
-        self._keys = np.full(1 << self.BITS, (1 << 64) - 1, dtype=np.uint64)
+    def __init__(self, bits: int) -> None:
+        """A table of 2**bits entries, 12 bytes each."""
+        self._shift = _U(64 - bits)
+        self._keys = np.full(1 << bits, (1 << 64) - 1, dtype=np.uint64)
         self._keys[-1] = 0  # no key that belongs into the last slot is 0, none of the others' all ones
-        self._numbers = np.full(1 << self.BITS, -2, dtype=np.int32)
+        self._numbers = np.full(1 << bits, -2, dtype=np.int32)
 
     def find(self, keys: U64) -> tuple[I64, npt.NDArray[np.int32]]:
         """The slot of each key, and its number; -2 where it is not known."""
-        slots = (keys >> _U(64 - self.BITS)).astype(np.int64)
+        slots = (keys >> self._shift).astype(np.int64)
         return slots, np.where(self._keys[slots] == keys, self._numbers[slots], np.int32(-2))
+
+    def numbers_of(self, buffer: U8, data: bytes, begins: I64, ends: I64, read: Callable[[list[bytes]], list[int]]) -> npt.NDArray[np.int32]:
+        """The number of the text at [begins, ends) of each row. `read` numbers those not known yet, each of them once.
+
+        Slicing a text out and hashing it costs more than the rest of a line; nearly all are known by their key.
+        """
+        if len(begins) and int((ends - begins).max()) > KEYED_BYTES:
+            return np.array(read([data[b:e] for b, e in zip(begins.tolist(), ends.tolist(), strict=True)]), dtype=np.int32)
+        keys = text_keys(buffer, begins, ends)
+        slots, numbers = self.find(keys)
+        missing = np.flatnonzero(numbers < -1)
+        if len(missing):
+            _, first, place = np.unique(keys[missing], return_index=True, return_inverse=True)
+            first = np.sort(first)  # in the order of the log
+            once = missing[first]
+            found = np.array(read([data[b:e] for b, e in zip(begins[once].tolist(), ends[once].tolist(), strict=True)]), dtype=np.int32)
+            order = np.argsort(keys[once], kind="stable")
+            numbers[missing] = found[order][place]
+            self.put(slots[once], keys[once], found)
+        return numbers
 
     def put(self, slots: I64, keys: U64, numbers: npt.NDArray[np.int32]) -> None:
         """Remember the number of each key; of two with the same slot the last stays."""

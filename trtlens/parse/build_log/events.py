@@ -182,6 +182,7 @@ class EventReader(SingleLines):
             self.combination = self._add_combination(-1, 0, line, offset, layer=self.layer)
         region = self.combinations.arrays["layer"][self.combination]
         self.op = self._add_section(self.combination, self.runners.add("Myelin"), region, line, offset, op=self.layers.add(match["op"]))
+        self.tables.append((row, self.op))
         return None
 
     def _op_row(self, message: str, line: int, offset: int) -> bool:

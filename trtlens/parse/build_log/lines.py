@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .digits import F64, I64, U8, U64, Bools, decimal_ids, decimals, gather, hex_ids, last_blank
+from .digits import F64, I64, U8, U64, Bools, decimal_ids, decimals, gather, hex_ids, last_blank, short_hex_ids
 
-# Kinds of line. OTHER goes to the slow dispatch of reader.py; TIMED to NOISE and FAST_SKIP are taken column-wise; FORMATS to DECLINED are structure.
-OTHER, TIMED, NAMED_TIMED, FASTEST, NAMED, NO_VALID, NOISE, BLANK, FAST_SKIP = range(9)
-FORMATS, REFORMATS, RUNNER, COSTS, CHOSE, SKIP_RUNNER, DECLINED = range(16, 23)
+# Kinds of line. OTHER goes to the slow dispatch of reader.py, NEUTRAL too, but it never says where tactics belong; TIMED to NOISE, FAST_SKIP and
+# TABLE_ROW are taken column-wise; FORMATS to CACHED_RESULT are structure.
+OTHER, TIMED, NAMED_TIMED, FASTEST, NAMED, NO_VALID, NOISE, BLANK, FAST_SKIP, TABLE_ROW, NEUTRAL = range(11)
+FORMATS, REFORMATS, RUNNER, COSTS, CHOSE, SKIP_RUNNER, DECLINED, CACHED_RESULT = range(16, 24)
 STRUCTURE = FORMATS
 
 # Who wrote the line.
@@ -68,6 +69,13 @@ NOISE_BEGINNINGS = (
     b"Convolution input dimensions",
     b"Convolution output dimensions",
     b"Unrecognized MMA instruction",
+    b"Sorted table of all evaluated tactics",
+    b"tactic_id, cost",
+    b"Setting workspace to",
+    b"Some tactics do not have",
+    b"Enabling FP",
+    b"Set user's cuda",
+    b"Subgraph compilation completed",
 )
 _MAYBE_TIMED, _MAYBE_NAMED_TIMED, _MAYBE_FAST_SKIP, _MAYBE_SKIP, _STARS = range(32, 37)
 _BY_FIRST_WORD = {
@@ -81,6 +89,9 @@ _BY_FIRST_WORD = {
     word(b"Tactic Name: "): _MAYBE_NAMED_TIMED,
     word(b"Fast skip"): _MAYBE_FAST_SKIP,
     word(b"Skipping"): _MAYBE_SKIP,
+    word(b"Adding reformat layer:"): NEUTRAL,
+    word(b"Set number of tactics"): NEUTRAL,
+    word(b"Compiler backend"): NEUTRAL,
 }
 
 
@@ -106,6 +117,21 @@ _U = np.uint64
 _TIME7 = (_U(0xFFFFFFFFFFFFFF), _U(word(b" Time: ")))
 _TIME6 = (_U(0xFFFFFFFFFFFF), _U(word(b" time ")))
 _HEX = (_U(0xFFFF), _U(int.from_bytes(b"0x", "little")))
+_COMMA_HEX = (_U(0xFFFFFFFF), _U(word(b", 0x")))
+_ENDS_IN_MS = _U(int.from_bytes(b" ms", "little"))
+
+
+@dataclass(slots=True)
+class TableRows:
+    """The rows of Myelin's tables of tactics (kind TABLE_ROW): their lines, times, and where their kernel names stand."""
+
+    row: I64
+    time_ms: F64
+    begin: I64
+    end: I64
+
+
+_NO_TABLE = TableRows(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
 @dataclass(slots=True)
@@ -125,6 +151,7 @@ class LineIndex:
     tactic: U64  # for kinds that hold a tactic id, else 0
     id_start: I64  # offset of the tactic id, for kinds that hold one
     last_space: I64  # offset of the blank before a time, for kinds that end in one; else -1
+    table_rows: TableRows
 
     def __len__(self) -> int:
         return len(self.start)
@@ -195,7 +222,7 @@ def index_block(data: bytes, padded: bool = False) -> LineIndex:
     count = len(start)
     index = LineIndex(
         data, buffer, start, message, end, writer, severity, foreign, np.zeros(count, dtype=np.uint8), first,
-        np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=np.int64), np.full(count, -1),
+        np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=np.int64), np.full(count, -1), _NO_TABLE,
     )  # fmt: skip
     _classify(index)
     return index
@@ -301,6 +328,40 @@ def _classify(index: LineIndex) -> None:
     rest = np.flatnonzero((kind == OTHER) & (end - message >= 18))
     if len(rest):
         _classify_by_ending(index, rest)
+        _table_rows(index, rest[(kind[rest] == OTHER) & (index.writer[rest] == TRT)])
+
+
+def _table_rows(index: LineIndex, rows: I64) -> None:
+    """`  34, 0.0084256, 1.00000, 2.08686, KERNEL, 0x04a24e5c0a1bf5f3, …`: the rows of Myelin's tables, in their plainest form."""
+    opener = index.buffer[index.message[rows]]
+    rows = rows[(opener == 32) | (opener >= 48) & (opener <= 57)]
+    if not len(rows):
+        return
+    message, end, buffer = index.message[rows], index.end[rows], index.buffer
+    base = int(message[0])
+    commas = np.flatnonzero(buffer[base : int(end[-1])] == 44) + base
+    if len(commas) < 5:
+        return
+    fields = np.searchsorted(commas, message)
+    valid = fields + 4 < len(commas)
+    fields = np.minimum(fields, len(commas) - 5)
+    first, fifth = commas[fields], commas[fields + 4]
+    number = buffer[first - 1]
+    valid &= (fifth + 5 <= end) & (first - message <= 12) & (first > message) & (number >= 48) & (number <= 57)
+    rows, fields, fifth, end = rows[valid], fields[valid], fifth[valid], end[valid]
+    valid = (gather(buffer, fifth) & _COMMA_HEX[0]) == _COMMA_HEX[1]
+    # The id has no leading zeros; it ends at the next comma or with the line.
+    following = fields + 5
+    stop = np.where(following < len(commas), np.minimum(commas[np.minimum(following, len(commas) - 1)], end), end)
+    for field in range(4):
+        valid &= buffer[commas[fields + field] + 1] == 32
+    rows, fields, fifth, stop = rows[valid], fields[valid], fifth[valid], stop[valid]
+    ids, valid = short_hex_ids(buffer, fifth + 4, stop)
+    time_ms, plain = decimals(buffer, commas[fields] + 2, commas[fields + 1])
+    valid &= plain
+    rows, fields, fifth = rows[valid], fields[valid], fifth[valid]
+    index.kind[rows], index.tactic[rows] = TABLE_ROW, ids[valid]
+    index.table_rows = TableRows(rows, time_ms[valid], commas[fields + 3] + 2, fifth)
 
 
 def _classify_by_ending(index: LineIndex, rows: I64) -> None:
@@ -310,6 +371,8 @@ def _classify_by_ending(index: LineIndex, rows: I64) -> None:
     skipping = ending == _U(word(b"skipping"))
     chosen = rows[skipping]
     kind[chosen[index.words_at(end[chosen] - 16) == _U(word(b"config, "))]] = NO_VALID
+    kind[rows[ending == _U(word(b"pruning."))]] = NEUTRAL
+    _cached_results(index, rows[(ending >> _U(40)) == _ENDS_IN_MS])
     last = index.buffer[end[rows] - 1]
     rows = rows[~skipping & ((last >= 48) & (last <= 57) | (last >= 97) & (last <= 102))]
     if not len(rows):
@@ -327,6 +390,20 @@ def _classify_by_ending(index: LineIndex, rows: I64) -> None:
     ids, valid = _ids(index, blank + 1, end[rows])
     rows, blank = rows[valid], blank[valid]
     kind[rows], index.tactic[rows], index.id_start[rows] = NAMED, ids[valid], blank + 1
+
+
+def _cached_results(index: LineIndex, rows: I64) -> None:
+    """`LAYER [FORMATS] got cached result: RUNNER, tactic 0x…, T ms`, known by its end; the reader looks at the rest."""
+    stop = index.end[rows] - 3
+    blank = last_blank(index.buffer, stop, 3)
+    within = blank - 28 > index.message[rows]
+    rows, blank = rows[within], blank[within]
+    first = blank - 19
+    valid = (index.buffer[blank - 1] == 44) & (index.words_at(first - 8) == _U(word(b" tactic "))) & ((index.words_at(first) & _HEX[0]) == _HEX[1])
+    rows, blank, first = rows[valid], blank[valid], first[valid]
+    ids, valid = hex_ids(index.buffer, first + 2)
+    rows, blank, first = rows[valid], blank[valid], first[valid]
+    index.kind[rows], index.tactic[rows], index.id_start[rows], index.last_space[rows] = CACHED_RESULT, ids[valid], first, blank
 
 
 def _timed(index: LineIndex, rows: I64, code: int, before: int) -> None:

@@ -34,7 +34,7 @@ class LogReader(EventReader):
         self.dispatch = dispatch_table(self)
         self.handlers: dict[int, Callable[[bytes, int, int, int], None]] = {
             k.FORMATS: self._formats, k.REFORMATS: self._reformats, k.RUNNER: self._runner, k.COSTS: self._costs, k.CHOSE: self._chose,
-            k.SKIP_RUNNER: self._skip_runner, k.DECLINED: self._skip_runner,
+            k.SKIP_RUNNER: self._skip_runner, k.DECLINED: self._skip_runner, k.CACHED_RESULT: self._cached_result,
         }  # fmt: skip
 
     def block(self, offset: int, data: bytes) -> None:
@@ -45,15 +45,17 @@ class LogReader(EventReader):
         # ANSI colours shorten the text, so offsets then lead to the wrong place; find the true starts again.
         self.starts = (index.start if len(index.data) == len(data) else _line_starts(data[: -k.PAD])) + offset
         self.marks_row, self.marks = [np.array([-1])], [np.array([self._mark()])]
+        self.tables = [(-1, self.op)]
         self.tuning_since = self.writers_since = 0
         kind, writer = index.kind, index.writer
-        visited = (kind >= k.STRUCTURE) | (kind == k.OTHER)
+        visited = (kind >= k.NEUTRAL) | (kind == k.OTHER)
         if self.document is not None or self.table is not None or (writer == k.OWN).any():
             visited |= (kind == k.BLANK) & (writer != k.TRT)
         visit = np.flatnonzero(visited)
         others = np.flatnonzero(kind[visit] < k.STRUCTURE)
         self._visit(visit, others)
         self._columns()
+        self._forget_names()
         self._count_tuning(len(index))
         self.line0 += len(index)
         self.alone = {line: kernel for line, kernel in self.alone.items() if line == self.line0 - 1}
@@ -68,15 +70,36 @@ class LogReader(EventReader):
         rows = visit[others]
         begins, ends, offsets = index.message[rows].tolist(), index.end[rows].tolist(), self.starts[rows].tolist()
         whos, levels, foreigns = index.writer[rows].tolist(), index.severity[rows].tolist(), index.foreign[rows].tolist()
+        kinds = index.kind[rows].tolist()
         done = 0
-        for i, (place, row) in enumerate(zip(others.tolist(), rows.tolist(), strict=True)):
+        waiting: list[int] = []
+        for i, place in enumerate(others.tolist()):
+            # A line that says nothing about where tactics belong does not end a run of structure: it is read after the run.
+            if kinds[i] == k.NEUTRAL and place > done and self.document is None and self.table is None:
+                waiting.append(i)
+                continue
             if place > done:
-                self._structure(visit[done:place])
+                self._run(visit[done:place], waiting)
+                for earlier in waiting:
+                    self._read_other(data[begins[earlier] : ends[earlier]], first, offsets[earlier], whos[earlier], levels[earlier], foreigns[earlier], rows.item(earlier))
+                waiting.clear()
             done = place + 1
-            self.severity = chr(levels[i]) if levels[i] else ""
-            self._other(data[begins[i] : ends[i]], first + row, offsets[i], whos[i], foreigns[i], row)
+            self._read_other(data[begins[i] : ends[i]], first, offsets[i], whos[i], levels[i], foreigns[i], rows.item(i))
         if done < len(visit):
-            self._structure(visit[done:])
+            self._run(visit[done:], waiting)
+        for earlier in waiting:
+            self._read_other(data[begins[earlier] : ends[earlier]], first, offsets[earlier], whos[earlier], levels[earlier], foreigns[earlier], rows.item(earlier))
+
+    def _run(self, rows: I64, waiting: list[int]) -> None:
+        """The structure among `rows`, which holds as many neutral lines as are waiting."""
+        if waiting:
+            rows = rows[self.index.kind[rows] >= k.STRUCTURE]
+        if len(rows):
+            self._structure(rows)
+
+    def _read_other(self, text: bytes, first: int, offset: int, writer: int, level: int, foreign: bool, row: int) -> None:
+        self.severity = chr(level) if level else ""
+        self._other(text, first + row, offset, writer, foreign, row)
 
     def _structure(self, rows: I64) -> None:
         """A run of lines that change where tactics belong."""
@@ -227,7 +250,7 @@ class LogReader(EventReader):
                 following = build.passes[number + 1].first_line - 1 if number + 1 < len(build.passes) else build.last_line
                 current.last_line = max(current.last_line, min(following, build.last_line))
         self._read_collections()
-        tactics = self._joined()
+        tactics = TacticRows(**{name: self.rows[name] for name in self.rows.arrays})
         self._settle_sections()
         self._settle_winners(tactics)
         truncated = bool(self.builds) and not self.builds[-1].complete and self.builds[-1].tuned and self.builds[-1].failed is None
@@ -258,14 +281,6 @@ class LogReader(EventReader):
         run.index = len(self.builds)
         self.builds.append(run)
         return run
-
-    def _joined(self) -> TacticRows:
-        types = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int64, np.int64)
-        columns = []
-        for parts, dtype in zip(self.rows, types, strict=True):
-            columns.append(np.concatenate(parts) if parts else np.empty(0, dtype=dtype))
-            parts.clear()  # one column at a time: the peak stays near one copy
-        return TacticRows(*columns)
 
     def _settle_sections(self) -> None:
         fastest, times, lines, no_valid = (self.sections[name] for name in ("fastest", "fastest_time", "fastest_line", "no_valid"))

@@ -186,6 +186,11 @@ def runner_columns() -> Columns:
     return Columns(combination="i", runner="i", layer="i", line="q", offset="q", no_valid="b", fastest="Q", fastest_time="d", fastest_line="q", op="i")
 
 
+def tactic_columns() -> Columns:
+    """The columns of `TacticRows` as they grow."""
+    return Columns(section="i", tactic="Q", kernel="i", time_ms="d", source="b", skipped_why="h", line="q", offset="q")
+
+
 @dataclass(slots=True)
 class TacticRows:
     """The tactics, one row each, in the order of the log. `section` indexes the runner table, `kernel` the kernel names (-1: unnamed)."""

@@ -115,6 +115,13 @@ class SingleLines(StructureReader):
         # A run of names before one time (7.x) does not say which of them was timed: then none is claimed.
         self.alone[line] = -1 if line - 1 in self.alone else kernel
 
+    def _cached_result(self, text: bytes, line: int, offset: int, row: int) -> None:
+        """A line that ends as a cached result does."""
+        if not self._cached(text.decode("utf-8", "backslashreplace"), line, offset):
+            index = self.index
+            self.severity = chr(int(index.severity[row])) if index.severity[row] else ""
+            self._other(text, line, offset, int(index.writer[row]), bool(index.foreign[row]), row)
+
     def _cached(self, message: str, line: int, offset: int) -> bool:
         match = g.CACHED.match(message)
         tactic = parse_tactic(match["id"]) if match else None

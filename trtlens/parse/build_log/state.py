@@ -12,7 +12,7 @@ import numpy as np
 from ..records import Note
 from . import lines as k
 from .digits import I64, KeyCache
-from .records import Build, Line, Names, Pass, combination_columns, runner_columns
+from .records import Build, Columns, Line, Names, Pass, combination_columns, runner_columns, tactic_columns
 
 NAN = float("nan")
 KEPT_LINES = 5000  # of each kind of citable line; a hostile log must not fill memory
@@ -58,9 +58,11 @@ class ReaderState:
         self.fastest: list[tuple[np.ndarray, ...]] = []
         self.no_valid: list[np.ndarray] = []
         self.slow: list[SlowRow] = []
-        self.rows: list[list[np.ndarray]] = [[] for _ in range(8)]  # the columns of TacticRows, one array a block
-        self.kernel_bytes: dict[bytes, int] = {}
-        self.kernel_keys = KeyCache()
+        self.cached_rows: list[tuple[np.ndarray, ...]] = []  # (section, row of the block) of cached results
+        self.tables: list[tuple[int, int]] = []  # (row of the block, section) where a Myelin table begins
+        self.rows = tactic_columns()
+        self.kernel_keys, self.format_keys, self.runner_keys, self.layer_keys, self.chosen_keys = map(KeyCache, (18, 18, 17, 16, 8))
+        self.runner_pairs = Columns(layer="i", runner="i")  # what runner_keys counts
         self.runner_memo: dict[bytes, tuple[int, int]] = {}
         self.chosen_memo: dict[bytes, int] = {}
         self.named: dict[tuple[int, int], int] = {}
@@ -84,13 +86,17 @@ class ReaderState:
         return self.runner if self.runner >= 0 else -(self.combination + 2) if self.combination >= 0 else -1
 
     def _moved(self, row: int) -> None:
+        self.op = -1
         self.marks_row.append(np.array([row]))
         self.marks.append(np.array([self._mark()]))
 
-    def _places(self, rows: I64) -> np.ndarray:
-        """The runner section of each row (line of the block); sections are made for combinations whose runner was not named."""
+    def _join_marks(self) -> None:
         if len(self.marks) > 1:
             self.marks_row, self.marks = [np.concatenate(self.marks_row)], [np.concatenate(self.marks)]
+
+    def _places(self, rows: I64) -> np.ndarray:
+        """The runner section of each row (line of the block); sections are made for combinations whose runner was not named."""
+        self._join_marks()
         where = np.searchsorted(self.marks_row[0], rows, side="right") - 1
         place = self.marks[0][where]
         for mark in np.unique(place[place < 0]).tolist() if place.size and place.min() < 0 else ():
@@ -123,11 +129,8 @@ class ReaderState:
         return number
 
     def _kernel(self, name: bytes) -> int:
-        number = self.kernel_bytes.get(name)
-        if number is None:
-            text = name.decode("utf-8", "backslashreplace").strip()
-            number = self.kernel_bytes[name] = self.kernels.add(text) if text else -1
-        return number
+        text = name.decode("utf-8", "backslashreplace").strip()
+        return self.kernels.add(text) if text else -1
 
     def _builder(self, line: int) -> Build:
         """The build that is being read; a new one where there is none."""
@@ -158,6 +161,7 @@ class ReaderState:
         self._tuning_ends(line)
         self.engine_open = self.named_sections = False
         self.combination = self.runner = self.layer = self.section = self.op = -1
+        self.tables.append((line - self.line0, -1))
 
     def _next_build(self, line: int) -> None:
         """A line that begins a builder's work: ends the build before it if that one had tuned or printed its engine."""

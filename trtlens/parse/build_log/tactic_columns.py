@@ -9,10 +9,23 @@ from __future__ import annotations
 import numpy as np
 
 from . import lines as k
-from .bulk import MEMO
-from .digits import I64, KEYED_BYTES, U64, text_keys
-from .records import NO_TACTIC, SKIPPED, TIMED
+from .digits import I64, U64
+from .records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED
 from .state import NAN, ReaderState, SlowRow
+
+
+_TYPES = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int64, np.int64)  # of TacticRows
+
+
+_SET_TACTIC, _IC_NAME = np.uint64(k.word(b"Set Tact")), np.uint64(k.word(b"ic Name:"))
+
+
+def _within(values: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Which of `values` are among the sorted `found`."""
+    if not len(found):
+        return np.zeros(len(values), dtype=np.bool_)
+    at = np.minimum(np.searchsorted(found, values), len(found) - 1)
+    return np.asarray(found[at] == values)
 
 
 class TacticColumns(ReaderState):
@@ -31,10 +44,47 @@ class TacticColumns(ReaderState):
         rows = np.flatnonzero((kind == k.TIMED) | (kind == k.NAMED_TIMED) | (kind == k.FAST_SKIP))
         named = np.flatnonzero(kind == k.NAMED)
         slow, self.slow = self.slow, []
-        if not len(rows) and not slow:
+        parts: list[tuple[np.ndarray, ...]] = []
+        if len(rows) or slow:
+            parts.append(self._timed_rows(rows, named, slow))
+        else:
             self._remember_names(*self._names_of(named))
+        if slow:
+            parts.append(tuple(np.array(column, dtype=dtype) for column, dtype in zip(zip(*slow, strict=True), _TYPES, strict=True)))
+        if len(index.table_rows.row):
+            parts.append(self._table_rows())
+        if self.cached_rows:
+            section, row = (np.concatenate(part) for part in zip(*self.cached_rows, strict=True))
+            time_ms = index.numbers(index.last_space[row] + 1, index.end[row] - 3)
+            ids = index.tactic[row]
+            time_ms[ids == np.uint64(NO_TACTIC)] = NAN
+            parts.append(self._part(row, section, ids, -1, time_ms, CACHED))
+            self.cached_rows.clear()
+        if not parts:
             return
-        kinds = kind[rows]
+        columns = list(parts[0])
+        if len(parts) > 1:
+            columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
+            order = np.argsort(columns[6], kind="stable")
+            columns = [column[order] for column in columns]
+        for kept, column, dtype in zip(self.rows.arrays.values(), columns, _TYPES, strict=True):
+            kept.frombytes(np.ascontiguousarray(column, dtype=dtype).data.cast("B"))
+
+    def _part(
+        self, row: I64, section: np.ndarray, ids: U64, kernel: np.ndarray | int, time_ms: np.ndarray, source: np.ndarray | int, why: np.ndarray | int = -1
+    ) -> tuple[np.ndarray, ...]:
+        """The eight columns of `TacticRows` for rows of the block."""
+        count = len(row)
+        kernels, sources, whys = (
+            column if isinstance(column, np.ndarray) else np.full(count, column, dtype=dtype)
+            for column, dtype in ((kernel, np.int32), (source, np.int8), (why, np.int16))
+        )
+        return section, ids, kernels, time_ms, sources, whys, row + self.line0, self.starts[row]
+
+    def _timed_rows(self, rows: I64, named: I64, slow: list[SlowRow]) -> tuple[np.ndarray, ...]:
+        """The timed tactics of the block and those skipped for time. Names that stand on lines before may go to rows of `slow`, too."""
+        index = self.index
+        kinds = index.kind[rows]
         ids, section = index.tactic[rows], self._places(rows)
         skipped = kinds == k.FAST_SKIP
         time_ms = np.full(len(rows), NAN)
@@ -48,29 +98,30 @@ class TacticColumns(ReaderState):
         if len(named) or self.named or self.alone:
             self._pair_names(rows, ids, section, kernel, named, slow)
         source = np.where(skipped, np.int8(SKIPPED), np.int8(TIMED))
-        why = np.full(len(rows), -1, dtype=np.int16)
+        why: np.ndarray | int = -1
         if skipped.any():
-            why[skipped] = self.whys.add("time limit")
-        columns: list[np.ndarray] = [section.astype(np.int32), ids, kernel, time_ms, source, why, rows + self.line0, starts[rows]]
-        if slow:
-            columns = [np.concatenate([c, np.array(e, dtype=c.dtype)]) for c, e in zip(columns, zip(*slow, strict=True), strict=True)]
-            order = np.argsort(columns[6], kind="stable")
-            columns = [c[order] for c in columns]
-        for kept, column in zip(self.rows, columns, strict=True):
-            kept.append(column)
+            why = np.where(skipped, np.int16(self.whys.add("time limit")), np.int16(-1))
+        return self._part(rows, section, ids, kernel, time_ms, source, why)
+
+    def _table_rows(self) -> tuple[np.ndarray, ...]:
+        """The rows of Myelin's tables: they belong to the last `Autotuning op`, unless the log has moved on since."""
+        table, marks = self.index.table_rows, np.array(self.tables)
+        at = np.searchsorted(marks[:, 0], table.row, side="right") - 1
+        self._join_marks()
+        moved = self.marks_row[0][np.searchsorted(self.marks_row[0], table.row, side="right") - 1]
+        place = np.where(moved <= marks[at, 0], marks[at, 1], -1)
+        lost = place < 0
+        for row in table.row[lost].tolist():
+            self._unplaced(self.index.text(row), row + self.line0, int(self.starts[row]), row)
+        rows, kept = table.row[~lost], ~lost
+        kernel = self._kernels(table.begin[kept], table.end[kept])
+        time_ms, ids = table.time_ms[kept], self.index.tactic[rows]
+        time_ms[ids == np.uint64(NO_TACTIC)] = NAN
+        return self._part(rows, place[kept], ids, kernel, time_ms, MYELIN)
 
     def _kernels(self, begins: I64, ends: I64) -> np.ndarray:
         """The kernel names at [begins, ends) as numbers."""
-        data, intern, known = self.index.data, self._kernel, self.kernel_keys
-        if len(begins) and int((ends - begins).max()) > KEYED_BYTES:
-            return np.array([intern(data[b:e]) for b, e in zip(begins.tolist(), ends.tolist(), strict=True)], dtype=np.int32)
-        # Slicing a name out and hashing it costs more than the rest of a line; nearly all are known by their key.
-        keys = text_keys(self.index.buffer, begins, ends)
-        slots, numbers = known.find(keys)
-        missing = np.flatnonzero(numbers < -1)
-        numbers[missing] = [intern(data[b:e]) for b, e in zip(begins[missing].tolist(), ends[missing].tolist(), strict=True)]
-        known.put(slots[missing], keys[missing], numbers[missing])
-        return numbers
+        return self.kernel_keys.numbers_of(self.index.buffer, self.index.data, begins, ends, lambda names: [self._kernel(name) for name in names])
 
     def _pair_names(self, rows: I64, ids: U64, section: np.ndarray, kernel: np.ndarray, named: I64, slow: list[SlowRow]) -> None:
         """8.0 to 8.5 print `Set Tactic Name: K Tactic: ID` on a line before the time: join by id within the runner's section."""
@@ -84,9 +135,12 @@ class TacticColumns(ReaderState):
             kernel[direct] = kernels[candidate[direct]]
             used[candidate[direct]] = len(slow) == 0
         self._remember_names(named[~used], kernels[~used])
-        missing = np.flatnonzero(kernel < 0)
         if not self.named and not self.alone:
             return
+        # Few sections have names that wait for a time further down, and few lines a name without an id before them.
+        waiting = np.unique(np.array([where for where, _ in self.named], dtype=np.int64))
+        before = np.array([line + 1 - self.line0 for line in self.alone], dtype=np.int64)
+        missing = np.flatnonzero((kernel < 0) & (_within(section, waiting) | _within(rows, np.sort(before))))
         for i, where, tactic, row in zip(missing.tolist(), section[missing].tolist(), ids[missing].tolist(), rows[missing].tolist(), strict=True):
             number = self.named.get((where, tactic))
             kernel[i] = number if number is not None else self.alone.get(row + self.line0 - 1, -1)
@@ -99,13 +153,29 @@ class TacticColumns(ReaderState):
         """The rows that are `… Set Tactic Name: K Tactic: ID`, and their kernels."""
         data, index = self.index.data, self.index
         begins, ends = index.message[named], index.id_start[named] - 9
-        at = np.array([data.find(b"Set Tactic Name: ", b, e) for b, e in zip(begins.tolist(), ends.tolist(), strict=True)], dtype=np.int64)
+        at = np.full(len(named), -1, dtype=np.int64)
+        # `LAYER (RUNNER) Set Tactic Name: K …`: the lines of a layer have the words equally far in, so few of them need a search.
+        rest = np.flatnonzero(ends - begins >= 17)
+        while len(rest):
+            begin, end = int(begins[rest[0]]), int(ends[rest[0]])
+            within = data.find(b"Set Tactic Name: ", begin, end) - begin
+            if within < 0:
+                rest = rest[1:]
+                continue
+            place = np.minimum(begins[rest] + within, np.maximum(ends[rest] - 17, 0))
+            equal = (index.words_at(place) == _SET_TACTIC) & (index.words_at(place + 8) == _IC_NAME) & (place == begins[rest] + within)
+            at[rest[equal]] = place[equal]
+            rest = rest[~equal]
         named, begins, ends = named[at >= 0], at[at >= 0] + 17, ends[at >= 0]
         return named, self._kernels(begins, np.maximum(ends, begins))
+
+    def _forget_names(self) -> None:
+        """Names only matter within their own runner section: those of sections that ended are dropped after each block."""
+        if self.named:
+            first = self.runner if self.runner >= 0 else len(self.sections) - 64
+            self.named = {key: kernel for key, kernel in self.named.items() if key[0] >= first}
 
     def _remember_names(self, named: I64, kernels: np.ndarray) -> None:
         """Remember names by (section, id), for times that do not follow at once."""
         if len(named):
-            if len(self.named) > MEMO:
-                self.named.clear()  # names only matter within their own runner section
             self.named.update(zip(zip(self._places(named).tolist(), self.index.tactic[named].tolist(), strict=True), kernels.tolist(), strict=True))
