@@ -12,7 +12,7 @@ fsspec = pytest.importorskip("fsspec", reason="needs the extra `remote`")
 
 from trtlens.errors import InputError  # noqa: E402
 from trtlens.parse import remote  # noqa: E402
-from trtlens.parse.remote import LocalCopies, expand, is_url  # noqa: E402
+from trtlens.parse.remote import LocalCopies, entries, expand, holds_one_file, inside, is_url  # noqa: E402
 
 
 @pytest.fixture
@@ -96,3 +96,20 @@ def test_without_fsspec_it_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "UsageError s3://b/x: reading URLs needs fsspec; install it with: pip install 'trtlens[remote]'"
+
+
+def test_what_a_url_holds(memory: object) -> None:
+    assert entries("memory://runs/a") == ([".hidden", "build.log", "model.engine"], ["sub"])
+    assert entries("memory://runs/a/build.log") is None and entries("memory://nothing") is None
+    assert holds_one_file("memory://runs/a/build.log") and not holds_one_file("memory://runs/a")
+    assert holds_one_file("memory://nothing.log")  # whoever reads it says that it is missing
+    assert inside("s3://bucket/runs/", "a") == "s3://bucket/runs/a"
+    assert inside("zip://runs::s3://bucket/x.zip", "a") == "zip://runs/a::s3://bucket/x.zip"
+
+
+def test_a_web_page_is_not_fetched_to_look_for_links_in_it() -> None:
+    class Web:
+        def isdir(self, path: str) -> bool:
+            raise AssertionError(f"asked for {path}")
+
+    assert not remote._is_folder(Web(), "https://host/build.log") and remote._is_folder(Web(), "https://host/runs/")

@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,9 +23,10 @@ from tests.report.factory import build, diagnosis, layer
 from tests.synthetic.truth import Switches, make_capture
 from trtlens.diagnose.explain import Options
 from trtlens.diagnose.gates import Gates
+from trtlens.diagnose.session import Session
 from trtlens.errors import InputError, UsageError
 from trtlens.report import dataset
-from trtlens.report.dataset import CaptureOutcome, DatasetResult, find_captures, labels, write_dataset
+from trtlens.report.dataset import CaptureOutcome, DatasetResult, find_captures, labels, several_captures, write_dataset
 from trtlens.report.dataset_terminal import run_dataset
 from trtlens.tables import TABLES
 
@@ -208,6 +210,32 @@ def test_urls_are_captures_and_stay_urls(tmp_path: Path) -> None:
     memory.store.clear()
     with pytest.raises(InputError, match="matches nothing"):
         write_dataset(["memory://runs/*"], tmp_path / "out")
+
+
+def test_files_behind_urls_are_the_parts_of_one_capture_like_files_here(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    folder = write(tmp_path / "one", 1)
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    for path in folder.iterdir():
+        memory.pipe(f"/far/{path.name}", path.read_bytes())
+        memory.pipe(f"/more/x/{path.name}", path.read_bytes())
+        memory.pipe(f"/more/deep/y/{path.name}", path.read_bytes())
+    with tarfile.open(tmp_path / "packed", "w") as archive:
+        archive.add(folder, "one")
+    memory.pipe("/packed", (tmp_path / "packed").read_bytes())
+    here = [str(path) for path in sorted(folder.iterdir())]
+    for files in (here, [f"file://{path}" for path in here], [f"memory://far/{Path(path).name}" for path in here], ["memory://far/*"], [here[0], "memory://far/profile.json"]):
+        assert not several_captures(files), files
+        assert len(Session(files).captures) == 1
+    for wholes in ([str(folder), str(tmp_path / "packed")], ["memory://far", str(folder)], ["memory://far", "memory://packed"], ["memory://more"]):
+        assert several_captures(wholes), wholes
+    # A folder of folders is searched, there as here.
+    assert find_captures(["memory://more/"]) == ["memory://more/deep/y", "memory://more/x"]
+    assert not several_captures(["memory://far", "memory://nothing"])  # who reads it says that it is missing
+    with pytest.raises(UsageError, match=r"memory://more/x/build\.log is a second build log beside memory://far/build\.log"):
+        Session(["memory://far/build.log", "memory://more/x/build.log"])
+    memory.store.clear()
 
 
 def test_the_terminal_names_the_bad_ones_apart(captures: Path, tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def test_the_frame_of_a_name_stays(text: str, pattern: str) -> None:
         "__myl_FcMulAdd_myl0_3",
         "&&&& RUNNING TensorRT.trtexec [TensorRT v8502]",
         "CaskConvolution PluginV2DynamicExt PointWiseV2 CudaDepthwiseConvolution",
+        "[01/02/2030-10:20:41] [V] [TRT] Disabling unused tactic source: EDGE_MASK_CONVOLUTIONS",
+        "[01/02/2030-10:20:41] [I] [TRT] [MemUsageChange] Init cuBLAS/cuBLASLt: CPU +0, GPU +8, now: CPU 9, GPU 9 (MiB)",
+        "[TensorRT] VERBOSE: Layer(PoolingTiled): (Unnamed Layer* 2) [Pooling]",
+        "[01/02/2030-10:20:41] [W] [TRT] UNSUPPORTED_STATESkipping tactic 4 due to insuficient memory",
+        '{"performance_summary": {"Latency": [0.1]}, "device_information": {"Selected Device": "NVIDIA"}}',
         "sparse 0.110 ms against dense 0.102 ms (+7.8 %)",
     ],
 )
@@ -183,6 +188,11 @@ def _figures(one: LayerVerdict) -> tuple[object, ...]:
     return (one.status, one.reason, one.proof, one.stability, one.time_ms, one.best_dense_ms, one.best_sparse_ms, one.margin, one.tactic, one.type, len(one.evidence))
 
 
+def warned(made: Diagnosis) -> list[list[tuple[str, list[int]]]]:
+    """Ids and cited lines of the warnings of each build."""
+    return [[(w.id, [e.line for e in w.evidence if isinstance(e, LineEvidence)]) for w in build.warnings] for build in made.captures[0].builds]
+
+
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("dialect", ["8.2", "8.5", "8.6", "10.3"])
 def test_redacted_files_give_the_same_verdicts_and_hold_no_name(tmp_path: Path, seed: int, dialect: str) -> None:
@@ -191,6 +201,7 @@ def test_redacted_files_give_the_same_verdicts_and_hold_no_name(tmp_path: Path, 
     copies = redact_files([str(folder)], tmp_path / "out", SALT)
     redacted = Session(list(copies.paths))
     assert figures(redacted.diagnosis) == figures(session.diagnosis)
+    assert warned(redacted.diagnosis) == warned(session.diagnosis)
     # The other way to the same end: the diagnosis itself redacted, with the same hashes.
     main, same = redacted.diagnosis.captures[0].main, redact(session.diagnosis, SALT).captures[0].main
     assert main is not None and same is not None
@@ -224,6 +235,39 @@ def test_real_layer_info_keeps_its_verdicts(tmp_path: Path) -> None:
         assert not (secret - kept) & words_of(copies.files[0].read_text(errors="surrogateescape")), path.name
         done += 1
     assert done > 30
+
+
+@needs_corpus
+def test_real_logs_keep_their_verdicts_and_warnings(tmp_path: Path) -> None:
+    """Whatever TensorRT wrote there is still known for what it is: no line that was understood becomes an unknown one."""
+    done = 0
+    for number, path in enumerate(sorted((CORPUS / "verbose_logs").iterdir()) + sorted((CORPUS / "info_logs").glob("*skip*"))):
+        if path.stat().st_size > 90_000:
+            continue
+        before = explain([str(path)])
+        after = explain(redact_files([str(path)], tmp_path / str(number), SALT).paths)
+        for one, other in zip(before.captures[0].builds, after.captures[0].builds, strict=True):
+            assert [_figures(verdict)[:8] for verdict in one.layers] == [_figures(verdict)[:8] for verdict in other.layers], path.name
+            assert (one.lines, one.summary, one.environment.tensorrt) == (other.lines, other.summary, other.environment.tensorrt), path.name
+        assert warned(after) == warned(before), path.name
+        done += 1
+    assert done > 50
+
+
+def test_captures_behind_urls_are_redacted_and_called_by_nothing_else(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    folder = write(tmp_path / "one", 1, "8.5")
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    for path in folder.iterdir():
+        memory.pipe(f"/far/{path.name}", path.read_bytes())
+    copies = redact_files(["memory://far"], tmp_path / "out", SALT)
+    assert [Path(path).name for path in copies.paths] == [Redactor(SALT).hash("memory://far")]
+    assert figures(explain(copies.paths)) == figures(explain([str(folder)]))
+    memory.pipe("/far/layer_info.json", b"{")
+    with pytest.raises(InputError, match=r"^memory://far/layer_info\.json"):
+        redact_files(["memory://far"], tmp_path / "again", SALT)
+    memory.store.clear()
 
 
 def test_json_escapes_and_raw_letters_are_one_name(tmp_path: Path) -> None:

@@ -85,12 +85,9 @@ def explain(
     files = redacted(files, redact, redact_to)
     options = Options(build=build, noise=parse_noise(noise))
     if tables is not None and format == "parquet" and layer is None and not names:
-        from ..diagnose.load import loose_files
-        from ..parse.remote import is_url
-        from ..report.dataset import find_captures
+        from ..report.dataset import several_captures
 
-        # Files named one by one are the parts of one capture, not captures.
-        if not loose_files([path for path in files if not is_url(path)]) and len(find_captures(files)) > 1:
+        if several_captures(files):
             return _dataset(files, tables, options, wanted)
     session = Session(files, options, progress(no_color), names or ())
     return report(session, wanted)

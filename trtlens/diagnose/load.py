@@ -9,15 +9,16 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, UsageError
+from ..errors import InputError, TrtlensError, UsageError
 from ..parse.build_log import BuildLog, parse_build_log
 from ..parse.detect import Kind, detect
 from ..parse.layer_info import parse_layer_info
 from ..parse.records import EngineInfo, TimingProfile
+from ..parse.remote import ARCHIVE_HEAD_BYTES, LocalCopies, expand, holds_one_file, is_archive, is_url
 from ..parse.textio import TextSource
 from ..parse.timing_profile import parse_timing_profile
 from ..parse.trex_meta import TrexMetadata
@@ -59,13 +60,18 @@ class Capture:
     """`profile_samples.parquet` of a capture folder: per-iteration times of each layer."""
     keep: ExitStack | None = None
     """Holds the unpacked archive that the inputs lie in."""
+    local: LocalCopies | None = None
+    """Holds the copies of inputs that lie behind URLs."""
 
 
 def load_captures(paths: Sequence[str], progress: Progress | None = None) -> list[Capture]:
     """Group the paths into captures (loose files make one, each folder makes its own) and parse them.
 
+    URLs (`s3://…`) are read through local copies that vanish with the captures, and called by their URLs wherever they are named.
     Raises UsageError for a mix that makes no sense and InputError for a file that cannot be read.
     """
+    if any(is_url(path) for path in paths):
+        return _load_remote(paths, progress)
     if not paths:
         raise UsageError("no input: name a layer-info file, a timing profile, a build log or a capture folder")
     loose = loose_files(paths)
@@ -79,6 +85,19 @@ def load_captures(paths: Sequence[str], progress: Progress | None = None) -> lis
     return [*captures, *(_load_folder(folder, progress) for folder in folders)]
 
 
+def _load_remote(paths: Sequence[str], progress: Progress | None) -> list[Capture]:
+    local = LocalCopies(expand(paths))
+    try:
+        captures = load_captures(local.paths, progress)
+    except TrtlensError as error:
+        raise local.translated(error) from None
+    for capture in captures:
+        for one in (capture, *(build for _, build in capture.experiments)):
+            one.name, one.local = local.shown(one.name), local
+            one.inputs[:] = [replace(item, path=local.shown(item.path)) for item in one.inputs]
+    return captures
+
+
 def _is_model(path: str) -> bool:
     try:
         return path != "-" and Path(path).is_file() and detect(TextSource(path)) == "onnx"
@@ -88,20 +107,18 @@ def _is_model(path: str) -> bool:
 
 def loose_files(paths: Sequence[str]) -> list[str]:
     """Those of `paths` that are neither capture folders nor archives: together they are the parts of one capture."""
-    return [path for path in paths if path == "-" or not (Path(path).is_dir() or _is_tar(path))]
+    return [path for path in paths if path == "-" or (holds_one_file(path) if is_url(path) else not (Path(path).is_dir() or _is_tar(path)))]
 
 
 def _is_tar(path: str) -> bool:
-    """Whether a file is the archive that a capture script ends in: the mark of a tar, or a packed file of that name."""
+    """Whether a file is the archive that a capture script ends in."""
     try:
         if not Path(path).is_file():
             return False  # a pipe gives its bytes only once
         with Path(path).open("rb") as file:
-            head = file.read(263)
+            return is_archive(path, file.read(ARCHIVE_HEAD_BYTES))
     except OSError:
         return False  # said when it is opened as an input
-    packed = head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ"))
-    return head[257:262] == b"ustar" or (packed and path.endswith((".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")))
 
 
 def _load_folder(path: str, progress: Progress | None) -> Capture:

@@ -12,8 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, UsageError
-from ..parse.remote import is_url
+from ..errors import UsageError
 from .explain import Options, diagnose
 from .load import Capture, Progress, attach_model, load_captures
 from .model import CaptureDiagnosis, Diagnosis
@@ -21,7 +20,6 @@ from .races import Races
 from .rules import Noise
 
 if TYPE_CHECKING:
-    from ..parse.remote import LocalCopies
     from .extras import Experiment, ReportExtras
 
 _NOISE_PART = re.compile(r"\s*(?P<value>\d{1,6}(?:\.\d{1,6})?)\s*(?P<unit>%|ns|us|µs|ms)\s*")
@@ -51,8 +49,7 @@ class Session:
         self, paths: Sequence[str], options: Options | None = None, progress: Progress | None = None, names: Sequence[str] = (), model: str | None = None
     ) -> None:
         self.options = options or Options()
-        self._local: LocalCopies | None = None
-        self.captures: list[Capture] = self._load(paths, progress)
+        self.captures: list[Capture] = load_captures(paths, progress)
         if names:
             from .dictionary import learn_names
 
@@ -64,22 +61,6 @@ class Session:
             progress.close()
         self.experiments = [[(kind, diagnose(one, self.options)) for kind, one in capture.experiments] for capture in self.captures]
         self.diagnosis = Diagnosis(tuple(diagnose(capture, self.options) for capture in self.captures))
-
-    def _load(self, paths: Sequence[str], progress: Progress | None) -> list[Capture]:
-        """The captures; inputs behind URLs (`s3://…`) through local copies that vanish with the session, called by their URLs in every message."""
-        if not any(is_url(path) for path in paths):
-            return load_captures(paths, progress)
-        from ..parse.remote import LocalCopies, expand
-
-        local = self._local = LocalCopies(expand(paths))
-        try:
-            captures = load_captures(local.paths, progress)
-        except InputError as error:
-            raise InputError(local.shown(error.path), local.shown_in(error.what), where=error.where, todo=error.todo) from None
-        for capture in captures:
-            capture.name = local.shown(capture.name)
-            capture.inputs[:] = [replace(item, path=local.shown(item.path)) for item in capture.inputs]
-        return captures
 
     def races(self, number: int = 0) -> Races | None:
         """The races of a capture's main build, in the pass that became the engine."""

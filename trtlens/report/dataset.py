@@ -17,15 +17,15 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ..diagnose.explain import Options
 from ..diagnose.gates import GateResult, Gates, evaluate
-from ..diagnose.load import FOLDER_NAMES
+from ..diagnose.load import FOLDER_NAMES, loose_files
 from ..errors import TrtlensError, UsageError
-from ..parse.remote import LocalCopies, expand, is_url
+from ..parse.remote import entries, expand, inside, is_url
 from ..text import visible
 
 if TYPE_CHECKING:
@@ -136,22 +136,37 @@ def find_captures(paths: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for path in expand(paths):
-        found += [path] if is_url(path) or not Path(path).is_dir() else _search(Path(path), 0)
+        found += _search(path if is_url(path) else str(Path(path)), 0) if is_url(path) or Path(path).is_dir() else [path]
     if not found:
         raise UsageError("no capture: name capture folders, or a folder that holds them")
     return list(dict.fromkeys(found))
 
 
-def _search(folder: Path, depth: int) -> list[str]:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return [str(folder)]  # said when it is opened
-    files = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
-    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+def several_captures(paths: Sequence[str]) -> bool:
+    """Whether `paths` are several captures. Files that are named one by one, here or behind URLs, are the parts of one."""
+    named = expand(paths)
+    return not loose_files(named) and len(find_captures(named)) > 1
+
+
+def _search(folder: str, depth: int) -> list[str]:
+    listed = _listed(folder)
+    if listed is None:
+        return [folder]  # what is wrong is said when it is opened
+    files, folders = ([name for name in names if not name.startswith(".")] for names in listed)
     if any(name in FOLDER_NAMES for name in files) or not folders or depth == _DEPTH:
-        return [str(folder)]
-    return [path for inner in folders for path in _search(inner, depth + 1)]
+        return [folder]
+    return [path for name in folders for path in _search(inside(folder, name) if is_url(folder) else str(Path(folder, name)), depth + 1)]
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]] | None:
+    """The names of the files and folders in a folder, in order; None where it is none or cannot be read."""
+    if is_url(folder):
+        return entries(folder)
+    try:
+        listed = sorted(Path(folder).iterdir())
+    except OSError:
+        return None
+    return [entry.name for entry in listed if entry.is_file()], [entry.name for entry in listed if entry.is_dir()]
 
 
 def labels(paths: Sequence[str]) -> list[str]:
@@ -216,14 +231,9 @@ def _one(task: _Task) -> CaptureOutcome:
     from ..diagnose.session import Session
 
     try:
-        with LocalCopies([task.path]) as local:
-            try:
-                session = Session(local.paths, task.options)
-                _call_by_url(session, local)
-                _write_partitions(session, task)
-                return _outcome(session, task)
-            except TrtlensError as error:
-                return CaptureOutcome(task.label, task.path, visible(local.shown_in(str(error)), 1000))
+        session = Session([task.path], task.options)
+        _write_partitions(session, task)
+        return _outcome(session, task)
     except TrtlensError as error:
         return CaptureOutcome(task.label, task.path, visible(str(error), 1000))
     except OSError as error:
@@ -233,12 +243,6 @@ def _one(task: _Task) -> CaptureOutcome:
     except Exception as error:
         # One capture that meets a defect of ours must not take hundreds with it.
         return CaptureOutcome(task.label, task.path, visible(f"internal error, please report it: {type(error).__name__}: {error}", 1000))
-
-
-def _call_by_url(session: Session, local: LocalCopies) -> None:
-    """Tables name their inputs as the user did, not by the copies that vanish."""
-    for capture in session.captures:
-        capture.inputs[:] = [replace(item, path=local.shown(item.path)) for item in capture.inputs]
 
 
 def _outcome(session: Session, task: _Task) -> CaptureOutcome:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from ..diagnose.explain import Options, diagnose
 from ..diagnose.load import Capture, load_captures
 from ..diagnose.model import Diagnosis
-from ..errors import InputError, UsageError
+from ..errors import InputError, TrtlensError, UsageError
+from ..parse.remote import LocalCopies, expand
 from ..parse.textio import TextSource
 from .redact import Redactor, kernels_in, names_in
 
@@ -51,7 +52,15 @@ def redact_files(paths: Sequence[str], directory: str | os.PathLike[str], salt: 
             raise UsageError(f"{target}: holds something; name a new folder for the redacted copies")
     except OSError as error:
         raise UsageError(f"{target}: cannot be made a folder: {error.strerror or error}; name another one for the redacted copies") from error
-    captures = load_captures(paths)
+    with LocalCopies(expand(paths)) as local:
+        try:
+            return _redact(local, target, salt, names)
+        except TrtlensError as error:
+            raise local.translated(error) from None
+
+
+def _redact(local: LocalCopies, target: Path, salt: str, names: Iterable[str]) -> RedactedFiles:
+    captures = load_captures(local.paths)
     diagnosis = Diagnosis(tuple(diagnose(capture, Options()) for capture in captures))
     known = {*names_in(diagnosis), *names, *(name for capture in captures for name in _names(capture))}
     kernels = {*kernels_in(diagnosis), *(name for capture in captures for name in _kernels(capture))}
@@ -59,12 +68,12 @@ def redact_files(paths: Sequence[str], directory: str | os.PathLike[str], salt: 
     given: list[str] = []
     written: list[Path] = []
     for capture in captures:
-        folder = target / redactor.hash(capture.name) if capture.name else target / "files"
+        folder = target / redactor.hash(local.shown(capture.name)) if capture.name else target / "files"
         folder.mkdir(exist_ok=True)
         # Two loose files may have one name, in two folders.
         taken: set[str] = set()
         for item in capture.inputs:
-            name = Path(redactor.path(item.path)).name.removesuffix(".gz").removesuffix(".zst")
+            name = Path(redactor.path(local.shown(item.path))).name.removesuffix(".gz").removesuffix(".zst")
             while name in taken:
                 name = f"x{name}"
             taken.add(name)

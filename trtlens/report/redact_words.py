@@ -16,19 +16,20 @@ from types import CodeType
 
 _LETTERS = re.compile(r"[A-Za-zµ]+(?:'[a-z]+)?")
 _PROSE = re.compile(r"[a-z`)]\.(?:\s|$)|\n")
-_HYPHENED = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)+")
+_JOINED = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)+")
 
 # What is no name whatever it says: numbers with units, ids, dates, versions, sizes, shapes; types and layouts; TensorRT's own files.
 _PLAIN = re.compile(
     r"[\d.,:/%x\-+*~<>=&!?^#@$_TZ]*"
     r"|[+\-]?\d[\d.,]*(?:e[+\-]?\d+)?(?:ms|us|ns|s|GiB|MiB|KiB|GB|MB|KB|GHz|MHz|W|bit|bits|D|d|x|th|st|nd)?"
     r"|0x[0-9a-fA-F]+|(?:sm_?|SM|v|V|b)\d{1,8}|-?(?:nan|inf)"
-    r"|(?:FP|BF|INT|Int|UInt|TF|fp|bf|int|uint|tf|float|bfloat|i|f|e)\d{1,2}(?:[eE]\dm\d|M\d)?|(?:D?HWC|CD?HW|NHWC|NCHW|DHWC)\d{0,2}|DLA_(?:LINEAR|HWC4)|E\dM\d",
+    r"|(?:FP|BF|INT|Int|UInt|TF|fp|bf|int|uint|tf|float|bfloat|i|f|e)\d{1,2}(?:[eE]\dm\d|M\d)?|(?:D?HWC|CD?HW|NHWC|NCHW|DHWC)\d{0,2}|DLA_(?:LINEAR|HWC4)|E\dM\d|\d-layer",
     re.ASCII,
 )
 _KERNEL = re.compile(
     r"lib(?:nv|cu)\w*(?:\.so)?[\w.]*|\w+\.(?:cpp|cu)|TensorRT\.\w+"
-    r"|Plugin(?:V\d\w*)?|PLUGIN_V\d|PointWise(?:V\d)?|(?:Cask|Cudnn|Cublas|Cuda|Fused|Myelin|LegacySASS)[A-Z][A-Za-z]*(?:V\d)?"
+    r"|Plugin(?:V\d\w*)?|PLUGIN_V\d|PointWise(?:V\d)?|(?:[Cc]ask|[Cc]udnn|[Cc]ublas|[Cc]uda|Fused|Myelin|LegacySASS)[A-Z][A-Za-z]*(?:V\d)?"
+    r"|(?:Disabl|Serializ)[a-z]{1,8}|MemUsage[A-Z][a-z]{1,12}|Severity\.[A-Z_]{4,14}|UNSUPPORTED_STATESkipping|insuf+icient"
     r"|(?:sm\d{2,3}_|trt_|maxwell_|volta_|turing_|ampere_|ada_|hopper_|blackwell_|cask_|cask__|xmma_|cutlass_|cudnn_|generatedNativePointwise)[\w.]*"
 )
 _MYELIN = re.compile(r"trainStation\d*|(?:dummy_shape_call)?__my[le]\w*")
@@ -41,6 +42,8 @@ _MORE_TEXT = (
     "Shape Scale SoftMax LogSoftmaxTopK Pooling TiledPooling GemmDeconvolution Deconvolution MatrixMultiply FullyConnected ParametricReLU Assertion Scatter "
     "HostToDeviceCopy DeviceToShapeHostCopy ShapeHostToDevice DeviceToHostCopy TrainStation shape_call DeviceToShapeHost HostToShapeDevice "
     "kgen ConvActPool Clip Split Gather Cast Constant Identity Flatten QuantizeLinear DequantizeLinear Unnamed Layer Convolution "
+    "PoolingTiled allocators cuBLAS/cuBLASLt CUBLAS_LT EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS cost/fastest_cost prediction_correlation kernel_name tactic_hash "
+    "tunable_parameter Fully Connected "
     "Optimizer in out ForeignNode PWN MLP profile device host bytes workspace default local global Enabled Disabled None nan"
 )
 _MORE = frozenset(_MORE_TEXT.split())
@@ -87,7 +90,7 @@ def _words(package: str, prose: bool = True) -> Iterator[str]:
         for text in _constants(code) if isinstance(code, CodeType) else ():
             if prose or not _PROSE.search(text):
                 yield from _LETTERS.findall(text)
-                yield from _HYPHENED.findall(text)
+                yield from _JOINED.findall(text)
 
 
 def _constants(value: object) -> Iterator[str]:
