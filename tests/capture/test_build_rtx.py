@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import itertools
 import json
@@ -14,7 +15,7 @@ import pytest
 from tests.capture import models
 from trtlens.capture.build import CaptureFailed, plan_build, run_build
 from trtlens.capture.folder import PRUNED_MODEL
-from trtlens.capture.manifest import Manifest, read_manifest
+from trtlens.capture.manifest import FileRecord, Manifest, read_manifest
 from trtlens.capture.progress import ProgressEvent
 from trtlens.capture.settings import options_from
 from trtlens.errors import UsageError
@@ -44,6 +45,8 @@ def test_a_pruned_model_becomes_a_complete_capture(tmp_path: Path) -> None:
     folder, manifest = build(models.conv_matmul(tmp_path / "m.onnx"))
     assert sorted(one.name for one in folder.iterdir()) == ["build.log", "layer_info.json", "manifest.json", "model.engine"]
     assert read_manifest(folder) == manifest and manifest.status == "complete" and manifest.times.build_s is not None
+    engine = (folder / "model.engine").read_bytes()
+    assert manifest.engine == FileRecord("model.engine", len(engine), hashlib.sha256(engine).hexdigest())
     found = layers(folder)
     assert found["conv1"] is found["relu1"] and found["conv1"]["LayerType"] == "correlation" and found["mm"]["LayerType"] == "gemm"
     assert {found[name]["TacticName"] for name in ("conv1", "mm")} == {"__myelin_CASK_STUB"}, "the kernel is chosen on the GPU"

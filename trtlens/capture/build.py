@@ -378,7 +378,7 @@ def _manifest(
         host=once.host,
         options=once.options.as_json(),
         model=None if loaded else subject,
-        engine=subject if loaded else FileRecord(ENGINE, engine.stat().st_size, _sha256(engine)) if engine.exists() else None,
+        engine=subject if loaded else _engine_record(engine, result),
         timing_cache=_cache_record(once, result),
         times=Times(
             started=started.isoformat(timespec="milliseconds"),
@@ -390,6 +390,12 @@ def _manifest(
         notes=(*(once.prune.message.splitlines() if once.prune is not None else ()), *notes, *result.notes),
         prune=once.prune,
     )
+
+
+def _engine_record(engine: Path, result: Result) -> FileRecord | None:
+    if not engine.exists():
+        return None
+    return FileRecord(ENGINE, engine.stat().st_size, result.engine_sha256 or _sha256(engine))
 
 
 def _trtexec_version(log: Path) -> str | None:

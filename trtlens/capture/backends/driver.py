@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Result:
     refused_nodes: tuple[RefusedNode, ...] = ()
     build_s: float | None = None
     timing_cache: dict[str, Any] | None = None
+    engine_sha256: str | None = None
 
 
 def surface_of(trt: Any) -> Surface:
@@ -137,7 +139,7 @@ def build(
     if cache is not None:
         _keep_cache(cache, options, result)
     if options.keep_engine:
-        _write(folder / "model.engine", plan_memory)
+        result.engine_sha256 = _write_hashed(folder / "model.engine", plan_memory)
     result.status = "built"
     return plan_memory
 
@@ -327,6 +329,18 @@ def _write(path: Path, data: Any) -> None:
     with unfinished.open("wb") as file:
         file.write(data)
     unfinished.replace(path)
+
+
+def _write_hashed(path: Path, data: Any) -> str:
+    """Write an engine; returns its SHA-256, worked out meanwhile: reading gigabytes again would take as long as writing them."""
+    digest = hashlib.sha256()
+    thread = threading.Thread(target=digest.update, args=(data,))
+    thread.start()
+    try:
+        _write(path, data)
+    finally:
+        thread.join()
+    return digest.hexdigest()
 
 
 def _monitor(trt: Any, report: Report) -> Any:
