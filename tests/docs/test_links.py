@@ -42,6 +42,13 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "index.html").is_file() and (tmp_path / "site" / "reasons" / "slower" / "index.html").is_file()
     home = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "fonts.googleapis" not in home and 'src="http' not in home
+    for notebook, layer in (("one_capture", "Conv_8 + Relu_9"), ("twenty_captures", "Conv_10 + Relu_11")):
+        page = (tmp_path / "site" / "notebooks" / notebook / "index.html").read_text(encoding="utf-8")
+        assert "<table" in page and layer in page
+        assert not re.search(r"""<(?:link|script|img|iframe)[^>]*(?:src|href)=["']?https?:""", page), "the page asks a server for something"
+        assert (tmp_path / "site" / "notebooks" / f"{notebook}.ipynb").is_file()
+        assert len(page) < 120_000
+    assert 'href="../notebooks/one_capture/"' in (tmp_path / "site" / "python" / "index.html").read_text(encoding="utf-8")
 
 
 def test_what_contributing_names_exists() -> None:
