@@ -89,7 +89,8 @@ def explain(
 
         if several_captures(files):
             return _dataset(files, tables, options, wanted)
-    session = Session(files, options, progress(no_color), names or ())
+    files_asked = (json, html, markdown, tables, junit, sarif)  # which name their inputs by SHA-256; the terminal does not
+    session = Session(files, options, progress(no_color), names or (), hashes=any(name is not None for name in files_asked))
     return report(session, wanted)
 
 

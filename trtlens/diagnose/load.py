@@ -62,33 +62,36 @@ class Capture:
     """Holds the unpacked archive that the inputs lie in."""
     local: LocalCopies | None = None
     """Holds the copies of inputs that lie behind URLs."""
+    hashes: bool = True
+    """Whether `inputs` say the SHA-256 of each file."""
 
 
-def load_captures(paths: Sequence[str], progress: Progress | None = None) -> list[Capture]:
+def load_captures(paths: Sequence[str], progress: Progress | None = None, *, hashes: bool = True) -> list[Capture]:
     """Group the paths into captures (loose files make one, each folder makes its own) and parse them.
 
+    `hashes`: whether each input's SHA-256 is taken, which costs a tenth of the time that a large log takes to read.
     URLs (`s3://…`) are read through local copies that vanish with the captures, and called by their URLs wherever they are named.
     Raises UsageError for a mix that makes no sense and InputError for a file that cannot be read.
     """
     if any(is_url(path) for path in paths):
-        return _load_remote(paths, progress)
+        return _load_remote(paths, progress, hashes)
     if not paths:
         raise UsageError("no input: name a layer-info file, a timing profile, a build log or a capture folder")
     loose = loose_files(paths)
     folders = [path for path in paths if path not in loose]
     if len(folders) == 1 and loose and all(_is_model(path) for path in loose):
-        capture = _load_folder(folders[0], progress)  # the model that this capture was built from
+        capture = _load_folder(folders[0], progress, hashes)  # the model that this capture was built from
         for path in loose:
             attach_model(capture, path)
         return [capture]
-    captures = [_load_files("", loose, progress)] if loose else []
-    return [*captures, *(_load_folder(folder, progress) for folder in folders)]
+    captures = [_load_files("", loose, progress, hashes)] if loose else []
+    return [*captures, *(_load_folder(folder, progress, hashes) for folder in folders)]
 
 
-def _load_remote(paths: Sequence[str], progress: Progress | None) -> list[Capture]:
+def _load_remote(paths: Sequence[str], progress: Progress | None, hashes: bool) -> list[Capture]:
     local = LocalCopies(expand(paths))
     try:
-        captures = load_captures(local.paths, progress)
+        captures = load_captures(local.paths, progress, hashes=hashes)
     except TrtlensError as error:
         raise local.translated(error) from None
     for capture in captures:
@@ -121,15 +124,15 @@ def _is_tar(path: str) -> bool:
         return False  # said when it is opened as an input
 
 
-def _load_folder(path: str, progress: Progress | None) -> Capture:
+def _load_folder(path: str, progress: Progress | None, hashes: bool) -> Capture:
     """One capture folder, or the archive that holds one (unpacked for as long as the capture lives)."""
     if Path(path).is_dir():
-        return _with_experiments(_load_files(path, _folder_files(path), progress, folder=True), Path(path), progress)
+        return _with_experiments(_load_files(path, _folder_files(path), progress, hashes, folder=True), Path(path), progress)
     from ..capture.folder import opened_capture
 
     keep = ExitStack()
     folder = keep.enter_context(opened_capture(Path(path)))
-    capture = _with_experiments(_load_files(path, _folder_files(str(folder)), progress, folder=True), folder, progress)
+    capture = _with_experiments(_load_files(path, _folder_files(str(folder)), progress, hashes, folder=True), folder, progress)
     capture.keep = keep
     return capture
 
@@ -143,7 +146,7 @@ def _with_experiments(capture: Capture, folder: Path, progress: Progress | None)
         inside = folder / str(record.get("folder", "")) if isinstance(record, dict) else folder
         # A manifest is a file from somewhere: it names subfolders of its own folder, nothing else.
         if inside.resolve().parent == folder.resolve() and inside.is_dir() and record.get("status") == "complete":
-            capture.experiments.append((str(record.get("kind")), _load_files(str(inside), _folder_files(str(inside)), progress, folder=True)))
+            capture.experiments.append((str(record.get("kind")), _load_files(str(inside), _folder_files(str(inside)), progress, capture.hashes, folder=True)))
     return capture
 
 
@@ -163,8 +166,8 @@ def _folder_files(folder: str) -> list[str]:
     return [str(path) for path in found]
 
 
-def _load_files(name: str, files: list[str], progress: Progress | None, folder: bool = False) -> Capture:
-    capture = Capture(name)
+def _load_files(name: str, files: list[str], progress: Progress | None, hashes: bool, folder: bool = False) -> Capture:
+    capture = Capture(name, hashes=hashes)
     seen: set[str] = set()
     for path in files:
         real = path if path == "-" else os.path.realpath(path)  # resolve() raises for a link to itself
@@ -185,7 +188,7 @@ def _load_files(name: str, files: list[str], progress: Progress | None, folder: 
 
 
 def _input(capture: Capture, source: TextSource, kind: str, dialect: str | None, lines: int | None) -> int:
-    capture.inputs.append(Input(source.path, kind, dialect, source.size, lines, source.sha256))
+    capture.inputs.append(Input(source.path, kind, dialect, source.size, lines, source.sha256 if capture.hashes else None))
     return len(capture.inputs) - 1
 
 
@@ -217,7 +220,7 @@ def _add_log(capture: Capture, source: TextSource, progress: Progress | None) ->
             f"{source.path} is a second build log beside {capture.inputs[capture.log_input].path}: use `trtlens diff`, or one folder each"
         )
     report = (lambda done: progress(source.path, done, source.size)) if progress is not None else None
-    capture.log = parse_build_log(source, report)
+    capture.log = parse_build_log(source, report, hash_it=capture.hashes)
     capture.log_source = source
     capture.log_input = _input(capture, source, "build_log", capture.log.dialect, capture.log.lines)
 

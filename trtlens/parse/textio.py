@@ -218,7 +218,7 @@ class TextSource:
             with self._open_raw() as raw:
                 for offset in wanted:
                     raw.seek(offset)
-                    found[offset] = _one_line(raw.read(limit))
+                    found[offset] = _one_line(raw.readline(limit))
             return found
         position = 0
         try:
@@ -379,6 +379,9 @@ class _NoClose(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         return self._spool.read(size)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return self._spool.readline(-1 if size is None else size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._spool.seek(offset, whence)

@@ -48,10 +48,10 @@ KINDS = {
     ">>>>>>>>>>>>>>> Chose Runner Type: CaskConvolution Tactic: 1002": k.CHOSE,
     "Skipping CaskFlattenConvolution: No valid tactics for Conv_64": k.SKIP_RUNNER,
     "RunnerBuilder of layer implementation CaskJitConv cannot handle striding for node Conv_N": k.DECLINED,
-    "Skipping tactic 3 due to insuficient memory on requested size of 449 detected for tactic 4.": k.OTHER,
-    "Tactic: 4 skipped. Scratch requested: 4624547840, available: 4294967296": k.OTHER,
-    "Tactic: 0x12 Time: 0.5": k.OTHER,
-    "Tactic: 1 2 Time: 0.5": k.OTHER,
+    "Skipping tactic 3 due to insuficient memory on requested size of 449 detected for tactic 4.": k.NEUTRAL,
+    "Tactic: 4 skipped. Scratch requested: 4624547840, available: 4294967296": k.NEUTRAL,
+    "Tactic: 0x12 Time: 0.5": k.NEUTRAL,
+    "Tactic: 1 2 Time: 0.5": k.NEUTRAL,
     "": k.BLANK,
 }
 

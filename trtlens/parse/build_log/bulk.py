@@ -1,6 +1,6 @@
 """A run of structural lines at once: the same tables that reader.py makes of them one by one.
 
-In: the reader and the rows of a run (`Computing costs`, `Autotuning`, `Timing Runner`, `Chose`, `No valid tactics`, `got cached result`) that
+In: the reader and the rows of a run (`Computing costs`, `Autotuning`, `Timing Runner`, `Chose`, `No valid tactics`, `got cached result`, `Autotuning op`) that
 nothing else interrupts. Out: combinations, runner sections and marks, appended to the reader's; False, and nothing changed, where the run holds anything
 that needs a closer look. Next: reader.py. Half of a large log's lines pass here, so nothing but interning texts loops in Python.
 """
@@ -16,6 +16,8 @@ from . import grammar as g
 from . import lines as k
 from .digits import I64, Bools
 from .records import Columns
+
+MYELIN_RUNNER = "Myelin"
 
 if TYPE_CHECKING:
     from .reader import LogReader
@@ -137,6 +139,7 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     is_cached = kinds == k.CACHED_RESULT
     is_combination = is_formats | is_reformat  # cached results are combinations, too, but nothing that follows belongs to them
     is_new = is_combination | is_cached
+    is_op = kinds == k.OP_TABLE
     is_timing, is_chosen = kinds == k.RUNNER, kinds == k.CHOSE
     is_section = is_timing | (kinds == k.SKIP_RUNNER) | (kinds == k.DECLINED)
     old = reader.combination
@@ -154,14 +157,15 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     after[is_combination] = new_number[is_combination[is_new]]
     after[is_cost] = -1
     combination = _filled(combination, _UNDECIDED)[1:]
-    if (combination[is_section | is_chosen] < 0).any():
+    if (combination[is_section | is_chosen | is_op] < 0).any():
         return False
     if (index.id_start[rows[is_chosen]] == 0).any():
         return False
 
     # Texts.
     costs = [g.COSTS.match(text.decode("utf-8", "backslashreplace")) for text in _texts(index, rows[is_cost])]
-    if not all(costs):
+    tables = [g.OP_TABLE.match(text.decode("utf-8", "backslashreplace")) for text in _texts(index, rows[is_op])] if is_op.any() else []
+    if not all(costs) or not all(tables):
         return False
     formats = _format_numbers(reader, rows[is_combination], is_reformat[is_combination])
     numbers = _runner_numbers(reader, rows[is_section])
@@ -234,29 +238,30 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     nan = float("nan")
     new_rows = rows[is_new]
     new_lines, new_offsets = new_rows + reader.line0, reader.starts[new_rows]
-    winner_time = np.full(count, nan)
-    cached_rows = rows[is_cached]
-    if len(cached_rows):
-        winner_time[from_cache] = index.numbers(index.last_space[cached_rows] + 1, index.end[cached_rows] - 3)
     _extend(
         columns, count, build=build.index, pass_index=current.index, profile=reader.profile, section=reader.section + section[is_new],
         layer=layer, text=text, is_reformat=new_reformat, line=new_lines,
         offset=new_offsets, winner_runner=winner_runner, winner_tactic=np.where(from_cache, index.tactic[new_rows], np.uint64(0)),
-        winner_time=winner_time, winner_line=np.where(from_cache, new_lines, 0), winner_offset=np.where(from_cache, new_offsets, 0), cached=from_cache,
+        winner_time=nan, winner_line=np.where(from_cache, new_lines, 0), winner_offset=np.where(from_cache, new_offsets, 0), cached=from_cache,
     )  # fmt: skip
     # Runner sections, with one for each cached result.
-    is_place = is_section | is_cached
+    is_place = is_section | is_cached | is_op
     place_rows = rows[is_place]
-    from_cache = is_cached[is_place]
-    of_combination, place_runner, place_layer = (np.empty(len(place_rows), dtype=np.int64) for _ in range(3))
-    of_combination[~from_cache], place_runner[~from_cache], place_layer[~from_cache] = combination[is_section], runner_of, layer_of
+    timed, from_cache, from_table = is_section[is_place], is_cached[is_place], is_op[is_place]
+    of_combination, place_runner, place_layer, op = (np.full(len(place_rows), -1, dtype=np.int64) for _ in range(4))
+    of_combination[timed], place_runner[timed], place_layer[timed] = combination[is_section], runner_of, layer_of
     of_combination[from_cache], place_runner[from_cache], place_layer[from_cache] = new_number[is_cached[is_new]], cached.runner, cached.layer
+    if tables:
+        of_combination[from_table] = combination[is_op]
+        place_runner[from_table] = reader.runners.add(MYELIN_RUNNER)
+        place_layer[from_table] = columns["layer"][combination[is_op]]
+        op[from_table] = reader.layers.add_all([match["op"] for match in tables if match])
     first_section = _extend(
         reader.sections, len(place_rows), combination=of_combination, runner=place_runner, layer=place_layer, line=place_rows + reader.line0,
-        offset=reader.starts[place_rows], no_valid=~(is_timing | is_cached)[is_place], fastest=0, fastest_time=nan, fastest_line=0, op=-1,
+        offset=reader.starts[place_rows], no_valid=~(is_timing | is_cached | is_op)[is_place], fastest=0, fastest_time=nan, fastest_line=0, op=op,
     )  # fmt: skip
-    if len(cached_rows):
-        reader.cached_rows.append((first_section + np.flatnonzero(from_cache), cached_rows))
+    if from_cache.any():
+        reader.cached_rows.append((first_section + np.flatnonzero(from_cache), rows[is_cached], new_number[is_cached[is_new]]))
     chosen = combination[is_chosen]
     for name, values in (
         ("winner_runner", np.array(winners, dtype=np.int64)), ("winner_tactic", index.tactic[chosen_rows]),
@@ -278,7 +283,13 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
         reader.combination, reader.op = int(combination[last]), -1
         reader.runner = int(section_at[last])
     else:
+        last = -1
         reader.combination = old
+    if tables:
+        begun = np.flatnonzero(is_op)
+        reader.tables += zip(rows[begun].tolist(), section_at[begun].tolist(), strict=True)
+        if begun[-1] > last:
+            reader.op = int(section_at[begun[-1]])
     reader.section += len(costs)
     reader.named_sections = bool(named[-1])
     changed = np.flatnonzero(is_cost | is_formats)

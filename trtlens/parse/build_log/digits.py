@@ -210,8 +210,15 @@ class KeyCache:
 
         Slicing a text out and hashing it costs more than the rest of a line; nearly all are known by their key.
         """
-        if len(begins) and int((ends - begins).max()) > KEYED_BYTES:
-            return np.array(read([data[b:e] for b, e in zip(begins.tolist(), ends.tolist(), strict=True)]), dtype=np.int32)
+        long = ends - begins > KEYED_BYTES
+        if long.any():
+            numbers = np.empty(len(begins), dtype=np.int32)
+            numbers[~long] = self.numbers_of(buffer, data, begins[~long], ends[~long], read)
+            texts = [data[b:e] for b, e in zip(begins[long].tolist(), ends[long].tolist(), strict=True)]
+            distinct = list(dict.fromkeys(texts))
+            known = dict(zip(distinct, read(distinct), strict=True))
+            numbers[long] = [known[text] for text in texts]
+            return numbers
         keys = text_keys(buffer, begins, ends)
         slots, numbers = self.find(keys)
         missing = np.flatnonzero(numbers < -1)

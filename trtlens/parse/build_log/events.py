@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ...text import parse_tactic, split_top_level
 from . import grammar as g
 from . import lines as k
+from .bulk import MYELIN_RUNNER
 from .records import MYELIN, Build, Line, NetworkNode, Pass, SparsityList
 from .single_lines import SingleLines
 
@@ -172,18 +173,18 @@ class EventReader(SingleLines):
         if self.build is not None:
             self.build.reformat_layers.append(Line(line, offset, message, self.severity))
 
-    def _op_table(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
-        match = g.OP_TABLE.match(message)
+    def _op_line(self, text: bytes, line: int, offset: int, row: int) -> None:
+        match = g.OP_TABLE.match(text.decode("utf-8", "backslashreplace"))
         if match is None:
-            return False
+            self._as_other(text, line, offset, row)
+            return
         self._tuning_begins(line)
         self._pass(line)
         if self.combination < 0:
             self.combination = self._add_combination(-1, 0, line, offset, layer=self.layer)
         region = self.combinations.arrays["layer"][self.combination]
-        self.op = self._add_section(self.combination, self.runners.add("Myelin"), region, line, offset, op=self.layers.add(match["op"]))
+        self.op = self._add_section(self.combination, self.runners.add(MYELIN_RUNNER), region, line, offset, op=self.layers.add(match["op"]))
         self.tables.append((row, self.op))
-        return None
 
     def _op_row(self, message: str, line: int, offset: int) -> bool:
         match = g.OP_ROW.match(message)
@@ -197,11 +198,16 @@ class EventReader(SingleLines):
 
     def _op_selected(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         match = g.OP_SELECTED.match(message)
-        if match and self.op >= 0:
+        op = self._op_here() if match else -1
+        if match and op >= 0:
             s = self.sections.arrays
-            s["fastest"][self.op] = parse_tactic(match["id"]) or 0
-            s["fastest_time"][self.op] = k.finite(match["time"])
-            s["fastest_line"][self.op] = line
+            s["fastest"][op] = parse_tactic(match["id"]) or 0
+            s["fastest_time"][op] = k.finite(match["time"])
+            s["fastest_line"][op] = line
+
+    def _set_name(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
+        # Tried first where it is no line of two forms, as name lines with `numSplitK: …` come in thousands.
+        return (" Time: " not in message and self._name_line(message, line)) or self._logical(message, line, offset, row)
 
     def _tactic_line(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
         return self._logical(message, line, offset, row)
@@ -328,7 +334,6 @@ def dispatch_table(reader: EventReader) -> dict[bytes, list[tuple[str, Handler]]
         ("Engine Layer Information:", reader._engine_header),
         ("Layer(", reader._engine_layer),
         ("Adding reformat layer:", reader._adding_reformat),
-        ("Autotuning op ", reader._op_table),
         ("The selected tactic is", reader._op_selected),
         ("Tactic ", reader._tactic_line),
         ("Tactic: ", reader._tactic_line),
@@ -336,7 +341,7 @@ def dispatch_table(reader: EventReader) -> dict[bytes, list[tuple[str, Handler]]
         ("Fast skip Tactic", reader._skipping),
         ("Skipping tactic", reader._skipping),
         ("UNSUPPORTED_STATE", reader._skipping),
-        ("Set Tactic Name: ", reader._tactic_line),
+        ("Set Tactic Name: ", reader._set_name),
         ("&&&& ", reader._running),
         ("Set number of tactics", reader._topic("opt_level")),
         ("Compiler backend", reader._topic("rtx")),

@@ -16,10 +16,10 @@ import numpy as np
 
 from .digits import F64, I64, U8, U64, Bools, decimal_ids, decimals, gather, hex_ids, last_blank, short_hex_ids
 
-# Kinds of line. OTHER goes to the slow dispatch of reader.py, NEUTRAL too, but it never says where tactics belong; TIMED to NOISE, FAST_SKIP and
-# TABLE_ROW are taken column-wise; FORMATS to CACHED_RESULT are structure.
+# Kinds of line. OTHER goes to the slow dispatch of reader.py, NEUTRAL too, but it never changes where tactics belong; TIMED to NOISE, FAST_SKIP and
+# TABLE_ROW are taken column-wise; FORMATS to OP_TABLE are structure.
 OTHER, TIMED, NAMED_TIMED, FASTEST, NAMED, NO_VALID, NOISE, BLANK, FAST_SKIP, TABLE_ROW, NEUTRAL = range(11)
-FORMATS, REFORMATS, RUNNER, COSTS, CHOSE, SKIP_RUNNER, DECLINED, CACHED_RESULT = range(16, 24)
+FORMATS, REFORMATS, RUNNER, COSTS, CHOSE, SKIP_RUNNER, DECLINED, CACHED_RESULT, OP_TABLE = range(16, 25)
 STRUCTURE = FORMATS
 
 # Who wrote the line.
@@ -92,6 +92,18 @@ _BY_FIRST_WORD = {
     word(b"Adding reformat layer:"): NEUTRAL,
     word(b"Set number of tactics"): NEUTRAL,
     word(b"Compiler backend"): NEUTRAL,
+    word(b"The selected tactic is"): NEUTRAL,
+    word(b"Set Tactic Name: "): NEUTRAL,
+    word(b"UNSUPPORTED_STATE"): NEUTRAL,
+    word(b"ForeignNode "): NEUTRAL,
+    word(b"For layer "): NEUTRAL,
+    word(b"[pass.cpp"): NEUTRAL,
+    word(b"[GraphReduction]"): NEUTRAL,
+    word(b" Try increasing"): NEUTRAL,
+    word(b" Example of"): NEUTRAL,
+    word(b"Pass fuse"): NEUTRAL,
+    word(b"Pass pad"): NEUTRAL,
+    word(b"Autotuning op "): OP_TABLE,
 }
 
 
@@ -297,14 +309,19 @@ def _classify(index: LineIndex) -> None:
     tail = index.words_at(message[rows] + 27)
     kind[rows] = np.where(tail == _U(word(b"format c")), np.uint8(FORMATS), np.where(tail == _U(word(b"Reformat")), np.uint8(REFORMATS), np.uint8(OTHER)))
     rows = np.flatnonzero(kind == NOISE)
+    reformat = index.words_at(message[rows] + 8) == _U(word(b"r Reform"))  # `Optimizer Reformat(…`, not `Optimized block …`
+    kind[rows[reformat]] = OTHER
+    rows = rows[~reformat]
     data = index.data
     for row, begin, stop in zip(rows.tolist(), message[rows].tolist(), end[rows].tolist(), strict=True):
         if not data.startswith(NOISE_BEGINNINGS, begin) or data.find(b"] [", begin, stop) >= 0:
             kind[row] = OTHER  # something else with the same 8 bytes, or perhaps two writers in one line
-    _timed(index, np.flatnonzero(kind == _MAYBE_TIMED), TIMED, 0)
-    _timed(index, np.flatnonzero(kind == _MAYBE_NAMED_TIMED), NAMED_TIMED, 13)
-    rows = np.flatnonzero(kind == _MAYBE_FAST_SKIP)
-    kind[rows] = OTHER
+    timed, named, fast_skip = (np.flatnonzero(kind == maybe) for maybe in (_MAYBE_TIMED, _MAYBE_NAMED_TIMED, _MAYBE_FAST_SKIP))
+    for rows in (timed, named, fast_skip):
+        kind[rows] = NEUTRAL
+    _timed(index, timed, TIMED, 0)
+    _timed(index, named, NAMED_TIMED, 13)
+    rows = fast_skip
     rows = rows[end[rows] - message[rows] >= 36]
     rows = rows[index.words_at(message[rows] + 9) == _U(word(b" Tactic:"))]
     rows = rows[(index.words_at(message[rows] + 17) & _HEX[0]) == _HEX[1]]
@@ -314,7 +331,7 @@ def _classify(index: LineIndex) -> None:
     index.tactic[rows[valid]] = ids[valid]
     # `Skipping CaskFlattenConvolution: No valid tactics for X`; every other form than `Skipping tactic` is rare, and the reader looks again.
     rows = np.flatnonzero(kind == _MAYBE_SKIP)
-    kind[rows] = np.where(index.words_at(message[rows] + 8) == _U(word(b" tactic ")), np.uint8(OTHER), np.uint8(SKIP_RUNNER))
+    kind[rows] = np.where(index.words_at(message[rows] + 8) == _U(word(b" tactic ")), np.uint8(NEUTRAL), np.uint8(SKIP_RUNNER))
     rows = np.flatnonzero(kind == CHOSE)
     if len(rows):
         # `>>>>>>>>>>>>>>> Chose Runner Type: X Tactic: ID`; id_start stays 0 where the line does not end so.
@@ -325,7 +342,7 @@ def _classify(index: LineIndex) -> None:
         rows, blank = rows[chosen], blank[chosen]
         ids, valid = _ids(index, blank + 1, end[rows])
         index.tactic[rows[valid]], index.id_start[rows[valid]] = ids[valid], blank[valid] + 1
-    rest = np.flatnonzero((kind == OTHER) & (end - message >= 18))
+    rest = np.flatnonzero(((kind == OTHER) | (kind == NEUTRAL)) & (end - message >= 18))
     if len(rest):
         _classify_by_ending(index, rest)
         _table_rows(index, rest[(kind[rest] == OTHER) & (index.writer[rest] == TRT)])
@@ -409,7 +426,6 @@ def _cached_results(index: LineIndex, rows: I64) -> None:
 def _timed(index: LineIndex, rows: I64, code: int, before: int) -> None:
     """`… Tactic: ID Time: T` (ID hexadecimal or decimal; before 8.0 ` time `) with at least `before` bytes in front of ` Tactic: `."""
     kind, message, end = index.kind, index.message, index.end
-    kind[rows] = OTHER
     if not len(rows):
         return
     blank = last_blank(index.buffer, end[rows])

@@ -34,7 +34,7 @@ class LogReader(EventReader):
         self.dispatch = dispatch_table(self)
         self.handlers: dict[int, Callable[[bytes, int, int, int], None]] = {
             k.FORMATS: self._formats, k.REFORMATS: self._reformats, k.RUNNER: self._runner, k.COSTS: self._costs, k.CHOSE: self._chose,
-            k.SKIP_RUNNER: self._skip_runner, k.DECLINED: self._skip_runner, k.CACHED_RESULT: self._cached_result,
+            k.SKIP_RUNNER: self._skip_runner, k.DECLINED: self._skip_runner, k.CACHED_RESULT: self._cached_result, k.OP_TABLE: self._op_line,
         }  # fmt: skip
 
     def block(self, offset: int, data: bytes) -> None:
@@ -73,33 +73,35 @@ class LogReader(EventReader):
         kinds = index.kind[rows].tolist()
         done = 0
         waiting: list[int] = []
+        calm = self.document is None and self.table is None
         for i, place in enumerate(others.tolist()):
-            # A line that says nothing about where tactics belong does not end a run of structure: it is read after the run.
-            if kinds[i] == k.NEUTRAL and place > done and self.document is None and self.table is None:
+            # A line that does not change where tactics belong does not end a run of structure: it is read after the run.
+            if kinds[i] == k.NEUTRAL and place > done and calm and whos[i] == k.TRT and data.find(b"] [", begins[i], ends[i]) < 0:
                 waiting.append(i)
                 continue
-            if place > done:
-                self._run(visit[done:place], waiting)
-                for earlier in waiting:
-                    self._read_other(data[begins[earlier] : ends[earlier]], first, offsets[earlier], whos[earlier], levels[earlier], foreigns[earlier], rows.item(earlier))
-                waiting.clear()
+            for j in (*self._run(visit, done, place, waiting), i):
+                self.late = rows.item(j) if j != i else None
+                self.severity = chr(levels[j]) if levels[j] else ""
+                self._other(data[begins[j] : ends[j]], first + rows.item(j), offsets[j], whos[j], foreigns[j], rows.item(j))
             done = place + 1
-            self._read_other(data[begins[i] : ends[i]], first, offsets[i], whos[i], levels[i], foreigns[i], rows.item(i))
-        if done < len(visit):
-            self._run(visit[done:], waiting)
-        for earlier in waiting:
-            self._read_other(data[begins[earlier] : ends[earlier]], first, offsets[earlier], whos[earlier], levels[earlier], foreigns[earlier], rows.item(earlier))
+            calm = self.document is None and self.table is None
+        for j in self._run(visit, done, len(visit), waiting):
+            self.late = rows.item(j)
+            self.severity = chr(levels[j]) if levels[j] else ""
+            self._other(data[begins[j] : ends[j]], first + rows.item(j), offsets[j], whos[j], foreigns[j], rows.item(j))
+        self.late = None
 
-    def _run(self, rows: I64, waiting: list[int]) -> None:
-        """The structure among `rows`, which holds as many neutral lines as are waiting."""
-        if waiting:
-            rows = rows[self.index.kind[rows] >= k.STRUCTURE]
-        if len(rows):
-            self._structure(rows)
-
-    def _read_other(self, text: bytes, first: int, offset: int, writer: int, level: int, foreign: bool, row: int) -> None:
-        self.severity = chr(level) if level else ""
-        self._other(text, first + row, offset, writer, foreign, row)
+    def _run(self, visit: I64, first: int, last: int, waiting: list[int]) -> list[int]:
+        """Read the structure among visited rows `first` to `last`, which hold as many neutral lines as are waiting. Those whose turn it is now."""
+        if last > first:
+            rows = visit[first:last]
+            if waiting:
+                rows = rows[self.index.kind[rows] >= k.STRUCTURE]
+            if len(rows):
+                self._structure(rows)
+        turn = waiting[:]
+        waiting.clear()
+        return turn
 
     def _structure(self, rows: I64) -> None:
         """A run of lines that change where tactics belong."""
@@ -173,6 +175,8 @@ class LogReader(EventReader):
     def _layer_first(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
         """Lines that begin with a layer's or node's name."""
         if "Tactic Name: " in message:
+            if "Set Tactic Name: " in message and " Time: " not in message and self._name_line(message, line):
+                return True
             return self._logical(message, line, offset, row)
         if message.endswith(" ms") and "] got cached result: " in message:
             return self._cached(message, line, offset)
@@ -318,15 +322,16 @@ def _line_starts(data: bytes) -> I64:
     return np.concatenate([[0], newline[:-1] + 1]).astype(np.int64)
 
 
-def parse_build_log(source: TextSource, on_bytes: Callable[[int], None] | None = None) -> BuildLog:
+def parse_build_log(source: TextSource, on_bytes: Callable[[int], None] | None = None, hash_it: bool = False) -> BuildLog:
     """Read a whole build log in one pass.
 
+    `hash_it`: take the SHA-256 of the file on the way (`source.sha256` otherwise reads it again).
     Raises InputError where the file cannot be read at all; a packed file that ends early gives what it held and a note.
     """
     reader = LogReader(source.path)
     notes: list[Note] = []
     total = 0
-    blocks: Iterator[tuple[int, bytes]] = source.blocks(on_bytes, hash_it=True, padding=k.PAD)
+    blocks: Iterator[tuple[int, bytes]] = source.blocks(on_bytes, hash_it=hash_it, padding=k.PAD)
     while True:
         try:
             offset, data = next(blocks)

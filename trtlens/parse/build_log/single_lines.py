@@ -118,9 +118,7 @@ class SingleLines(StructureReader):
     def _cached_result(self, text: bytes, line: int, offset: int, row: int) -> None:
         """A line that ends as a cached result does."""
         if not self._cached(text.decode("utf-8", "backslashreplace"), line, offset):
-            index = self.index
-            self.severity = chr(int(index.severity[row])) if index.severity[row] else ""
-            self._other(text, line, offset, int(index.writer[row]), bool(index.foreign[row]), row)
+            self._as_other(text, line, offset, row)
 
     def _cached(self, message: str, line: int, offset: int) -> bool:
         match = g.CACHED.match(message)

@@ -48,6 +48,7 @@ class ReaderState:
         self.combination = -1
         self.runner = -1
         self.op = -1
+        self.late: int | None = None  # the row of a line that is read after structure that follows it
         self.index = k.index_block(b"")
         self.starts: I64 = np.empty(0, dtype=np.int64)
         self.marks_row: list[np.ndarray] = []
@@ -58,7 +59,7 @@ class ReaderState:
         self.fastest: list[tuple[np.ndarray, ...]] = []
         self.no_valid: list[np.ndarray] = []
         self.slow: list[SlowRow] = []
-        self.cached_rows: list[tuple[np.ndarray, ...]] = []  # (section, row of the block) of cached results
+        self.cached_rows: list[tuple[np.ndarray, ...]] = []  # (section, row of the block, combination) of cached results
         self.tables: list[tuple[int, int]] = []  # (row of the block, section) where a Myelin table begins
         self.rows = tactic_columns()
         self.kernel_keys, self.format_keys, self.runner_keys, self.layer_keys, self.chosen_keys = map(KeyCache, (18, 18, 17, 16, 8))
@@ -83,7 +84,26 @@ class ReaderState:
 
     def _mark(self) -> int:
         """Where a tactic read now belongs: a runner section, or -(combination + 2) when no runner was named, or -1."""
+        if self.late is not None:
+            return self._mark_at(self.late)
         return self.runner if self.runner >= 0 else -(self.combination + 2) if self.combination >= 0 else -1
+
+    def _mark_at(self, row: int) -> int:
+        """The same for an earlier row of the block."""
+        for rows, marks in zip(reversed(self.marks_row), reversed(self.marks), strict=True):
+            if len(rows) and rows[0] <= row:
+                return int(marks[np.searchsorted(rows, row, side="right") - 1])
+        return -1
+
+    def _op_here(self) -> int:
+        """The section of the Myelin table that the line read now belongs to; -1 outside of tables."""
+        if self.late is None:
+            return self.op
+        begun, op = next((row, op) for row, op in reversed(self.tables) if row <= self.late)
+        for rows in reversed(self.marks_row):
+            if len(rows) and rows[0] <= self.late:
+                return op if int(rows[np.searchsorted(rows, self.late, side="right") - 1]) <= begun else -1
+        return op
 
     def _moved(self, row: int) -> None:
         self.op = -1

@@ -152,7 +152,12 @@ class StructureReader(TacticColumns):
         """A runner that was not timed, and says so on one line without a section of its own."""
         layer, runner = self.runner_numbers(text)
         if runner < 0:
-            self.severity = chr(int(self.index.severity[row])) if self.index.severity[row] else ""
-            self._other(text, line, offset, int(self.index.writer[row]), bool(self.index.foreign[row]), row)
+            self._as_other(text, line, offset, row)
         elif self.combination >= 0:
             self._add_section(self.combination, runner, layer, line, offset, 1)
+
+    def _as_other(self, text: bytes, line: int, offset: int, row: int) -> None:
+        """A line that began as structure does, and is none."""
+        index = self.index
+        self.severity = chr(int(index.severity[row])) if index.severity[row] else ""
+        self._other(text, line, offset, int(index.writer[row]), bool(index.foreign[row]), row)

@@ -13,7 +13,6 @@ from .digits import I64, U64
 from .records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED
 from .state import NAN, ReaderState, SlowRow
 
-
 _TYPES = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int64, np.int64)  # of TacticRows
 
 
@@ -33,7 +32,7 @@ class TacticColumns(ReaderState):
 
     def _columns(self) -> None:
         """The tactic rows of the block, column by column."""
-        index, kind, starts = self.index, self.index.kind, self.starts
+        index, kind = self.index, self.index.kind
         fastest = np.flatnonzero(kind == k.FASTEST)
         if len(fastest):
             time_ms = index.numbers(index.last_space[fastest] + 1, index.end[fastest])
@@ -54,8 +53,9 @@ class TacticColumns(ReaderState):
         if len(index.table_rows.row):
             parts.append(self._table_rows())
         if self.cached_rows:
-            section, row = (np.concatenate(part) for part in zip(*self.cached_rows, strict=True))
+            section, row, combination = (np.concatenate(part) for part in zip(*self.cached_rows, strict=True))
             time_ms = index.numbers(index.last_space[row] + 1, index.end[row] - 3)
+            self.combinations["winner_time"][combination] = time_ms
             ids = index.tactic[row]
             time_ms[ids == np.uint64(NO_TACTIC)] = NAN
             parts.append(self._part(row, section, ids, -1, time_ms, CACHED))
