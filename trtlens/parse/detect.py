@@ -17,7 +17,7 @@ Kind = Literal["layer_info", "timing_profile", "build_log", "onnx", "kernel_trac
 
 _LOG_MARKS = re.compile(
     r"\[TRT\]|&&&& RUNNING|\[TensorRT\] |Timing Runner|Autotuning format|Tactic: |\(Sparsity\)|Layer\(\w+\): |Fastest Tactic|=== (?:Build|Model|Device) |"
-    r"Engine Layer Information|Parsing node: |\[[VIWE]\] |TensorRT version|Timing .*\(\d+\)\s*$|Tactic \d+ time |Average over \d+ runs|=== Profile \(",
+    r"Engine Layer Information|Parsing node: |\[[VIWE]\] |TensorRT version|Timing .{0,400}\(\d{1,9}\)[^\S\n]*$|Tactic \d+ time |Average over \d+ runs|=== Profile \(",
     re.MULTILINE,
 )
 _ENGINE_ADVICE = "export its layer info: trtexec --loadEngine=… --exportLayerInfo=li.json --profilingVerbosity=detailed, or `trtlens build --engine`"

@@ -27,7 +27,7 @@ __all__ = ["KernelRun", "KernelTotal", "KernelTrace", "looks_like", "parse_kerne
 
 _SQLITE_MAGIC: Final = b"SQLite format 3\x00"
 _TODO: Final = "export it with `nsys stats -r cuda_gpu_trace --format csv` or `nsys export -t sqlite`"
-_HEADER: Final = re.compile(r"^\s*\"?(?:Start|Timestamp)\b[^,\n]*,\"?Duration\b", re.MULTILINE)
+_HEADER: Final = re.compile(r"^[^\S\n]*\"?(?:Start|Timestamp)\b[^,\n]*,\"?Duration\b", re.MULTILINE)
 _COLUMN: Final = re.compile(r"^(?P<what>\w+)\s*(?:\((?P<unit>\w+)\)|:\w*?(?P<tag>ns|us|ms|s))?$")
 _NANOSECONDS: Final = {"ns": 1, "nsec": 1, "us": 1_000, "usec": 1_000, "ms": 1_000_000, "msec": 1_000_000, "s": 10**9, "sec": 10**9}
 _NOT_A_KERNEL: Final = re.compile(r"\[?CUDA mem(?:cpy|set)|Mem(?:cpy|set)\b", re.IGNORECASE)
