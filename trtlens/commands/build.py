@@ -31,59 +31,130 @@ from .common import (
     redacted,
     report,
 )
+from .grouped import grouped
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
+GROUPS = {
+    "What, and where to": ("engine", "output", "force", "no-engine", "config"),
+    "Who builds": ("backend", "trtexec", "target", "timeout", "dry-run", "emit-script"),
+    "Shapes and formats": ("shapes", "min", "opt", "max", "io-formats", "direct-io"),
+    "What the builder may do": (
+        "sparsity", "precision", "strongly-typed", "opt-level", "workspace", "max-tactics", "avg-timing", "tactic-sources", "timing-cache",
+        "editable-cache", "plugins",
+    ),
+    "Timing profile of the engine": ("iterations", "warmup"),
+    "Experiments": ("counterfactual", "repeat", "prune"),
+    "What is written and shown": (
+        "json", "html", "markdown", "tables", "format", "junit", "sarif", "layer", "noise", "redact", "redact-to", "quiet", "no-color",
+    ),
+    "Gates": ("fail-on", "min-picked", "max-fallback-ms", "baseline", "allow-unknown", "proof"),
+}  # fmt: skip
+"""The options in the order and under the titles of `trtlens build --help`."""
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})
+
+@app.command(
+    cls=grouped(GROUPS),
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": False},
+    epilog="An option that a backend or its version lacks is refused with the reason, before anything is built (docs/support.md). "
+    "Exit codes: 0 fine, 1 a gate holds, 2 wrong usage, 3 the build failed (the capture has what there is), 130 interrupted.",
+)
 @command
 def build(
     context: typer.Context,
-    model: Annotated[str | None, typer.Argument(metavar="MODEL.onnx", show_default=False)] = None,
-    engine: Annotated[str | None, typer.Option(metavar="MODEL.plan", help="Capture an existing engine instead of building one.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL.onnx", show_default=False, help="The ONNX model to build; -- and flags after it go to trtexec.")
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL.plan", help="Capture an engine that exists: its layers and times, not why they were chosen."),
+    ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FOLDER", help="The capture folder (default: MODEL.trtlens).")
     ] = None,
     backend: Annotated[
-        str | None, typer.Option(metavar="auto|tensorrt|tensorrt-rtx|trtexec", help="auto says what it chose and why.")
+        str | None,
+        typer.Option(
+            metavar="auto|tensorrt|tensorrt-rtx|trtexec",
+            help="TensorRT's Python module, TensorRT-RTX (needs no GPU, chooses no kernels), or trtexec (default: auto, which says why).",
+        ),
     ] = None,
-    trtexec: Annotated[str | None, typer.Option(metavar="PATH", help="The trtexec to use.")] = None,
-    target: Annotated[str | None, typer.Option(metavar="SM86", help="tensorrt-rtx: the GPU generation to build for.")] = None,
-    sparsity: Annotated[str | None, typer.Option(metavar="enable|disable")] = None,
-    precision: Annotated[list[str] | None, typer.Option(metavar="fp16,int8,bf16,fp8|best", help="Before TensorRT 11.")] = None,
-    strongly_typed: Annotated[bool, typer.Option("--strongly-typed", help="The model's own types rule.")] = False,
+    trtexec: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Where trtexec is (default: on PATH, else in /usr/src/tensorrt/bin).")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="SM86", help="tensorrt-rtx: the GPU to build for, one of SM75, 80, 86, 89, 120, 121.")
+    ] = None,
+    sparsity: Annotated[
+        str | None, typer.Option(metavar="enable|disable", help="Whether sparse kernels may be tried, SPARSE_WEIGHTS (default: enable).")
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="fp16,int8,bf16,fp8|best", help="Types to try beside FP32, up to TensorRT 10; from 11 on the model's own types rule."
+        ),
+    ] = None,
+    strongly_typed: Annotated[
+        bool, typer.Option("--strongly-typed", help="Take every type from the model, as TensorRT 11 and TensorRT-RTX always do.")
+    ] = False,
     shapes: Annotated[
-        list[str] | None, typer.Option(metavar="NAME:1x3x224x224", help="Fixed shapes; --min/--opt/--max for ranges, once a profile.")
+        list[str] | None,
+        typer.Option(metavar="NAME:1x3x224x224,…", help="Fixed shapes for dynamic inputs; given again, one more optimization profile."),
     ] = None,
-    min: Annotated[list[str] | None, typer.Option(metavar="SHAPES")] = None,
-    opt: Annotated[list[str] | None, typer.Option(metavar="SHAPES")] = None,
-    max: Annotated[list[str] | None, typer.Option(metavar="SHAPES")] = None,
-    workspace: Annotated[str | None, typer.Option(metavar="2GiB")] = None,
-    opt_level: Annotated[int | None, typer.Option(metavar="0-5")] = None,
-    max_tactics: Annotated[int | None, typer.Option(metavar="N")] = None,
-    avg_timing: Annotated[int | None, typer.Option(metavar="N")] = None,
-    tactic_sources: Annotated[list[str] | None, typer.Option(metavar="SOURCES")] = None,
-    timing_cache: Annotated[str | None, typer.Option(metavar="FILE", help="Default: cold and private; a warm one hides timings.")] = None,
-    editable_cache: Annotated[bool, typer.Option("--editable-cache", help="EDITABLE_TIMING_CACHE, where TensorRT has it.")] = False,
-    io_formats: Annotated[list[str] | None, typer.Option(metavar="FORMATS")] = None,
-    direct_io: Annotated[bool, typer.Option("--direct-io")] = False,
-    plugins: Annotated[list[str] | None, typer.Option(metavar="LIBRARY")] = None,
-    iterations: Annotated[int | None, typer.Option(metavar="N")] = None,
-    warmup: Annotated[float | None, typer.Option(metavar="MS")] = None,
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS")] = None,
-    counterfactual: Annotated[bool, typer.Option("--counterfactual", help="Build a second time without SPARSE_WEIGHTS.")] = False,
-    repeat: Annotated[int | None, typer.Option(metavar="N", help="Build N times: which layers flip, and inside what margin?")] = None,
+    min: Annotated[
+        list[str] | None, typer.Option(metavar="NAME:1x3x32x32,…", help="Smallest shapes of a range, in place of --shapes.")
+    ] = None,
+    opt: Annotated[list[str] | None, typer.Option(metavar="NAME:1x3x224x224,…", help="Shapes of the range to choose kernels for.")] = None,
+    max: Annotated[list[str] | None, typer.Option(metavar="NAME:8x3x640x640,…", help="Largest shapes of the range.")] = None,
+    workspace: Annotated[
+        str | None, typer.Option(metavar="2GiB", help="Device memory that one tactic may use; tactics that need more are skipped.")
+    ] = None,
+    opt_level: Annotated[
+        int | None, typer.Option(metavar="0-5", help="Builder optimization level: more tactics, longer builds (TensorRT's default is 3).")
+    ] = None,
+    max_tactics: Annotated[int | None, typer.Option(metavar="N", help="Time at most N tactics where there is a choice (10.4 and later).")] = None,
+    avg_timing: Annotated[int | None, typer.Option(metavar="N", help="Time each tactic N times and take the mean: less noise.")] = None,
+    tactic_sources: Annotated[
+        list[str] | None, typer.Option(metavar="-CUBLAS,+CUDNN", help="Libraries to take tactics from (+) or not (-), beside the default ones.")
+    ] = None,
+    timing_cache: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Read and update this timing cache. Default: a cold one, since a warm one hides timings.")
+    ] = None,
+    editable_cache: Annotated[
+        bool,
+        typer.Option("--editable-cache", help="Set EDITABLE_TIMING_CACHE: 10.8 to 10.13 print the tactics of Myelin regions only with it."),
+    ] = False,
+    io_formats: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:LAYOUT,…", help="Hold network inputs and outputs to a layout, and up to 10 to a type: x:fp16:hwc8,y:chw."),
+    ] = None,
+    direct_io: Annotated[
+        bool, typer.Option("--direct-io", help="Allow no reformats at network inputs and outputs (DIRECT_IO).")
+    ] = False,
+    plugins: Annotated[list[str] | None, typer.Option(metavar="LIBRARY", help="Load this plugin library; may be given again.")] = None,
+    iterations: Annotated[int | None, typer.Option(metavar="N", help="Runs of the engine to time (default: 100; trtexec: its own).")] = None,
+    warmup: Annotated[float | None, typer.Option(metavar="MS", help="Milliseconds to run before (default: 200; trtexec: its own).")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="End the build after so long; the capture keeps what there is.")
+    ] = None,
+    counterfactual: Annotated[
+        bool, typer.Option("--counterfactual", help="Build a second time without SPARSE_WEIGHTS, and compare.")
+    ] = False,
+    repeat: Annotated[
+        int | None, typer.Option(metavar="N", help="Build N times in all: which layers flip, and inside what margin?")
+    ] = None,
     prune: Annotated[
-        str | None, typer.Option(metavar="magnitude", help="Prune a copy to 2:4 first: for timing only, accuracy is not kept.")
+        str | None, typer.Option(metavar="magnitude", help="Prune a copy to 2:4 and build that: for timing only, accuracy is not kept.")
     ] = None,
     no_engine: Annotated[bool, typer.Option("--no-engine", help="Do not keep the engine in the capture.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing capture.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing capture (never anything else).")] = False,
     config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="trtlens.toml with the same keys (default: ./trtlens.toml if there).")
+        str | None, typer.Option(metavar="FILE", help="Settings with the same names (default: ./trtlens.toml, if there is one).")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be called, and build nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the calls or the command, and build nothing.")] = False,
     emit_script: Annotated[
-        str | None, typer.Option(metavar="FILE.sh", help="Write a POSIX shell script for a machine without trtlens.")
+        str | None,
+        typer.Option(metavar="FILE.sh", help="Write a shell script that captures with trtexec on a machine without trtlens (-: print it)."),
     ] = None,
     json: Json = None,
     html: Html = None,
@@ -91,7 +162,7 @@ def build(
     tables: Tables = None,
     format: TableFormat = "parquet",
     layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="One engine layer or ONNX node in depth.")] = None,
-    noise: Annotated[str, typer.Option("--noise", metavar="3%,1us")] = "3%,1us",
+    noise: Annotated[str, typer.Option("--noise", metavar="3%,1us", help="Two times are equal within the larger of the two.")] = "3%,1us",
     junit: Junit = None,
     sarif: Sarif = None,
     redact: Redact = None,
@@ -105,7 +176,7 @@ def build(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int | None:
-    """Build with a real backend, capture everything into a folder, then diagnose it. Flags after -- go to trtexec."""
+    """Build with TensorRT, TensorRT-RTX or trtexec, capture everything into a folder, then diagnose it as `explain` does."""
     from ..report.building import run_build_command
 
     wanted = Wanted(

@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorrt as trt
 
+from tests.capture.option_table import TABLE, python_plans
 from trtlens.capture.backends import driver, loaded_engine
 from trtlens.capture.backends.plan import Member, Step
 from trtlens.capture.backends.python_api import plan
@@ -71,31 +72,10 @@ def step_is_there(step: Step) -> bool:
     return exists(step.owner_class, step.attribute) and all(exists(one.enumeration, one.name) for one in members)
 
 
-EVERY_OPTION: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "fp16,int8": {"precision": "fp16,int8"},
-    "best": {"precision": "best"},
-    "bf16": {"precision": "bf16"},
-    "fp8": {"precision": "fp8"},
-    "strongly typed": {"strongly-typed": True},
-    "opt level": {"opt-level": 5},
-    "max tactics": {"max-tactics": 4},
-    "avg timing": {"avg-timing": 8},
-    "workspace": {"workspace": "1GiB"},
-    "editable cache": {"editable-cache": True},
-    "tactic sources": {"tactic-sources": "-CUBLAS,+JIT_CONVOLUTIONS"},
-    "direct io": {"direct-io": True},
-    "formats": {"io-formats": "x:hwc16"},
-    "formats with type": {"io-formats": "x:fp16:chw32"},
-    "profiles": {"min": ["x:1", "x:2"], "opt": ["x:1", "x:2"], "max": ["x:1", "x:3"]},
-    "plugins": {"plugins": "p.so"},
-    "no sparsity": {"sparsity": "disable"},
-}
-
-
 def main() -> None:
     surface = driver.surface_of(trt)
-    plans = {name: plan(options_from({"model": "m.onnx", **given}), surface, "tensorrt") for name, given in EVERY_OPTION.items()}
+    accepted = [row.given for row in TABLE.values() if not {"target", "extra"} & set(row.given)]
+    plans = [plan(options_from({"model": "m.onnx", **given}), surface, "tensorrt") for given in accepted]
     monitored: list[str] = []
     monitor = driver._monitor(trt, lambda phase, step, steps: monitored.append(f"{phase} {step}/{steps}"))
     if monitor is not None:
@@ -112,12 +92,9 @@ def main() -> None:
         {
             "version": trt.__version__,
             "missing": missing(),
-            "absent_steps": [str(step) for made in plans.values() for step in made.steps if not step_is_there(step)],
-            "absent_flags": [
-                flag for made in plans.values() for flag in made.network_flags if not exists("NetworkDefinitionCreationFlag", flag)
-            ],
-            "calls": {name: made.lines() for name, made in plans.items()},
-            "refusals": {name: list(made.refusals) for name, made in plans.items()},
+            "absent_steps": [str(step) for made in plans for step in made.steps if not step_is_there(step)],
+            "absent_flags": [flag for made in plans for flag in made.network_flags if not exists("NetworkDefinitionCreationFlag", flag)],
+            "plans": python_plans(trt, "tensorrt"),
             "monitored": monitored,
             "progress": [exists("trt", "IProgressMonitor"), exists("IBuilderConfig", "progress_monitor")],
             "item_size": trt.DataType.HALF.itemsize,

@@ -14,6 +14,7 @@ import pytest
 
 from tests.capture import models
 from tests.capture.bindings import fetch
+from tests.capture.option_table import failures
 from trtlens.capture.build import CaptureFailed, CaptureResult, plan_build, run_build
 from trtlens.capture.manifest import read_manifest
 from trtlens.capture.settings import options_from
@@ -49,52 +50,9 @@ def test_without_a_driver_the_null_builder_is_told_as_such(version: str) -> None
     assert "no NVIDIA driver" in asked(version)["without_driver"]
 
 
-@pytest.mark.parametrize(
-    ("version", "name", "call"),
-    [
-        ("8.6.1", "plain", "network = builder.create_network(NetworkDefinitionCreationFlag.EXPLICIT_BATCH)"),
-        ("8.6.1", "fp16,int8", "config.set_flag(BuilderFlag.INT8)"),
-        ("8.6.1", "opt level", "config.builder_optimization_level = 5"),
-        ("10.0.1", "bf16", "config.set_flag(BuilderFlag.BF16)"),
-        ("10.3.0", "best", "config.set_flag(BuilderFlag.INT4)"),
-        ("10.8.0", "editable cache", "config.set_flag(BuilderFlag.EDITABLE_TIMING_CACHE)"),
-        ("10.8.0", "max tactics", "config.max_num_tactics = 4"),
-        ("10.16.1", "formats with type", "tensor x.dtype = DataType.HALF"),
-        ("10.16.1", "tactic sources", "config.set_tactic_sources('-CUBLAS', '+JIT_CONVOLUTIONS')"),
-        ("11.0.0", "plain", "network = builder.create_network(NetworkDefinitionCreationFlag.STRONGLY_TYPED)"),
-        ("11.4.0", "plain", "config.set_flag(BuilderFlag.SPARSE_WEIGHTS)"),
-        ("11.4.0", "profiles", "profile_1.set_shape('x', (2,), (2,), (3,))"),
-    ],
-)
-def test_an_option_becomes_the_call_of_that_version(version: str, name: str, call: str) -> None:
-    answer = asked(version)
-    assert call in answer["calls"][name] and answer["refusals"][name] == []
-
-
-@pytest.mark.parametrize(
-    ("version", "name", "said"),
-    [
-        ("8.6.1", "bf16", "BuilderFlag.BF16; it came with 10.0"),
-        ("8.6.1", "strongly typed", "came with 10.0"),
-        ("8.6.1", "max tactics", "max_num_tactics; it came with 10.4"),
-        ("10.3.0", "editable cache", "came with 10.8"),
-        ("10.3.0", "max tactics", "came with 10.4"),
-        ("11.0.0", "fp16,int8", "the model's own types rule"),
-        ("11.4.0", "best", "the model's own types rule"),
-        ("11.4.0", "tactic sources", "no source CUBLAS; it has EDGE_MASK_CONVOLUTIONS, JIT_CONVOLUTIONS"),
-        ("11.4.0", "formats with type", "give x:chw32"),
-    ],
-)
-def test_what_a_version_lacks_is_refused_with_the_reason(version: str, name: str, said: str) -> None:
-    (refusal,) = asked(version)["refusals"][name]
-    assert said in refusal
-
-
 @pytest.mark.parametrize("version", fetch.VERSIONS)
-def test_sparsity_off_sets_no_flag(version: str) -> None:
-    calls = asked(version)["calls"]
-    assert "config.set_flag(BuilderFlag.SPARSE_WEIGHTS)" in calls["plain"]
-    assert "config.set_flag(BuilderFlag.SPARSE_WEIGHTS)" not in calls["no sparsity"]
+def test_every_option_becomes_the_call_of_that_version_or_is_refused_with_the_reason(version: str) -> None:
+    assert failures(asked(version)["plans"], "tensorrt", version) == []
 
 
 def test_the_monitor_exists_from_10_on_and_survives_late_steps() -> None:

@@ -186,7 +186,7 @@ def _configure(trt: Any, steps: Plan, builder: Any, network: Any, config: Any) -
     profiles: dict[str, Any] = {}
     tensors = {tensor.name: tensor for tensor in _io_tensors(network)}
     for step in steps.steps:
-        if step.owner == "plugin_registry":
+        if step.owner == "plugin_registry" or step.attribute == "set_timing_cache":  # _load_plugin and _timing_cache
             continue
         if step.owner.startswith("tensor "):
             name = step.owner.removeprefix("tensor ")

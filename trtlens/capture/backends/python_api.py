@@ -74,6 +74,8 @@ class _Planner:
         if options.editable_cache:
             self._flag("EDITABLE_TIMING_CACHE", "--editable-cache")
         self._tactic_sources()
+        if options.timing_cache is not None:  # without one the driver makes an empty cache
+            self._config("call", "set_timing_cache", str(options.timing_cache))
         self._target()
         self._tensors()
         if options.plugins and not self.surface.has("IPluginRegistry", "load_library"):
