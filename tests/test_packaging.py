@@ -114,3 +114,26 @@ def test_it_installs_without_a_network_and_explains_a_capture(installed: Path, t
     assert "eligible layers run dense" in said.replace("\n", " ")
     assert (tmp_path / "r.html").stat().st_size > 50_000 and (tmp_path / "tables" / "tactics.parquet").is_file()
     assert "slower" in run("reasons")
+
+
+def test_what_is_installed_completes_and_says_what_it_runs_on(installed: Path, tmp_path: Path) -> None:
+    def run(*command: str, **environment: str) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **environment}, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    program, python = str(installed / "trtlens"), str(installed / "python")
+    version = run(program, "--version").splitlines()
+    assert version[1].startswith("Python ") and {line.split()[0] for line in version[2:]} >= {"pandas", "numpy", "pyarrow", "onnx", "typer", "zstandard"}
+    assert run(python, "-m", "trtlens", "--version").splitlines() == version
+    for shell, words in (("bash", "complete -o"), ("zsh", "#compdef trtlens"), ("fish", "complete --command trtlens")):
+        assert words in run(program, _TRTLENS_COMPLETE=f"source_{shell}")
+    assert run(program, _TRTLENS_COMPLETE="complete_bash", COMP_WORDS="trtlens exp", COMP_CWORD="1").split() == ["explain"]
+    options = run(program, _TRTLENS_COMPLETE="complete_bash", COMP_WORDS="trtlens explain --", COMP_CWORD="2").split()
+    assert {"--json", "--fail-on", "--redact"} <= set(options)
+    if shutil.which("bash"):
+        # As a user installs it: into the file that bash reads when it starts.
+        home = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+        assert "bash completion installed" in run(program, "--install-completion", "bash", **home)
+        assert "trtlens" in (tmp_path / ".bashrc").read_text(encoding="utf-8")
+        assert "_TRTLENS_COMPLETE" in run(program, "--show-completion", "bash", **home)

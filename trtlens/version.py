@@ -6,7 +6,10 @@ import sys
 
 __version__ = "0.1.0"
 
-_PACKAGES = ("pandas", "numpy", "pyarrow", "onnx", "pyparsing", "plotly", "typer", "rich", "jinja2", "tensorrt", "tensorrt-rtx")
+_PACKAGES = (
+    "pandas", "numpy", "pyarrow", "onnx", "pyparsing", "plotly", "typer", "rich", "jinja2", "jsonschema", "zstandard", "fsspec", "tensorrt", "tensorrt-cu12",
+    "tensorrt-cu13", "tensorrt-rtx", "cuda-python",
+)  # fmt: skip
 
 
 def version_text() -> str:
