@@ -96,21 +96,73 @@ def test_an_error_is_told_in_trtexecs_own_words(tmp_path: Path, model: Path) -> 
     assert "no such luck" in str(error) and manifest.failure is not None and manifest.failure.exit_code == 1
 
 
-@pytest.mark.usefixtures("listening")
-def test_ctrl_c_delivers_what_there_is(tmp_path: Path, model: Path) -> None:
-    def interrupt() -> None:
-        for _ in range(500):  # until the stand-in runs
-            if (tmp_path / "trtexec.pids").exists():
+def signal_once_there(file: Path, number: signal.Signals) -> threading.Thread:
+    """A thread that sends this process a signal as soon as `file` exists."""
+
+    def send() -> None:
+        for _ in range(500):
+            if file.exists():
                 break
             time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
-    timer = threading.Thread(target=interrupt)
-    timer.start()
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread
+
+
+@pytest.mark.usefixtures("listening")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_delivers_what_there_is(tmp_path: Path, model: Path, number: signal.Signals, code: int) -> None:
+    thread = signal_once_there(tmp_path / "trtexec.pids", number)
     error, manifest = failed(tmp_path, model, "hangs")
-    timer.join()
-    assert isinstance(error, CaptureInterrupted) and error.exit_code == 130 and manifest.status == "interrupted"
+    thread.join()
+    assert isinstance(error, CaptureInterrupted) and error.exit_code == code and manifest.status == "interrupted"
     assert (tmp_path / "out" / "build.log").exists()
+
+
+@pytest.mark.usefixtures("listening")
+def test_ctrl_c_while_a_dry_run_asks_the_module_is_no_complaint_about_the_module(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "tensorrt.py").write_text(f"import pathlib, time; pathlib.Path({str(tmp_path / 'asked')!r}).touch(); time.sleep(60)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    thread = signal_once_there(tmp_path / "asked", signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
+        plan_build(options_from({"model": model, "backend": "tensorrt"}))
+    thread.join()
+
+
+def interrupted_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes at a step of run_build during which no child runs."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"trtlens.capture.build.{step}", interrupt)
+
+
+def test_ctrl_c_before_the_build_leaves_nothing(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted_at("read_gpus", monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, model, prune="magnitude")
+    assert {one.name for one in tmp_path.iterdir()} == {"m.onnx", "trtexec"}
+
+
+def test_ctrl_c_between_two_builds_delivers_the_first_and_says_so(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted_at("experiments", monkeypatch)
+    with pytest.raises(KeyboardInterrupt, match=f"is in {tmp_path / 'out'}"):
+        build(tmp_path, model, repeat=2)
+    assert read_manifest(tmp_path / "out").status == "complete" and (tmp_path / "out" / "layer_info.json").exists()
+    assert {one.name for one in tmp_path.iterdir()} == {"m.onnx", "trtexec", "out"}
+
+
+def test_ctrl_c_while_a_capture_is_put_together_names_the_place_of_its_log(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted_at("_gather", monkeypatch)
+    with pytest.raises(KeyboardInterrupt) as error:
+        build(tmp_path, model)
+    folder = Path(str(error.value).rpartition(" is in ")[2])
+    assert "PASSED" in (folder / "build.log").read_text() and not (tmp_path / "out").exists()
 
 
 def test_experiments_are_captures_inside_the_capture(tmp_path: Path, model: Path) -> None:

@@ -75,7 +75,7 @@ class CaptureFailed(BuildFailed):
 
 
 class CaptureInterrupted(CaptureFailed):
-    """Ctrl-C or SIGTERM ended the build; the capture was delivered all the same."""
+    """Ctrl-C (exit code 130) or SIGTERM (143, as a shell counts it) ended the build; the capture was delivered all the same."""
 
     exit_code = 130
 
@@ -106,10 +106,9 @@ def run_build(options: BuildOptions, on_progress: OnProgress | None = None) -> C
     """Build, capture, deliver the folder; `on_progress` is called from this thread.
 
     Raises UsageError or InputError before anything is built (no folder is left then), CaptureFailed (a BuildFailed, exit code 3) when
-    the build fails and CaptureInterrupted (130) on Ctrl-C or SIGTERM: both after the capture folder with what there is was delivered.
+    the build fails and CaptureInterrupted on Ctrl-C (130) or SIGTERM (143): both after the capture folder with what there is was delivered.
     """
-    _readable(options.subject)
-    choice = _choice(options)
+    choice = choose_backend(options)
     staging = Staging(options.capture_path, force=options.force)
     try:
         subject, prune = _pruned(options, staging.path)
@@ -121,20 +120,32 @@ def run_build(options: BuildOptions, on_progress: OnProgress | None = None) -> C
     except (UsageError, InputError):
         staging.discard()
         raise
-    except KeyboardInterrupt:  # not while the child ran: then the capture is delivered
-        raise KeyboardInterrupt(f"interrupted; what was captured so far is in {staging.path}") from None
     except OSError as error:
         raise BuildFailed(f"{options.subject}: {error}; what was captured so far is in {staging.path}") from error
+    except BaseException as error:  # Ctrl-C, or SIGTERM, while no child ran: between builds, or while a model was pruned
+        kept = _kept(staging)
+        if kept is not None and isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"interrupted; what was captured so far is in {kept}") from None
+        raise
     folder = staging.deliver()
     if outcome.manifest.failure is not None:
         raise _failed(outcome, folder, options)
     return CaptureResult(folder, outcome.manifest)
 
 
+def _kept(staging: Staging) -> Path | None:
+    """Where an interrupted capture is: in its place if one build of it is complete, aside if a log is all there is; None without even that."""
+    if (staging.path / MANIFEST).exists():
+        return staging.deliver()
+    if (staging.path / BUILD_LOG).exists():
+        return staging.path
+    staging.discard()
+    return None
+
+
 def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
     """What `run_build` would do, for --dry-run: the choice of the backend and its plan, refusals in it. Nothing is built or written."""
-    _readable(options.subject)
-    choice = _choice(options)
+    choice = choose_backend(options)
     if choice.backend == "trtexec":
         assert choice.trtexec is not None
         outputs = _outputs(options.capture_path, options)
@@ -142,12 +153,28 @@ def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
     with tempfile.TemporaryDirectory(prefix="trtlens-") as scratch:
         folder = Path(scratch)
         log = folder / BUILD_LOG
-        run_child(_python_child("plan", options, choice.backend, folder, options.subject), log, timeout_s=options.timeout_s)
+        end = run_child(_python_child("plan", options, choice.backend, folder, options.subject), log, timeout_s=options.timeout_s)
+        if end.stopped is not None and "--timeout" not in end.stopped:
+            raise KeyboardInterrupt(end.stopped)
         result = read_result(folder / RESULT)
         if result is None or result.status != "planned":
-            said = result.message if result is not None and result.message else _last_words(log)
+            said = result.message if result is not None and result.message else end.stopped or _last_words(log)
             raise UsageError(f"--backend {choice.backend}: the Python module {MODULES[choice.backend]} cannot be used: {said}")
         return choice, Plan(choice.backend, result.version, notes=tuple(result.notes), refusals=result.refusals, calls=result.plan)
+
+
+def choose_backend(options: BuildOptions) -> Choice:
+    """The backend that `run_build` will take, and why, without starting it.
+
+    Raises InputError for a model that cannot be read, UsageError if nothing here can build, or for options that TensorRT-RTX cannot serve.
+    """
+    _readable(options.subject)
+    choice = choose(options, look_around(options))
+    if choice.backend == "tensorrt-rtx":
+        refusals = rtx_refusals(options)
+        if refusals:
+            raise UsageError("; ".join(refusals))
+    return choice
 
 
 def _readable(path: Path) -> None:
@@ -157,15 +184,6 @@ def _readable(path: Path) -> None:
                 raise InputError(str(path), "is empty")
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})") from error
-
-
-def _choice(options: BuildOptions) -> Choice:
-    choice = choose(options, look_around(options))
-    if choice.backend == "tensorrt-rtx":
-        refusals = rtx_refusals(options)
-        if refusals:
-            raise UsageError("; ".join(refusals))
-    return choice
 
 
 def _pruned(options: BuildOptions, folder: Path) -> tuple[Path, PruneRecord | None]:
@@ -440,7 +458,10 @@ def _failed(outcome: _Outcome, folder: Path, options: BuildOptions) -> CaptureFa
     assert failure is not None  # the caller asked
     kind = CaptureInterrupted if failure.kind == "interrupt" else CaptureFailed
     message = f"{options.subject}: {failure.message}; the capture is in {folder}, its log in {folder / BUILD_LOG}"
-    return kind(message, folder, outcome.manifest, outcome.refused_nodes)
+    error = kind(message, folder, outcome.manifest, outcome.refused_nodes)
+    if failure.kind == "interrupt" and "SIGTERM" in failure.message:
+        error.exit_code = 128 + signal.SIGTERM
+    return error
 
 
 class _Digest:

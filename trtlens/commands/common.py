@@ -81,8 +81,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         except TrtlensError as error:
             typer.echo(f"trtlens: {visible(str(error), 2000)}", err=True)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            typer.echo("trtlens: interrupted", err=True)
+        except KeyboardInterrupt as error:
+            typer.echo(f"trtlens: {visible(str(error), 500) or 'interrupted'}", err=True)
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader of our output has left (`| head`): that is not our failure.

@@ -34,7 +34,7 @@ def run_build_command(
     given: Mapping[str, Any], config: str | None, dry_run: bool, script: str | None, fail_on: Sequence[str], console: Console
 ) -> Built | None:
     """Plan, write the script, or build. Raises UsageError, InputError or BuildFailed (the folder then holds what was captured)."""
-    from ..capture.build import plan_build, run_build
+    from ..capture.build import choose_backend, plan_build, run_build
     from ..capture.settings import SETTINGS_FILE, options_from
 
     settings = Path(config) if config is not None else Path(SETTINGS_FILE)
@@ -44,7 +44,7 @@ def run_build_command(
     if script is not None:
         _write_script(options, script, console)
         return None
-    choice, plan = plan_build(options)
+    choice = choose_backend(options)
     if choice.backend == "tensorrt-rtx" and any(id.strip() in ("dense", "sparse") for text in fail_on for id in text.split(",")):
         raise UsageError(
             "--fail-on dense has no answer with --backend tensorrt-rtx: it chooses kernels on the user's GPU; build there with tensorrt or trtexec"
@@ -52,10 +52,13 @@ def run_build_command(
     say = console.print
     say(f"backend {choice.backend}: {visible(choice.reason, 300)}", markup=False)
     if dry_run:
+        _, plan = plan_build(options)
         for line in plan.lines():
             print(visible(line, 4000))
-        for refusal in plan.refusals:
-            say(f"refused: {visible(refusal, 500)}", markup=False)
+        for note in plan.notes:
+            say(f"note: {visible(note, 600)}", markup=False)
+        if plan.refusals:
+            raise UsageError("; ".join(plan.refusals))
         return None
     with _Live(console) as live:
         result = run_build(options, live.report)

@@ -41,38 +41,10 @@ def test_no_version_gets_a_flag_that_its_help_does_not_list() -> None:
         assert used <= listed
 
 
-@pytest.mark.parametrize(
-    ("version", "given", "flag"),
-    [
-        ("8.5.2", {"workspace": "2GiB"}, "--memPoolSize=workspace:2048"),
-        ("8.5.2", {"precision": "fp16,int8"}, "--int8"),
-        ("8.6.1", {"opt_level": 5}, "--builderOptimizationLevel=5"),
-        ("8.6.1", {"plugins": "/a.so"}, "--staticPlugins=/a.so"),
-        ("8.5.2", {"plugins": "/a.so"}, "--plugins=/a.so"),
-        ("10.16.1", {"precision": "bf16"}, "--bf16"),
-        ("10.16.1", {"min": ["x:1", "x:2"], "opt": ["x:1", "x:2"], "max": ["x:1", "x:3"]}, "--profile=1"),
-        ("11.1.0", {"max_tactics": 4}, "--maxTactics=4"),
-        ("11.1.0", {"shapes": "x:0:1x3x4"}, "--optShapes=x:0:1x3x4"),
-    ],
-)
-def test_an_option_becomes_the_flag_of_that_version(version: str, given: dict[str, Any], flag: str) -> None:
-    made = planned(version, **given)
-    assert flag in made.command and made.refusals == ()
-
-
-@pytest.mark.parametrize(
-    ("version", "given", "said"),
-    [
-        ("11.1.0", {"precision": "fp16"}, "types from the model"),
-        ("8.5.2", {"opt_level": 3}, "--builderOptimizationLevel"),
-        ("8.5.2", {"precision": "fp8"}, "--fp8"),
-        ("8.6.1", {"max_tactics": 3}, "--maxTactics"),
-        ("8.6.1", {"min": ["x:1", "x:2"], "opt": ["x:1", "x:2"], "max": ["x:1", "x:2"]}, "several optimization profiles"),
-        ("10.16.1", {"editable_cache": True}, "--backend tensorrt"),
-    ],
-)
-def test_what_a_version_lacks_is_refused_with_the_flag_it_lacks(version: str, given: dict[str, Any], said: str) -> None:
-    assert any(said in one for one in planned(version, **given).refusals)
+def test_a_name_may_hold_colons_and_each_profile_has_a_number() -> None:
+    assert "--optShapes=x:0:1x3x4" in planned("11.1.0", shapes="x:0:1x3x4").command
+    command = planned("10.16.1", min=["x:1", "x:2"], opt=["x:1", "x:2"], max=["x:1", "x:3"]).command
+    assert [word for word in command if word.startswith(("--profile=", "--max"))] == ["--profile=0", "--maxShapes=x:1", "--profile=1", "--maxShapes=x:3"]
 
 
 def test_an_old_trtexec_without_memory_pools_gets_workspace() -> None:
