@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.parse.build_log.reading import brief, combination, combinations, parse, tactics, verbose
-from trtlens.parse.build_log import bulk
+from trtlens.parse.build_log import BuildLog, bulk
+from trtlens.parse.build_log import lines as k
+from trtlens.parse.build_log.reader import LogReader
 from trtlens.parse.build_log.records import NO_TACTIC
 
 RULER = "*" * 15
@@ -472,6 +474,23 @@ STRUCTURE = st.one_of(
     st.builds("Fastest Tactic: {} Time: 0.5".format, TACTIC),
     st.just("X has no valid tactics for this config, skipping"),
     st.just("Fast skip Tactic:0x00000000000000aa which exceed time limit during pre-run"),
+    st.builds("{} [Half(1) -> Float(1)] got cached result: X, tactic 0x00000000000000aa, {} ms".format, LAYER | st.just("Optimizer Reformat(a -> b)"), st.sampled_from(["0.5", "inf"])),
+    st.builds("Autotuning op {} (key: 0x0a):".format, LAYER),
+    st.builds("{:4}, 0.25, 1.0, 0, {}, {},".format, st.integers(0, 300), st.sampled_from(["one", "f<a, b>", "two"]), st.sampled_from(["0xaa", "0x00000000000000ab"])),
+    st.just("The selected tactic is (tactic hash, cost(in ms)): 0xaa, 0.25"),
+)  # fmt: skip
+NEUTRAL = st.sampled_from(
+    [
+        "Tactic: 4 skipped. Scratch requested: 2, available: 1",
+        "Tactic: 0x00000000000000ab is the only option, timing skipped",
+        "Tactic: 0x12 Time: 0.5",
+        "Set Tactic Name: late Tactic: 0x00000000000000aa numSplitK: 1 numBuffers: 0 numKernels: 1",
+        "Adding reformat layer: Reformatted Input Tensor 0 to A (x) from Float(1) to Half(1)",
+        "Set number of tactics to 300 at optimization level 5",
+        "UNSUPPORTED_STATE: Skipping tactic 0 due to insufficient memory on requested size of 2688 detected for tactic 0x00000000000000aa.",
+        "[pass.cpp:2131: run_passes] Exceeded mem budget of 2688. Need 852992",
+        "A: 32 available tactics, 0 unparsable, 16 pruned, 16 remaining after tactic pruning.",
+    ]
 )  # fmt: skip
 OTHER = st.sampled_from(
     [
@@ -485,7 +504,7 @@ OTHER = st.sampled_from(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(STRUCTURE, max_size=120), st.lists(st.tuples(st.integers(0, 120), OTHER), max_size=2))
+@given(st.lists(STRUCTURE | NEUTRAL, max_size=120), st.lists(st.tuples(st.integers(0, 120), OTHER), max_size=2))
 def test_bulk_reads_what_one_by_one_reads(lines: list[str], others: list[tuple[int, str]]) -> None:
     for at, other in others:
         lines.insert(at, other)
@@ -498,12 +517,46 @@ def test_bulk_reads_what_one_by_one_reads(lines: list[str], others: list[tuple[i
     assert combinations(fast) == combinations(slow)
     assert tactics(fast) == tactics(slow)
     for name in fast.sections.arrays:
-        if name not in ("runner", "layer", "combination"):
+        if name not in ("runner", "layer", "op", "combination"):  # numbers of texts, which the tactics compare
             assert str(fast.sections[name].tolist()) == str(slow.sections[name].tolist()), name
     assert (fast.unknown_lines, fast.tuning_lines, len(fast.builds)) == (slow.unknown_lines, slow.tuning_lines, len(slow.builds))
     assert bulk.BULK_ROWS > 1
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STRUCTURE | NEUTRAL | OTHER, max_size=40))
+def test_lines_in_one_block_read_as_each_in_a_block_of_its_own(lines: list[str]) -> None:
+    """What stands between runs of structure may be read after them; it must say the same as in its place."""
+    # Tactics without a format combination and a runner before them are fragments: where those are put is not said by the lines alone.
+    begun = [costs("A"), formats("Half(1) -> Half(1)"), runner("A", "CaskConvolution")]
+    whole_lines = [*begun]
+    for line in lines:
+        whole_lines += [line, *begun[line.startswith("=") :]] if line.startswith(("=", "*", "Engine", "Building")) else [line]
+    text = verbose(*whole_lines)
+    whole, reader, offset = parse(text), LogReader("x.log"), 0
+    for line in text.encode().splitlines(keepends=True):
+        reader.block(offset, line + bytes(k.PAD))
+        offset += len(line)
+    single = reader.finish(offset, [])
+    assert combinations(whole) == combinations(single)
+    assert tactics(whole) == tactics(single)
+    assert sorted(map(str, section_rows(whole))) == sorted(map(str, section_rows(single)))
+    assert (whole.unknown_lines, whole.tuning_lines, len(whole.builds)) == (single.unknown_lines, single.tuning_lines, len(single.builds))
+    assert [(b.notable, b.warnings, b.reformat_layers, b.passes) for b in whole.builds] == [
+        (b.notable, b.warnings, b.reformat_layers, b.passes) for b in single.builds
+    ]
+
+
+def section_rows(log: BuildLog) -> list[tuple[object, ...]]:
+    """The runner sections by what they say, for their numbers may differ."""
+    s = log.sections.arrays
+    return [
+        (log.runners.get(s["runner"][n]), log.layers.get(s["layer"][n]), log.layers.get(s["op"][n]), s["combination"][n], *(str(s[c][n]) for c in SAID))
+        for n in range(len(log.sections))
+    ]
+
+
+SAID = ("line", "offset", "no_valid", "fastest", "fastest_time", "fastest_line")
 WHOLE = verbose(*(line for n in range(3) for line in build_of(f"Conv_{n}", n)), "Tactic Name: a_kernel Tactic: 0x00000000000000aa Time: 0.125")
 
 

@@ -101,7 +101,7 @@ class SingleLines(StructureReader):
             if tactic is not None:
                 mark = self._mark()
                 if mark != -1:
-                    self.named[(mark if mark >= 0 else self._implicit(mark, line), tactic)] = kernel
+                    self.named.setdefault((mark if mark >= 0 else self._implicit(mark, line), tactic), []).append((line, kernel))
             else:
                 self._alone(line, kernel)
             return True

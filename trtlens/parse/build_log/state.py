@@ -66,7 +66,7 @@ class ReaderState:
         self.runner_pairs = Columns(layer="i", runner="i")  # what runner_keys counts
         self.runner_memo: dict[bytes, tuple[int, int]] = {}
         self.chosen_memo: dict[bytes, int] = {}
-        self.named: dict[tuple[int, int], int] = {}
+        self.named: dict[tuple[int, int], list[tuple[int, int]]] = {}  # (section, tactic) → (line of the name, kernel)
         self.alone: dict[int, int] = {}  # kernels by line of names without an id, which wait for a time on the next line (8.5 ConvActPool, 7.x)
         self.table: list[tuple[int, str]] | None = None
         self.tables_seen: list[tuple[Build, list[tuple[int, str]]]] = []

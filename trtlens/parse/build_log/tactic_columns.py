@@ -46,8 +46,9 @@ class TacticColumns(ReaderState):
         parts: list[tuple[np.ndarray, ...]] = []
         if len(rows) or slow:
             parts.append(self._timed_rows(rows, named, slow))
-        else:
-            self._remember_names(*self._names_of(named))
+        elif len(named):
+            named, kernels = self._names_of(named)
+            self._remember_names(named, self._places(named), kernels)
         if slow:
             parts.append(tuple(np.array(column, dtype=dtype) for column, dtype in zip(zip(*slow, strict=True), _TYPES, strict=True)))
         if len(index.table_rows.row):
@@ -126,15 +127,18 @@ class TacticColumns(ReaderState):
     def _pair_names(self, rows: I64, ids: U64, section: np.ndarray, kernel: np.ndarray, named: I64, slow: list[SlowRow]) -> None:
         """8.0 to 8.5 print `Set Tactic Name: K Tactic: ID` on a line before the time: join by id within the runner's section."""
         named, kernels = self._names_of(named)
-        used = np.zeros(len(named), dtype=np.bool_)
         if len(named):
+            places = self._places(named)
             before = np.searchsorted(named, rows, side="left") - 1
             candidate = np.maximum(before, 0)
             # Between a name and its time stand at most warnings and name lines of other tactics; the id decides.
             direct = (before >= 0) & (self.index.tactic[named[candidate]] == ids) & (kernel < 0) & (rows - named[candidate] <= 3)
+            direct &= places[candidate] == section
             kernel[direct] = kernels[candidate[direct]]
-            used[candidate[direct]] = len(slow) == 0
-        self._remember_names(named[~used], kernels[~used])
+            # The names that something else may need: in sections with times (or skipped tactics) yet unnamed, and in the last one, which goes on.
+            needing = np.unique(np.concatenate([section[kernel < 0], [place for place, *_ in slow], [self._mark()]]).astype(np.int64))
+            kept = _within(places, needing)
+            self._remember_names(named[kept], places[kept], kernels[kept])
         if not self.named and not self.alone:
             return
         # Few sections have names that wait for a time further down, and few lines a name without an id before them.
@@ -142,12 +146,13 @@ class TacticColumns(ReaderState):
         before = np.array([line + 1 - self.line0 for line in self.alone], dtype=np.int64)
         missing = np.flatnonzero((kernel < 0) & (_within(section, waiting) | _within(rows, np.sort(before))))
         for i, where, tactic, row in zip(missing.tolist(), section[missing].tolist(), ids[missing].tolist(), rows[missing].tolist(), strict=True):
-            number = self.named.get((where, tactic))
+            number = self._name_before(where, tactic, row + self.line0)
             kernel[i] = number if number is not None else self.alone.get(row + self.line0 - 1, -1)
         # The kernel of a skipped tactic may have been named on the line before (8.4).
-        for i, (where, tactic, number, time_ms, source, *rest) in enumerate(slow):
-            if number < 0 and source in (TIMED, SKIPPED):
-                slow[i] = (where, tactic, self.named.get((where, tactic), -1), time_ms, source, *rest)  # type: ignore[assignment]
+        for i, (where, tactic, number, time_ms, source, why, line, offset) in enumerate(slow):
+            name = self._name_before(where, tactic, line) if number < 0 and source in (TIMED, SKIPPED) else None
+            if name is not None:
+                slow[i] = (where, tactic, name, time_ms, source, why, line, offset)
 
     def _names_of(self, named: I64) -> tuple[I64, np.ndarray]:
         """The rows that are `… Set Tactic Name: K Tactic: ID`, and their kernels."""
@@ -173,9 +178,14 @@ class TacticColumns(ReaderState):
         """Names only matter within their own runner section: those of sections that ended are dropped after each block."""
         if self.named:
             first = self.runner if self.runner >= 0 else len(self.sections) - 64
-            self.named = {key: kernel for key, kernel in self.named.items() if key[0] >= first}
+            self.named = {key: name for key, name in self.named.items() if key[0] >= first}
 
-    def _remember_names(self, named: I64, kernels: np.ndarray) -> None:
+    def _remember_names(self, named: I64, places: np.ndarray, kernels: np.ndarray) -> None:
         """Remember names by (section, id), for times that do not follow at once."""
-        if len(named):
-            self.named.update(zip(zip(self._places(named).tolist(), self.index.tactic[named].tolist(), strict=True), kernels.tolist(), strict=True))
+        ids, lines = self.index.tactic[named].tolist(), (named + self.line0).tolist()
+        for where, tactic, line, kernel in zip(places.tolist(), ids, lines, kernels.tolist(), strict=True):
+            self.named.setdefault((where, tactic), []).append((line, kernel))
+
+    def _name_before(self, where: int, tactic: int, line: int) -> int | None:
+        """The kernel that was named last for a tactic of a section, before `line`."""
+        return max(((at, kernel) for at, kernel in self.named.get((where, tactic), ()) if at < line), default=(0, None))[1]
