@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from tests.capture import models
+from tests.test_hardening import small_disk
 from trtlens.capture.build import CaptureFailed, plan_build, run_build
 from trtlens.capture.folder import PRUNED_MODEL
 from trtlens.capture.manifest import FileRecord, Manifest, read_manifest
 from trtlens.capture.progress import ProgressEvent
 from trtlens.capture.settings import options_from
-from trtlens.errors import UsageError
+from trtlens.errors import BuildFailed, UsageError
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed (pip install 'trtlens[rtx]')"
@@ -193,6 +194,13 @@ def test_a_time_limit_leaves_the_log(tmp_path: Path) -> None:
     with pytest.raises(CaptureFailed, match="--timeout"):
         build(models.conv_matmul(tmp_path / "m.onnx"), timeout=0.01)
     assert read_manifest(tmp_path / "out").status == "failed"
+
+
+@pytest.mark.parametrize("size", ["20k", "120k"])
+def test_a_full_disk_is_named_as_the_cause(tmp_path: Path, size: str) -> None:
+    """The log that would say it, or the engine, is what does not fit."""
+    with small_disk(tmp_path / "disk", size) as disk, pytest.raises(BuildFailed, match=r"[Nn]o space (is )?left"):
+        build(models.conv_matmul(tmp_path / "m.onnx"), output=disk / "out")
 
 
 def test_a_dry_run_shows_the_calls_and_leaves_nothing(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from trtlens.capture.build import CaptureFailed, CaptureInterrupted, CaptureResu
 from trtlens.capture.manifest import Manifest, read_manifest
 from trtlens.capture.progress import ProgressEvent
 from trtlens.capture.settings import options_from
+from trtlens.diagnose.explain import explain
 from trtlens.errors import BuildFailed, InputError, UsageError
 
 
@@ -40,6 +41,9 @@ def failed(tmp_path: Path, model: Path, mode: str, **given: Any) -> tuple[Captur
     assert sorted(one.name for one in tmp_path.iterdir() if one.name.startswith(".")) == [], "no staging folder stays"
     manifest = read_manifest(tmp_path / "out")
     assert manifest == error.value.manifest and manifest.failure is not None
+    diagnosed = explain([str(tmp_path / "out")]).captures[0]
+    assert {Path(one.path).name for one in diagnosed.inputs} >= {"manifest.json", "build.log"}, "explain takes what there is"
+    assert all(layer.proof != "proven" for one in diagnosed.builds for layer in one.layers)
     return error.value, manifest
 
 

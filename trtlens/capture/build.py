@@ -56,6 +56,7 @@ OnProgress = Callable[[ProgressEvent], None]
 # Of what the parser refuses, the one line names so many nodes of a kind and so many kinds; the log has every one of them.
 _NODES_NAMED = 3
 _REASONS_TOLD = 5
+_DISK_FULL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,8 @@ def _build_once(once: _Once, on_progress: OnProgress | None) -> _Outcome:
         )
         result = read_result(work / RESULT) or Result()
         failure = _failure(once, end, result, log)
+        if failure is not None and shutil.disk_usage(work).free < _DISK_FULL_BYTES:  # the log cannot say it: it lies on that disk
+            failure = dataclasses.replace(failure, message=f"{failure.message}; no space is left on the disk of the capture")
     except OSError as error:
         result, failure = Result(), Failure("start", f"the builder could not be started: {error}")
     if result.status == "refused":
