@@ -16,7 +16,7 @@ from ..text import shorten_middle, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.status import Status
+    from rich.progress import Progress
 
     from ..capture.options import BuildOptions
     from ..capture.progress import ProgressEvent
@@ -82,29 +82,33 @@ def _write_script(options: BuildOptions, target: str, console: Console) -> None:
 
 
 class _Live:
-    """One line on a terminal that says where the build stands; nothing where there is no terminal."""
+    """One line on a terminal that says where the build stands, with a clock that runs; nothing where there is no terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._status: Status | None = None
+        self._bar: Progress | None = None
         self._shown = sys.stderr.isatty()
 
     def __enter__(self) -> _Live:
         if self._shown:
-            self._status = self._console.status("building")
-            self._status.start()
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.table import Column
+
+            # The clock is the bar's own: a phase can last for minutes without a report.
+            words = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+            self._bar = Progress(SpinnerColumn(), TimeElapsedColumn(), words, console=self._console, transient=True)
+            self._bar.add_task("building", total=None)
+            self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
     def report(self, event: ProgressEvent) -> None:
-        """Show the phase, the elapsed time and the last warning."""
-        if self._status is None:
+        """Show the phase and the last warning."""
+        if self._bar is None:
             return
-        from rich.text import Text
-
         step = f" {event.step}/{event.steps}" if event.step is not None and event.steps else ""
         warning = f"  [W] {shorten_middle(event.last_warning, 60)}" if event.last_warning else ""
-        self._status.update(Text(visible(f"{event.phase}{step}  {event.elapsed_s:.0f} s{warning}", 200)))
+        self._bar.update(self._bar.task_ids[0], description=visible(f"{event.phase}{step}{warning}", 200))

@@ -1,0 +1,100 @@
+"""`trtlens build` as a shell and a terminal see it: exit codes, one line for what went wrong, a clock while it runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.capture import fake_trtexec, models
+
+RUN = (sys.executable, "-c", "from trtlens.cli import main; main()", "build")
+NEEDS_RTX = pytest.mark.skipif(
+    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed (pip install 'trtlens[rtx]')"
+)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return models.conv_matmul(tmp_path / "m.onnx")
+
+
+def trtlens(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [*RUN, *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    said = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and said.startswith("trtlens: ") and "Traceback" not in done.stderr and not done.stdout
+    assert all(word in said for word in words), said
+
+
+@NEEDS_RTX
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--fail-on", "dense"), ("--fail-on dense", "tensorrt-rtx", "tensorrt or trtexec")),
+        (("--fail-on", "warn:several-builds,sparse"), ("--fail-on dense", "tensorrt-rtx")),
+        (("--counterfactual",), ("--counterfactual", "byte for byte the same")),
+        (("--repeat", "3"), ("--repeat", "byte for byte the same")),
+        (("--tactic-sources", "-CUBLAS"), ("--tactic-sources", "times no kernels")),
+        (("--target", "SM87"), ("--target SM87", "SM75, SM80, SM86, SM89, SM120, SM121")),
+    ],
+)
+def test_what_tensorrt_rtx_cannot_answer_is_refused_before_a_build(tmp_path: Path, model: Path, options: tuple[str, ...], words: tuple[str, ...]) -> None:
+    refused(trtlens(tmp_path, model, "--backend", "tensorrt-rtx", *options), *words)
+    assert [one.name for one in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_a_dry_run_prints_the_command_and_what_is_refused_is_wrong_usage(tmp_path: Path, model: Path) -> None:
+    tool = fake_trtexec.write(tmp_path / "trtexec", "8.6.1")
+    done = trtlens(tmp_path, model, "--trtexec", tool, "--dry-run", "--tactic-sources", "-CUBLAS", "--", "--useCudaGraph")
+    assert done.returncode == 0 and done.stdout.startswith(f"{tool} --onnx={model}")
+    assert "--tacticSources=-CUBLAS" in done.stdout and done.stdout.rstrip().endswith("--useCudaGraph")
+    assert "no --precision is given" in done.stderr
+    done = trtlens(tmp_path, model, "--trtexec", tool, "--dry-run", "--max-tactics", "3")
+    assert done.returncode == 2 and "does not list --maxTactics" in done.stderr.splitlines()[-1]
+
+
+def test_a_build_that_fails_is_exit_code_3_and_one_line_with_the_place_of_the_log(tmp_path: Path, model: Path) -> None:
+    tool = fake_trtexec.write(tmp_path / "trtexec", mode="segfaults")
+    done = trtlens(tmp_path, model, "--trtexec", tool, "--html", "report.html")
+    assert done.returncode == 3 and not done.stdout and not (tmp_path / "report.html").exists()
+    assert re.fullmatch(r"trtlens: .*m\.onnx: the builder was ended by SIGSEGV; the capture is in m\.trtlens, its log in m\.trtlens/build\.log", done.stderr.splitlines()[-1])
+    again = trtlens(tmp_path, model, "--trtexec", tool)
+    refused(again, "m.trtlens is a capture already", "--force")
+
+
+def test_a_settings_file_is_taken_from_the_working_directory(tmp_path: Path, model: Path) -> None:
+    tool = fake_trtexec.write(tmp_path / "trtexec", "8.6.1")
+    (tmp_path / "trtlens.toml").write_text('[build]\nbackend = "trtexec"\ntrtexec = "trtexec"\nopt-level = 5\nprecision = ["fp16"]\n')
+    done = trtlens(tmp_path, model, "--dry-run")
+    assert done.returncode == 0 and {"--builderOptimizationLevel=5", "--fp16"} <= set(done.stdout.split()) and str(tool) in done.stdout
+    assert "--builderOptimizationLevel=2" in trtlens(tmp_path, model, "--dry-run", "--opt-level", "2").stdout, "the command line wins"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
+def test_a_terminal_shows_phase_clock_and_last_warning_while_nothing_new_is_said(tmp_path: Path, model: Path) -> None:
+    tool = fake_trtexec.write(tmp_path / "trtexec")
+    tool.write_text(tool.read_text() + "sleep 1.5\n")  # no line of the log comes in this time
+    reading, terminal = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "NO_COLOR": "1"}
+    command = [*RUN, str(model), "--trtexec", str(tool), "--quiet"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdin=terminal, stdout=subprocess.DEVNULL, stderr=terminal) as child:
+        os.close(terminal)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(reading, 65536)
+            except OSError:  # how Linux says that the other end is closed
+                break
+        os.close(reading)
+    assert child.returncode == 0
+    assert re.search(r"0:00:0[1-9] Timing tactics  \[W\] a warning on standard error", shown.decode())
