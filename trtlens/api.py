@@ -151,11 +151,9 @@ class Explanation(Capture):
 
     def to_json(self, path: PathLike | None = None) -> str:
         """The diagnosis as JSON (`schema_version` 1); also written to `path` if one is given."""
-        import json
+        from .report.json_report import json_parts
 
-        from .report.json_report import to_dict
-
-        return _written(json.dumps(to_dict(self.diagnosis), indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
+        return _written("".join(json_parts(self.diagnosis)), path)
 
     def to_markdown(self, path: PathLike | None = None) -> str:
         """The report as GitHub Markdown of at most 60 KB; also written to `path` if one is given."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.report import factory
 from trtlens.errors import UsageError
-from trtlens.report.json_report import schema, to_dict, validate, write_json
+from trtlens.report.json_report import json_parts, schema, to_dict, validate, write_json
 
 BUILDS = {
     "engine": factory.engine(36),
@@ -25,6 +25,18 @@ BUILDS = {
 @pytest.mark.parametrize("name", BUILDS)
 def test_every_diagnosis_is_valid(name):
     validate(to_dict(BUILDS[name]))
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_the_text_says_what_the_objects_say_in_their_order_and_a_line_a_layer(name):
+    made = BUILDS[name]
+    parts = list(json_parts(made))
+    text = "".join(parts)
+    assert json.dumps(json.loads(text)) == json.dumps(to_dict(made))
+    layers = [layer.name for capture in made.captures for build in capture.builds for layer in build.layers]
+    lines = [part.strip(",\n ") for part in parts if part.lstrip(",\n ").startswith('{"name"')]
+    assert [json.loads(line)["name"] for line in lines] == layers
+    assert not any("\n" in line for line in lines)
 
 
 def test_the_layer_of_the_contract_field_by_field():

@@ -1,6 +1,6 @@
 """The diagnosis for programs: the contract's JSON, `schema_version` 1.
 
-In: diagnose.model.Diagnosis. Out: a dict, or the file that `--json` names. Next: schema/explain-1.json, which says what the dict holds.
+In: diagnose.model.Diagnosis. Out: a dict, or the file that `--json` names, a line a layer. Next: schema/explain-1.json, which says what the dict holds.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -33,19 +34,48 @@ from .files import write_text
 
 def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
     """The contract's JSON as Python objects: every key present, unknown None, none `[]`, floats finite."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        release = version("trtlens")
-    except PackageNotFoundError:
-        # Run from a source tree that nobody installed.
-        release = "0"
-    return {"schema_version": SCHEMA_VERSION, "trtlens": release, "captures": [_capture(capture) for capture in diagnosis.captures]}
+    return {"schema_version": SCHEMA_VERSION, "trtlens": _release(), "captures": [_capture(capture) for capture in diagnosis.captures]}
 
 
 def write_json(diagnosis: Diagnosis, path_or_dash: str | os.PathLike[str]) -> None:
     """Write `to_dict` to a file, or to standard output for `-`. Raises UsageError where it cannot be written."""
-    write_text(json.dumps(to_dict(diagnosis), indent=1, ensure_ascii=False, allow_nan=False) + "\n", path_or_dash)
+    write_text(json_parts(diagnosis), path_or_dash)
+
+
+def json_parts(diagnosis: Diagnosis) -> Iterator[str]:
+    """`to_dict` as text, in parts of a layer each: neither the objects nor the text of 50,000 layers are ever held whole.
+
+    A layer is a line, for `grep`; json's own indentation would be written by its slow encoder.
+    """
+    yield f'{{"schema_version": {SCHEMA_VERSION}, "trtlens": {_text(_release())}, "captures": ['
+    for number, capture in enumerate(diagnosis.captures):
+        held = _capture(capture, builds=False)
+        yield f"{_next(number)} {_text(held)[:-1]}, \"builds\": ["
+        for build_number, build in enumerate(capture.builds):
+            yield f"{_next(build_number)}  {_text(_build_head(build))[:-1]}, \"layers\": ["
+            for layer_number, layer in enumerate(build.layers):
+                yield f"{_next(layer_number)}   {_text(_layer(layer))}"
+            yield f'], "warnings": {_text(_warnings(build))}}}'
+        yield "]}"
+    yield "]}\n"
+
+
+def _next(number: int) -> str:
+    return ",\n" if number else "\n"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _release() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("trtlens")
+    except PackageNotFoundError:
+        # Run from a source tree that nobody installed.
+        return "0"
 
 
 def validate(document: dict[str, Any]) -> None:
@@ -66,12 +96,9 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _capture(capture: CaptureDiagnosis) -> dict[str, Any]:
-    return {
-        "inputs": [_input(item) for item in capture.inputs],
-        "main_build": capture.main_build,
-        "builds": [_build(build) for build in capture.builds],
-    }
+def _capture(capture: CaptureDiagnosis, builds: bool = True) -> dict[str, Any]:
+    head = {"inputs": [_input(item) for item in capture.inputs], "main_build": capture.main_build}
+    return {**head, "builds": [_build(build) for build in capture.builds]} if builds else head
 
 
 def _input(item: Input) -> dict[str, Any]:
@@ -79,14 +106,20 @@ def _input(item: Input) -> dict[str, Any]:
 
 
 def _build(build: BuildDiagnosis) -> dict[str, Any]:
+    return {**_build_head(build), "layers": [_layer(layer) for layer in build.layers], "warnings": _warnings(build)}
+
+
+def _warnings(build: BuildDiagnosis) -> list[dict[str, Any]]:
+    return [_warning(warning) for warning in build.warnings]
+
+
+def _build_head(build: BuildDiagnosis) -> dict[str, Any]:
     return {
         "index": build.index,
         "lines": None if build.lines is None else list(build.lines),
         "backend_strategy": build.backend_strategy,
         "environment": _environment(build.environment),
         "summary": _summary(build.summary),
-        "layers": [_layer(layer) for layer in build.layers],
-        "warnings": [_warning(warning) for warning in build.warnings],
     }
 
 
