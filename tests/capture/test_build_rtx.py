@@ -88,6 +88,13 @@ def test_shapes_that_do_not_fit_are_told_with_the_models_own_and_leave_nothing(t
     assert [one.name for one in tmp_path.iterdir()] == ["m.onnx"]
 
 
+def test_dimensions_of_one_name_and_two_sizes_are_explained(tmp_path: Path) -> None:
+    """Seen in a model that people ship, whose exporter names every dimension "?"."""
+    with pytest.raises(CaptureFailed, match="several dimensions this name") as error:
+        build(models.conv_matmul(tmp_path / "m.onnx", batch="same", size="same"), shapes="x:2x32x16x16")
+    assert "same: Input dimensions" in str(error.value)
+
+
 def test_a_model_in_fp32_alone_is_told_to_be_converted_first(tmp_path: Path) -> None:
     def notes(model: Path, name: str, **given: Any) -> str:
         return " ".join(build(model, output=tmp_path / name, **given)[1].notes)

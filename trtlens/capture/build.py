@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import BuildFailed, InputError, UsageError
-from ..text import visible
 from ..version import __version__
 from .backends import MODULES, Choice, choose, look_around
 from .backends.driver import RefusedNode, Result, read_result
@@ -34,6 +33,7 @@ from .backends.trtexec import plan as trtexec_plan
 from .child import ChildEnd, python_command, run_child, tied_to_parent
 from .environment import Gpu, Host, read_gpus, read_host
 from .experiments import experiments
+from .failures import failure_of, last_words
 from .folder import BUILD_LOG, ENGINE, LAYER_INFO, PROFILE, PROFILE_SAMPLES, PRUNED_MODEL, ROLES, Staging
 from .layers_dump import layers_from_log
 from .manifest import (
@@ -53,10 +53,6 @@ from .progress import ProgressEvent
 from .worker import RESULT
 
 OnProgress = Callable[[ProgressEvent], None]
-# Of what the parser refuses, the one line names so many nodes of a kind and so many kinds; the log has every one of them.
-_NODES_NAMED = 3
-_REASONS_TOLD = 5
-_DISK_FULL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +155,7 @@ def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
             raise KeyboardInterrupt(end.stopped)
         result = read_result(folder / RESULT)
         if result is None or result.status != "planned":
-            said = result.message if result is not None and result.message else end.stopped or _last_words(log)
+            said = result.message if result is not None and result.message else end.stopped or last_words(log)
             raise UsageError(f"--backend {choice.backend}: the Python module {MODULES[choice.backend]} cannot be used: {said}")
         return choice, Plan(choice.backend, result.version, notes=tuple(result.notes), refusals=result.refusals, calls=result.plan)
 
@@ -217,9 +213,7 @@ def _build_once(once: _Once, on_progress: OnProgress | None) -> _Outcome:
             on_progress=on_progress,
         )
         result = read_result(work / RESULT) or Result()
-        failure = _failure(once, end, result, log)
-        if failure is not None and shutil.disk_usage(work).free < _DISK_FULL_BYTES:  # the log cannot say it: it lies on that disk
-            failure = dataclasses.replace(failure, message=f"{failure.message}; no space is left on the disk of the capture")
+        failure = failure_of(end, result, log, loaded=once.options.engine is not None)
     except OSError as error:
         result, failure = Result(), Failure("start", f"the builder could not be started: {error}")
     if result.status == "refused":
@@ -311,62 +305,6 @@ def _samples_to_parquet(source: Path, target: Path) -> None:
         "time_ms": pa.array([float(row["time_ms"]) for row in rows], pa.float64()),
     }
     pq.write_table(pa.table(columns), target)
-
-
-def _failure(once: _Once, end: ChildEnd, result: Result, log: Path) -> Failure | None:
-    """What went wrong, in one line; None if nothing did."""
-    stage = (
-        "the engine was built, but while it was inspected or profiled " if result.status == "built" and once.options.engine is None else ""
-    )
-    if end.stopped is not None:
-        kind = "timeout" if "--timeout" in end.stopped else "interrupt"
-        return Failure(kind, f"{stage}{end.stopped}", end.signal, end.exit_code)
-    if end.signal is not None:
-        name = signal.Signals(end.signal).name if end.signal in set(signal.Signals) else f"signal {end.signal}"
-        if end.signal == signal.SIGKILL and end.oom_killed:
-            return Failure("out-of-memory", f"{stage}the kernel's out-of-memory killer ended the builder", end.signal)
-        maybe = ", as the out-of-memory killer does" if end.signal == signal.SIGKILL else ""
-        return Failure("signal", f"{stage}the builder was ended by {name}{maybe}", end.signal)
-    if result.status == "unparsed":
-        return Failure("parser", _refused_text(result.refused_nodes), None, end.exit_code)
-    if result.message is not None:
-        return Failure("tensorrt", result.message, None, end.exit_code)
-    if result.status == "failed":
-        return Failure("tensorrt", f"TensorRT made no engine: {_last_words(log)}", None, end.exit_code)
-    if end.exit_code != 0:
-        return Failure("exit", f"{stage}the builder ended with exit code {end.exit_code}: {_last_words(log)}", None, end.exit_code)
-    return None
-
-
-def _refused_text(nodes: tuple[RefusedNode, ...]) -> str:
-    """The nodes with operator and reason; those that share both are told together, because a model has hundreds of one kind."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for one in nodes:
-        name = "" if one.node < 0 and not one.name else one.name or f"node {one.node}"
-        groups.setdefault((one.operator, one.reason), []).append(name)
-    parts = []
-    for (operator, reason), names in groups.items():
-        shown = ", ".join(name for name in names[:_NODES_NAMED] if name)
-        if len(names) > _NODES_NAMED:
-            shown += f" and {len(names) - _NODES_NAMED} more"
-        head = f"{shown} ({operator})" if operator else shown
-        parts.append(visible(f"{head}: {reason}" if head else reason, 300))
-    if len(parts) > _REASONS_TOLD:
-        parts[_REASONS_TOLD:] = [f"and {len(parts) - _REASONS_TOLD} further kinds of node"]
-    return "TensorRT's parser refuses " + ("; ".join(parts) or "the model without giving a reason")
-
-
-def _last_words(log: Path) -> str:
-    """The last error in the log, else its last line."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - (1 << 16)))
-            lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    except OSError:
-        lines = []
-    errors = [line for line in lines if "[E]" in line]
-    last = (errors or lines or ["it said nothing"])[-1]
-    return visible(last.partition("] [E] ")[2].removeprefix("[TRT] ") or last.strip(), 300)
 
 
 def _manifest(
