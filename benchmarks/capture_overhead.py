@@ -136,6 +136,7 @@ def main() -> None:
         "bare_s": {"median": round(bare, 3), "least": round(min(wall["bare"]), 3), "processor": round(statistics.median(cpu["bare"]), 3)},
         "overhead_ms": {
             "of medians": round(1e3 * over(wall, statistics.median)),
+            "median of turns": round(1e3 * statistics.median(b - a for a, b in zip(wall["bare"], wall["capture"], strict=True))),
             "of least": round(1e3 * over(wall, min)),
             "of processor medians": round(1e3 * over(cpu, statistics.median)),
             "allowed": round(50 * min(wall["bare"]) + 300),
