@@ -65,19 +65,16 @@ def split_top_level(text: str, separator: str = ", ") -> list[str]:
     if not text.strip():
         return []
     parts: list[str] = []
-    depth, start, index, step = 0, 0, 0, len(separator)
-    while index < len(text):
-        char = text[index]
-        if char in "([{":
+    depth = start = 0
+    for token in re.finditer(rf"[(\[{{)\]}}]|{re.escape(separator)}", text):
+        sign = token[0]
+        if sign in "([{":
             depth += 1
-        elif char in ")]}":
+        elif sign in ")]}":
             depth = max(depth - 1, 0)
-        elif depth == 0 and char == separator[0] and text.startswith(separator, index):
-            parts.append(text[start:index])
-            index += step
-            start = index
-            continue
-        index += 1
+        elif depth == 0:
+            parts.append(text[start : token.start()])
+            start = token.end()
     if depth:
         parts = text.split(separator)
     else:

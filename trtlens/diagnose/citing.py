@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from ..parse.build_log.records import Line
 from ..parse.textio import TextSource
+from ..text import split_top_level
 from .model import Evidence, LineEvidence
 
 
@@ -19,6 +20,7 @@ class Citer:
         self.source, self.log_input = source, log_input
         self._offsets: dict[int, int] = {}
         self._known: dict[int, str] = {}
+        self._names: dict[int, dict[str, int]] = {}
 
     def line(self, line: Line) -> LineEvidence:
         """Cite a line whose message is known."""
@@ -47,22 +49,38 @@ class Citer:
             if isinstance(item, LineEvidence) and item.line < 1:
                 continue  # a place made up for rows whose own line the log has lost: there is nothing to show
             if isinstance(item, LineEvidence) and item.input == self.log_input:
-                out.setdefault(("line", item.line), LineEvidence(item.input, item.line, _around(texts.get(item.line, item.text), about)))
+                out.setdefault(("line", item.line), LineEvidence(item.input, item.line, self._around(item.line, texts.get(item.line, item.text), about)))
             else:
                 out.setdefault(item, item)
         return tuple(out.values())
 
 
+    def _around(self, line: int, text: str, about: str) -> str:
+        """The line whole up to 8,000 characters; beyond that its beginning and what stands around the name it is cited for, `…` where it was cut."""
+        if len(text) <= _LONGEST:
+            return text
+        if line not in self._names:
+            self._names[line] = _places(text)
+        at = self._names[line].get(about, -1) if about else -1
+        if at < 0 and about:
+            at = text.find(about)
+        if at < _BESIDE:
+            return text[:_LONGEST] + " …"
+        end = min(at + len(about) + _BESIDE, at + _LONGEST)
+        return f"{text[:_BESIDE]} … {text[at - _BESIDE if at - _BESIDE > _BESIDE else _BESIDE : end]}" + (" …" if end < len(text) else "")
+
+
+def _places(text: str) -> dict[str, int]:
+    """Where each name of a list begins: one pass, for thousands of layers may be cited from one line."""
+    found: dict[str, int] = {}
+    at = 0
+    for name in split_top_level(text[text.rfind(": ", 0, _BESIDE) + 1 :]):
+        place = text.find(name, at)
+        if place >= 0:
+            found.setdefault(name, place)
+            at = place + len(name)
+    return found
+
+
 _LONGEST = 8000
 _BESIDE = 300
-
-
-def _around(text: str, about: str) -> str:
-    """The line whole up to 8,000 characters; beyond that its beginning and what stands around the name it is cited for, `…` where it was cut."""
-    if len(text) <= _LONGEST:
-        return text
-    at = text.find(about) if about else -1
-    if at < _BESIDE:
-        return text[:_LONGEST] + " …"
-    end = min(at + len(about) + _BESIDE, at + _LONGEST)
-    return f"{text[:_BESIDE]} … {text[at - _BESIDE if at - _BESIDE > _BESIDE else _BESIDE : end]}" + (" …" if end < len(text) else "")

@@ -231,9 +231,14 @@ class _Diagnosing:
         """Kernel names for engine layers that have a tactic id alone, from the lines of the log that name the id."""
         if self.races is None or self.distrusted:
             return
-        for layer in self.layers:
-            if layer.tactic_name or layer.tactic_id is None or layer.is_reformat or concern(layer) != "weights":
-                continue
+        unnamed = [
+            layer
+            for layer in self.layers
+            if not layer.tactic_name and layer.tactic_id is not None and not layer.is_reformat and concern(layer) == "weights"
+        ]
+        self.races.learn_names({layer.tactic_id for layer in unnamed if layer.tactic_id is not None})
+        for layer in unnamed:
+            assert layer.tactic_id is not None
             kernels = self.races.winning_kernels(layer.name, layer.tactic_id, layer.type)
             name = kernels.pop() if len(kernels) == 1 else self.races.name_of(layer.tactic_id) if not kernels else None
             if name is not None:
@@ -277,13 +282,8 @@ class _Diagnosing:
     def _unjoined_cache(self) -> int:
         if self.races is None or self.build is None or self.capture.log is None:
             return 0
-        c = self.capture.log.combinations.arrays
-        lost = 0
-        for numbers in self.races.by_layer.values():
-            for number in numbers:
-                if c["cached"][number] and self.races.combination(number).inherited_from is None:
-                    lost += 1
-        return lost
+        cached = self.capture.log.combinations.arrays["cached"]
+        return sum(self.races.source_of(number) < 0 for numbers in self.races.by_layer.values() for number in numbers if cached[number])
 
     def _note_warnings(self, capture: Capture) -> None:
         assert capture.engine is not None
@@ -522,15 +522,14 @@ class _Diagnosing:
             proof = "suggested"
         race = self._race(layer)
         if race is not None:
-            for item in race.combinations:
-                won = item.winner is not None and item.winner.tactic == layer.tactic_id
-                if won and item.sparse is not None and item.dense is not None and item.winner is not None:
+            same = race.won_by(layer.tactic_id)
+            for item in same:
+                if item.sparse is not None and item.dense is not None and item.winner is not None:
                     margin = item.winner.time_ms / item.dense.time_ms - 1.0 if item.dense.time_ms > 0 else 0.0
                     if margin > self.options.noise.band(item.dense.time_ms, race.repeat_spread):
                         # Unnamed tactics, or two combinations with this winner: another time may be the one that counts.
-                        same = [c for c in race.combinations if c.winner is not None and c.winner.tactic == layer.tactic_id]
                         sure = self.circumstances.trusted and layer.name not in self.namesakes and not race.doubts and self.circumstances.fits(layer, item) is not False
-                        if not sure or len(same) > 1 or any(c.unnamed_count for c in race.combinations):
+                        if not sure or len(same) > 1 or any(c.unnamed_count for c in race.telling):
                             proof = weaker(proof, "suggested")
                         cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
                         return self._make(
@@ -547,8 +546,7 @@ class _Diagnosing:
     def _best_times(self, race: LayerRace | None) -> tuple[float | None, float | None, float | None, str | None, str | None] | None:
         if race is None:
             return None
-        dense = min((c.dense for c in race.combinations if c.dense), key=lambda e: e.time_ms, default=None)
-        sparse = min((c.sparse for c in race.combinations if c.sparse), key=lambda e: e.time_ms, default=None)
+        dense, sparse = race.best_dense(), race.best_sparse()
         margin = sparse.time_ms / dense.time_ms - 1.0 if dense and sparse and dense.time_ms > 0 else None
         return (
             dense.time_ms if dense else None,
@@ -677,8 +675,8 @@ class _Diagnosing:
         if race is None or self.races is None:
             return set()
         found: set[str] = set()
-        for item in race.combinations:
-            formats = self.races.formats(item)
+        for text in set(race.texts()):
+            formats = self.races.formats_of(text)
             for tensor in formats.inputs if formats is not None else ():
                 found.update(tensor.layouts[:1])
         return found

@@ -244,13 +244,13 @@ def _owner(races: Races, item: Combination) -> int:
 
 
 def _is(races: Races, rows: Any, sparse: bool) -> Any:
-    kinds = races._kind[rows]
+    kinds = races.kind[rows]
     return kinds == SPARSE if sparse else (kinds != SPARSE) & (kinds != UNKNOWN)
 
 
 def _timing(races: Races, row: int) -> TacticTiming:
     t = races.log.tactics
-    kind = int(races._kind[row])
+    kind = int(races.kind[row])
     return TacticTiming(
         races.log.kernels.get(int(t.kernel[row])), tactic_hex(int(t.tactic[row])), None if kind == UNKNOWN else kind == SPARSE,
         float(t.time_ms[row]), int(t.line[row]),

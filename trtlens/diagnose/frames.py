@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ _REFORMAT = re.compile(r"Optimizer Reformat\((?P<a>.*) -> (?P<b>.*)\)$", re.DOTA
 _ARROW_SIGN = re.compile(r"\s*->\s*")
 
 
+@cache
 def schema(table: Table) -> pa.Schema:
     """The Arrow schema of a table. Units stand in the fields' metadata; pandas finds its nullable types in the schema's."""
     fields = []

@@ -156,20 +156,23 @@ def layers_from_log(build: Build) -> list[EngineLayer]:
 
 def layers_from_races(log: BuildLog, build: Build) -> list[EngineLayer]:
     """The layers that were tuned, for a log that ends before it prints its engine: name and runner are all that is known of them."""
-    c = log.combinations.arrays
+    c, s = log.combinations, log.sections
     last = build.passes[-1].index if build.passes else -1
-    found: dict[str, str | None] = {}
-    for number in range(len(log.combinations)):
-        name = log.layers.get(c["layer"][number])
-        if name is None or c["is_reformat"][number] or c["build"][number] != build.index or c["pass_index"][number] != last:
-            continue
-        found[name] = log.runners.get(c["winner_runner"][number]) or found.get(name)
-    for section in range(len(log.sections)):
-        name = log.layers.get(log.sections.arrays["layer"][section])
-        if name in found and found[name] is None:
-            found[name] = log.runners.get(log.sections.arrays["runner"][section])
+    mine = (c["layer"] >= 0) & (c["is_reformat"] == 0) & (c["build"] == build.index) & (c["pass_index"] == last)
+    numbers, runners = c["layer"][mine].tolist(), c["winner_runner"][mine]
+    found: dict[int, str | None] = dict.fromkeys(numbers)
+    # The last winner counts; of layers without one the first runner that was tried.
+    chosen = runners >= 0
+    found.update(
+        (number, log.runners.get(runner) or None) for number, runner in zip(c["layer"][mine][chosen].tolist(), runners[chosen].tolist(), strict=True)
+    )
+    if None in found.values():
+        for number, runner in zip(s["layer"].tolist(), s["runner"].tolist(), strict=True):
+            if number in found and found[number] is None:
+                found[number] = log.runners.get(runner)
     layers = []
-    for name, runner in found.items():
+    for number, runner in found.items():
+        name = log.layers.texts[number]
         base, profile = split_profile_suffix(name)
         layers.append(
             EngineLayer(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -17,81 +17,13 @@ from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED,
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
 from ..parse.kernel_names import is_sparse
 from .layers import runner_may_be_sparse
+from .plain_races import PlainColumns
+from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, LayerRace
 
-DENSE, SPARSE, UNKNOWN = 0, 1, 2
 _KEPT_RACES = 256
 _PRUNED = re.compile(
     r"(?:(?P<layer>.*): )?\d+ available tactics, \d+ unparsable, (?P<pruned>\d{1,9}) pruned, \d+ remaining after tactic pruning\.$"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One tactic of a race, with the place of its line."""
-
-    tactic: int
-    kernel: str | None
-    time_ms: float
-    sparse: bool | None
-    runner: str | None
-    line: int
-    offset: int
-
-
-@dataclass(slots=True)
-class Combination:
-    """One format combination of one layer (or one table of a Myelin operation, `table` True).
-
-    `dense`, `sparse`, `unnamed`: the fastest tactic of each kind. `winner`: what TensorRT chose for this combination. `raced`: something was timed
-    here. `inherited_from`: the layer whose race a cached result repeats, `inherited_proven` whether the join is unique.
-    """
-
-    index: int
-    text: str
-    line: int
-    offset: int
-    dense: Entry | None = None
-    sparse: Entry | None = None
-    unnamed: Entry | None = None
-    unnamed_count: int = 0
-    winner: Entry | None = None
-    cached: bool = False
-    inherited_from: str | None = None
-    no_valid: bool = False
-    silent: bool = False
-    table: bool = False
-    skipped: tuple[tuple[str, str | None, int, int], ...] = ()
-    """(why, kernel or None, tactic id, line) of each tactic that was not timed."""
-    times: int = 0
-    runners: frozenset[str] = frozenset()
-    """Runners tried in this combination whose tactics can be sparse."""
-    failed: int = 0
-    """Tactics that may be sparse and were tried, but have no time (`inf`)."""
-
-    @property
-    def decided(self) -> bool:
-        return self.winner is not None or self.no_valid
-
-    @property
-    def raced(self) -> bool:
-        return self.times > 0
-
-
-@dataclass(slots=True)
-class LayerRace:
-    """All combinations of one layer in one pass. `missing`: what keeps it from being complete (contract, "Words"), in plain words."""
-
-    layer: str
-    combinations: list[Combination]
-    missing: list[str] = field(default_factory=list)
-    repeat_spread: float = 0.0
-    """The largest relative difference between two timings of one tactic in one combination of this layer: the noise the log itself shows."""
-    doubts: list[str] = field(default_factory=list)
-    """Signs that lines of the race are lost or damaged (each stands in `missing`, too): then not even what was timed proves anything."""
-
-    @property
-    def complete(self) -> bool:
-        return not self.missing
 
 
 class Races:
@@ -101,14 +33,12 @@ class Races:
         self.log, self.build, self.pass_index = log, build, pass_index
         self._global_missing = _build_gaps(log, build)
         rows = log.tactics
-        self._owner = log.sections["combination"][rows.section] if len(rows) else np.empty(0, dtype=np.int32)
-        self._order: npt.NDArray[np.int64] = np.argsort(self._owner, kind="stable")
-        self._starts = np.searchsorted(self._owner[self._order], np.arange(len(log.combinations) + 1))
-        self._kind = self._kinds()
+        self.owner: npt.NDArray[np.int32] = log.sections["combination"][rows.section] if len(rows) else np.empty(0, dtype=np.int32)
+        self._order, self._starts = _grouped(self.owner, len(log.combinations))
+        self.kind = self._kinds()
         self._fastest_columns()
         owners = log.sections["combination"]
-        self._section_order: npt.NDArray[np.int64] = np.argsort(owners, kind="stable")
-        self._section_starts = np.searchsorted(owners[self._section_order], np.arange(len(log.combinations) + 1))
+        self._section_order, self._section_starts = _grouped(owners, len(log.combinations))
         self._format_cache: dict[tuple[str, bool], FormatCombination | None] = {}
         self._innermost = _innermost_first(log)
         self.by_layer: dict[str, list[int]] = {}
@@ -117,9 +47,10 @@ class Races:
         self._pruned = self._pruned_lines()
         self._sources: dict[int, int] = {}
         self._gap_cache: dict[tuple[int, int], LayerRace] = {}
-        self._earlier: dict[tuple[int, int, int, str], list[int]] | None = None
+        self._source_numbers: npt.NDArray[np.int64] | None = None
         self._races: dict[str, LayerRace | None] = {}
         self._spreads: dict[int, float] | None = None
+        self._plain: PlainColumns | None = None
         self._tried_cache: dict[tuple[int, ...], frozenset[str]] = {}
         self._name_cache: dict[int, str | None] = {}
 
@@ -142,22 +73,22 @@ class Races:
         rows, size = self.log.tactics, len(self.log.combinations)
         valid = (rows.source == TIMED) & ~np.isnan(rows.time_ms) & (rows.tactic != np.uint64(NO_TACTIC))
         timed = np.flatnonzero(valid)
-        owner, kind, time_ms = self._owner[timed], self._kind[timed], rows.time_ms[timed]
-        self._timed = np.bincount(owner, minlength=size) if size else np.zeros(0, dtype=np.int64)
-        self._unnamed = np.bincount(owner[kind == UNKNOWN], minlength=size) if size else np.zeros(0, dtype=np.int64)
-        self._best = _first_fastest(owner.astype(np.int64) * 3 + kind, time_ms, timed, size * 3)
+        owner, kind, time_ms = self.owner[timed], self.kind[timed], rows.time_ms[timed]
+        self.timed = np.bincount(owner, minlength=size) if size else np.zeros(0, dtype=np.int64)
+        self.unnamed = np.bincount(owner[kind == UNKNOWN], minlength=size) if size else np.zeros(0, dtype=np.int64)
+        self.best = _first_fastest(owner.astype(np.int64) * 3 + kind, time_ms, timed, size * 3)
         winner = self.log.combinations["winner_tactic"]
         runner = self.log.combinations["winner_runner"]
         mine = (rows.tactic[timed] == winner[owner]) & (self.log.sections["runner"][rows.section[timed]] == runner[owner])
         mine &= self.log.combinations["winner_line"][owner] > 0
-        self._winning = _first_fastest(owner[mine].astype(np.int64), time_ms[mine], timed[mine], size)
-        self._skips = set(np.unique(self._owner[rows.source == SKIPPED]).tolist())
-        failed = (rows.source == TIMED) & np.isnan(rows.time_ms) & (rows.tactic != np.uint64(NO_TACTIC)) & (self._kind != DENSE)
-        self._failed = np.bincount(self._owner[failed], minlength=size) if size else np.zeros(0, dtype=np.int64)
+        self.winning = _first_fastest(owner[mine].astype(np.int64), time_ms[mine], timed[mine], size)
+        self._skips = set(np.unique(self.owner[rows.source == SKIPPED]).tolist())
+        failed = (rows.source == TIMED) & np.isnan(rows.time_ms) & (rows.tactic != np.uint64(NO_TACTIC)) & (self.kind != DENSE)
+        self.failed = np.bincount(self.owner[failed], minlength=size) if size else np.zeros(0, dtype=np.int64)
         # Sections whose `Fastest Tactic` is among the tactics timed in them.
         fastest = self.log.sections["fastest"]
-        self._fastest_seen = np.zeros(len(fastest), dtype=bool)
-        self._fastest_seen[rows.section[timed[rows.tactic[timed] == fastest[rows.section[timed]]]]] = True
+        self.fastest_seen = np.zeros(len(fastest), dtype=bool)
+        self.fastest_seen[rows.section[timed[rows.tactic[timed] == fastest[rows.section[timed]]]]] = True
 
     def _index_layers(self) -> None:
         log = self.log
@@ -167,10 +98,9 @@ class Races:
         if self.pass_index is not None:
             mask &= log.combinations["pass_index"] == self.pass_index
         mine = np.flatnonzero(mask)
-        layer = log.combinations["layer"][mine]
-        for number, name in zip(mine.tolist(), layer.tolist(), strict=True):
-            if name >= 0:
-                self.by_layer.setdefault(log.layers.texts[name], []).append(number)
+        mine = mine[log.combinations["layer"][mine] >= 0]
+        for name, numbers in _by_value(log.combinations["layer"][mine], mine):
+            self.by_layer[log.layers.texts[name]] = numbers
         ops = log.sections["op"]
         for section in np.flatnonzero(ops >= 0).tolist():
             if mask[log.sections.arrays["combination"][section]]:
@@ -178,17 +108,20 @@ class Races:
 
     def _sections_of(self, combination: int) -> list[int]:
         """The runner sections of a combination, in the log's order."""
-        found: list[int] = self._section_order[self._section_starts.item(combination) : self._section_starts.item(combination + 1)].tolist()
+        first, last = self._section_starts.item(combination), self._section_starts.item(combination + 1)
+        if self._section_order is None:
+            return list(range(first, last))
+        found: list[int] = self._section_order[first:last].tolist()
         return found
 
     @property
     def any_sparse(self) -> bool:
         """Whether any sparse tactic was timed anywhere in the log."""
-        return bool((self._kind == SPARSE).any())
+        return bool((self.kind == SPARSE).any())
 
     def is_raced(self, layer: str) -> bool:
         """Whether anything was timed under the layer's own name in this pass."""
-        return any(self._timed[number] for number in self.by_layer.get(layer, ()))
+        return any(self.timed[number] for number in self.by_layer.get(layer, ()))
 
     def _pruned_lines(self) -> list[tuple[str | None, Line]]:
         """(layer or None, line) of each line that says tactics were pruned before timing."""
@@ -199,15 +132,15 @@ class Races:
                 found.append((match["layer"], line))
         return found
 
-    def pruned_line(self, race: LayerRace) -> Line | None:
-        """The line that says tactics of this layer were pruned: it names the layer, or stands among the layer's own lines."""
-        if not self._pruned:
-            return None
-        first, last = race.combinations[0].line, max(self._last_line(c) for c in race.combinations)
-        for layer, line in self._pruned:
-            if layer == race.layer or (layer is None and first <= line.line <= last):
+    def _pruned_within(self, layer: str, first: int, last: int) -> Line | None:
+        """The line that says tactics of a layer were pruned: it names the layer, or stands among the layer's own lines."""
+        for named, line in self._pruned:
+            if named == layer or (named is None and first <= line.line <= last):
                 return line
         return None
+
+    def _last(self, race: LayerRace) -> int:
+        return max(self._last_line(item) for item in race.combinations)
 
     def _last_line(self, item: Combination) -> int:
         rows = self.rows_of(item.index)
@@ -216,13 +149,30 @@ class Races:
 
     def rows_of(self, combination: int) -> npt.NDArray[np.int64]:
         """Row numbers of the tactics table that belong to a combination, in the log's order."""
-        return self._order[self._starts[combination] : self._starts[combination + 1]]
+        first, last = self._starts[combination], self._starts[combination + 1]
+        return np.arange(first, last) if self._order is None else self._order[first:last]
+
+    def last_row_lines(self) -> npt.NDArray[np.int64]:
+        """Of each combination the line of its last tactic; 0 where it has none."""
+        lines = self.log.tactics.line if self._order is None else self.log.tactics.line[self._order]
+        found = np.zeros(len(self.log.combinations), dtype=np.int64)
+        held = self._starts[1:] > self._starts[:-1]
+        found[held] = np.maximum.reduceat(lines, self._starts[:-1][held]) if held.any() else 0
+        return found
+
+    def combinations_of(self, numbers: list[int]) -> list[Combination]:
+        """Several combinations, with their fastest tactics."""
+        return [self.combination(number) for number in numbers]
 
     def formats(self, combination: Combination) -> FormatCombination | None:
         """The parsed formats of a combination (outermost stride first whatever the dialect)."""
-        key = combination.text, self._innermost
+        return self.formats_of(combination.text)
+
+    def formats_of(self, text: str) -> FormatCombination | None:
+        """The same of the text of a combination."""
+        key = text, self._innermost
         if key not in self._format_cache:
-            self._format_cache[key] = parse_combination(*key) if combination.text else None
+            self._format_cache[key] = parse_combination(*key) if text else None
         return self._format_cache[key]
 
     def pass_formats(self) -> list[tuple[int, str]]:
@@ -249,6 +199,21 @@ class Races:
         return self._races[layer]
 
     def _race(self, layer: str, numbers: list[int]) -> LayerRace:
+        if self._plain is None:
+            self._plain = PlainColumns(self)
+        plain = self._plain.race_of(layer)
+        if plain is not None:
+            race = LayerRace(layer, plain=plain)
+            race.missing.extend(self._global_missing)
+            pruned = self._pruned_within(layer, *self._plain.lines_of(layer)) if self._pruned else None
+            if pruned is not None:
+                race.missing.append(f"tactics were pruned before timing (line {pruned.line})")
+            race.repeat_spread = self._spread(numbers)
+            return race
+        return self.whole_race(layer, numbers)
+
+    def whole_race(self, layer: str, numbers: list[int]) -> LayerRace:
+        """A race made combination by combination, whatever it is."""
         race = LayerRace(layer, [self.combination(number) for number in numbers])
         _distrust_partial(race)
         self._find_gaps(race)
@@ -283,13 +248,13 @@ class Races:
         c, log = self.log.combinations.arrays, self.log
         item = Combination(number, log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=bool(c["cached"][number]))
         # `.item` of an array costs half of indexing it: there are 100,000 combinations in a log of 300 MB.
-        item.times = self._timed.item(number)
-        item.unnamed_count = self._unnamed.item(number)
-        item.failed = self._failed.item(number)
-        best, first = self._best.item, number * 3
-        item.dense = self._entry(row) if (row := best(first + DENSE)) >= 0 else None
-        item.sparse = self._entry(row) if (row := best(first + SPARSE)) >= 0 else None
-        item.unnamed = self._entry(row) if (row := best(first + UNKNOWN)) >= 0 else None
+        item.times = self.timed.item(number)
+        item.unnamed_count = self.unnamed.item(number)
+        item.failed = self.failed.item(number)
+        best, first = self.best.item, number * 3
+        item.dense = self.entry(row) if (row := best(first + DENSE)) >= 0 else None
+        item.sparse = self.entry(row) if (row := best(first + SPARSE)) >= 0 else None
+        item.unnamed = self.entry(row) if (row := best(first + UNKNOWN)) >= 0 else None
         if number in self._skips:
             rows = self.rows_of(number)
             timed = rows[(log.tactics.source[rows] == TIMED) & ~np.isnan(log.tactics.time_ms[rows])]
@@ -321,16 +286,16 @@ class Races:
         rows = rows[~np.isnan(log.tactics.time_ms[rows])]
         item.times = len(rows)
         item.dense, item.sparse, item.unnamed = (self._fastest(rows, kind) for kind in (DENSE, SPARSE, UNKNOWN))
-        item.unnamed_count = int((self._kind[rows] == UNKNOWN).sum())
+        item.unnamed_count = int((self.kind[rows] == UNKNOWN).sum())
         selected = s["fastest"][section]
         chosen = rows[log.tactics.tactic[rows] == selected] if selected else rows
         if len(chosen):
-            item.winner = self._entry(int(chosen[np.argmin(log.tactics.time_ms[chosen])]))
+            item.winner = self.entry(int(chosen[np.argmin(log.tactics.time_ms[chosen])]))
         return item
 
     def _fastest(self, rows: npt.NDArray[np.int64], kind: int) -> Entry | None:
-        rows = rows[self._kind[rows] == kind]
-        return self._entry(int(rows[np.argmin(self.log.tactics.time_ms[rows])])) if len(rows) else None
+        rows = rows[self.kind[rows] == kind]
+        return self.entry(int(rows[np.argmin(self.log.tactics.time_ms[rows])])) if len(rows) else None
 
     def _tried(self, runners: tuple[int, ...]) -> frozenset[str]:
         """Those of the runners whose tactics can be sparse."""
@@ -340,9 +305,10 @@ class Races:
             found = self._tried_cache[runners] = frozenset(name for name in names if name is not None and runner_may_be_sparse(name))
         return found
 
-    def _entry(self, row: int) -> Entry:
+    def entry(self, row: int) -> Entry:
+        """The tactic of a row of the tactics table."""
         rows, log = self.log.tactics, self.log
-        kind = self._kind.item(row)
+        kind = self.kind.item(row)
         runner = log.runners.get(log.sections.arrays["runner"][rows.section.item(row)])
         return Entry(
             rows.tactic.item(row), log.kernels.get(rows.kernel.item(row)), rows.time_ms.item(row),
@@ -351,9 +317,9 @@ class Races:
 
     def _winner(self, number: int) -> Entry:
         """What `Chose Runner Type` (or a cached result) names. Its time is the fastest printed for it; nan when it was not timed here."""
-        row = self._winning.item(number)
+        row = self.winning.item(number)
         if row >= 0:
-            return self._entry(row)
+            return self.entry(row)
         c, log = self.log.combinations.arrays, self.log
         tactic, name = c["winner_tactic"][number], log.runners.get(c["winner_runner"][number])
         kernel = self.name_of(tactic)
@@ -365,7 +331,7 @@ class Races:
         c, found = self.log.combinations.arrays, set()
         for number in self.by_layer.get(layer, ()):
             if c["winner_line"][number] and c["winner_tactic"][number] == tactic:
-                entry = self.combination(number).winner
+                entry = self.combination(number).winner if c["cached"][number] else self._winner(number)
                 if entry is not None and entry.kernel and (runner is None or entry.runner == runner):
                     found.add(entry.kernel)
         return found
@@ -378,10 +344,23 @@ class Races:
         if tactic < 1 << 40:
             return None
         if tactic not in self._name_cache:
-            rows = self.log.tactics
-            kernels = np.unique(rows.kernel[(rows.tactic == np.uint64(tactic)) & (rows.kernel >= 0)])
-            self._name_cache[tactic] = self.log.kernels.get(int(kernels[0])) if len(kernels) == 1 else None
+            self.learn_names({tactic})
         return self._name_cache[tactic]
+
+    def learn_names(self, tactics: set[int]) -> None:
+        """Look up the kernels of many tactic ids at once, for `name_of`."""
+        wanted = np.array([tactic for tactic in tactics if tactic >= 1 << 40 and tactic not in self._name_cache], dtype=np.uint64)
+        if not len(wanted):
+            return
+        wanted.sort()
+        rows = self.log.tactics
+        at = np.minimum(np.searchsorted(wanted, rows.tactic), len(wanted) - 1)
+        named = np.flatnonzero((wanted[at] == rows.tactic) & (rows.kernel >= 0))
+        kernels: dict[int, set[int]] = {tactic: set() for tactic in wanted.tolist()}
+        for tactic, kernel in set(zip(rows.tactic[named].tolist(), rows.kernel[named].tolist(), strict=True)):
+            kernels[tactic].add(kernel)
+        for tactic, found in kernels.items():
+            self._name_cache[tactic] = self.log.kernels.get(found.pop()) if len(found) == 1 else None
 
     def _skipped(self, rows: npt.NDArray[np.int64], timed: npt.NDArray[np.int64]) -> tuple[tuple[str, str | None, int, int], ...]:
         """Tactics that were never timed in the combination (a `Fast skip` is mostly followed by a time all the same)."""
@@ -398,18 +377,45 @@ class Races:
 
     def _inherit(self, item: Combination, number: int) -> None:
         """A cached result takes the race of exactly one earlier combination with its formats, runner, tactic and printed time."""
-        if self._earlier is None:
-            self._earlier = self._race_keys()
-        c = self.log.combinations.arrays
-        key = self._key(number)
-        sources = [n for n in self._earlier.get(key, ()) if n < number] if key else []
-        if len(sources) != 1:
+        found = self.source_of(number)
+        if found < 0:
             return
-        source = self.combination(sources[0])
-        self._sources[number] = sources[0]
-        item.inherited_from = self.log.layers.get(c["layer"][sources[0]])
+        c = self.log.combinations.arrays
+        source = self.combination(found)
+        self._sources[number] = found
+        item.inherited_from = self.log.layers.get(c["layer"][found])
         item.dense, item.sparse, item.unnamed, item.unnamed_count = source.dense, source.sparse, source.unnamed, source.unnamed_count
         item.skipped, item.times, item.winner, item.failed = source.skipped, source.times, source.winner, source.failed
+
+    def source_of(self, cached: int) -> int:
+        """The combination whose race a cached result repeats; -1 where there is none, or several could be meant."""
+        if self._source_numbers is None:
+            self._source_numbers = self._joined_sources()
+        return self._source_numbers.item(cached)
+
+    def _joined_sources(self) -> npt.NDArray[np.int64]:
+        """`source_of` for every combination, at once."""
+        c = self.log.combinations
+        time_ms = c["winner_time"]
+        mine = (c["build"] == self.build.index) & (c["is_reformat"] == 0) & ~np.isnan(time_ms)
+        cached, raced = np.flatnonzero(mine & (c["cached"] != 0)), np.flatnonzero(mine & (c["cached"] == 0) & (c["winner_line"] > 0))
+        found = np.full(len(c), -1, dtype=np.int64)
+        if not len(cached) or not len(raced):
+            return found
+        both = np.concatenate([raced, cached])
+        keys = np.empty(len(both), dtype=[("text", "i4"), ("runner", "i4"), ("tactic", "u8"), ("digits", "f8"), ("power", "f8")])
+        keys["text"], keys["runner"], keys["tactic"] = c["text"][both], c["winner_runner"][both], c["winner_tactic"][both]
+        keys["digits"], keys["power"] = _six_digits(time_ms[both])
+        distinct, key = np.unique(keys, return_inverse=True)
+        ours, theirs = key[: len(raced)], key[len(raced) :]
+        order = np.argsort(ours, kind="stable")  # the races of a key, in the order of the log
+        starts = np.searchsorted(ours[order], np.arange(len(distinct) + 1))
+        first, last = starts[theirs], starts[theirs + 1]
+        # Exactly one race before the cached result: the first of its key stands before it, the second does not.
+        number = np.append(raced[order], np.iinfo(np.int64).max)
+        single = (first < last) & (number[first] < cached) & ((first + 1 == last) | (number[np.minimum(first + 1, len(number) - 1)] >= cached))
+        found[cached[single]] = number[first[single]]
+        return found
 
     def _source_race(self, number: int) -> LayerRace:
         """The race that a cached result repeats with what it lacks, all combinations of its layer in its pass together."""
@@ -430,26 +436,6 @@ class Races:
             self._gap_cache[key] = source
         return self._gap_cache[key]
 
-    def _key(self, number: int) -> tuple[int, int, int, str] | None:
-        c = self.log.combinations.arrays
-        time_ms = c["winner_time"][number]
-        return (c["text"][number], c["winner_runner"][number], c["winner_tactic"][number], f"{time_ms:.6g}") if time_ms == time_ms else None
-
-    def _race_keys(self) -> dict[tuple[int, int, int, str], list[int]]:
-        c = self.log.combinations.arrays
-        found: dict[tuple[int, int, int, str], list[int]] = defaultdict(list)
-        for number in range(len(self.log.combinations)):
-            if (
-                c["build"][number] == self.build.index
-                and not c["cached"][number]
-                and not c["is_reformat"][number]
-                and c["winner_line"][number]
-            ):
-                key = self._key(number)
-                if key:
-                    found[key].append(number)
-        return found
-
     def _spread(self, numbers: list[int]) -> float:
         """The largest relative difference between two timings of one tactic by one runner in one combination."""
         if self._spreads is None:
@@ -460,12 +446,21 @@ class Races:
         """The spread of every combination in which some tactic was timed twice."""
         every = self.log.tactics
         rows = np.flatnonzero((every.source == TIMED) & (every.time_ms > 0))
+        count = np.bincount(every.section[rows], minlength=len(self.log.sections))
+        rows = rows[count[every.section[rows]] > 1]
+        # Few tactics are timed twice: find out which by a key, and sort those alone.
+        keys = every.section[rows].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ every.tactic[rows]
+        ordered = np.sort(keys)
+        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        if not len(twice):
+            return {}
+        rows = rows[twice[np.minimum(np.searchsorted(twice, keys), len(twice) - 1)] == keys]
         rows = rows[np.lexsort((every.tactic[rows], every.section[rows]))]
         again = (every.tactic[rows][1:] == every.tactic[rows][:-1]) & (every.section[rows][1:] == every.section[rows][:-1])
         first, second = every.time_ms[rows][:-1][again], every.time_ms[rows][1:][again]
         found: dict[int, float] = {}
         ratios = np.maximum(first, second) / np.minimum(first, second) - 1.0
-        for number, ratio in zip(self._owner[rows[:-1][again]].tolist(), ratios.tolist(), strict=True):
+        for number, ratio in zip(self.owner[rows[:-1][again]].tolist(), ratios.tolist(), strict=True):
             found[number] = max(found.get(number, 0.0), ratio)
         return found
 
@@ -494,7 +489,7 @@ class Races:
                     missing.append(f"tactic 0x{tactic:016x} was skipped ({why}) at line {line}")
             if item.text == "":
                 missing.append(f"the formats of the combination at {place} are not in the log")
-        pruned = self.pruned_line(race)
+        pruned = self._pruned_within(race.layer, race.combinations[0].line, self._last(race)) if self._pruned else None
         if pruned is not None:
             missing.append(f"tactics were pruned before timing (line {pruned.line})")
         for number in {self._sources[c.index] for c in race.combinations if c.index in self._sources}:
@@ -503,7 +498,7 @@ class Races:
             race.doubts.extend(source.doubts)
         found = [doubt for item in race.combinations for doubt in self._lost_lines(item)]
         if self.log.damaged_lines or self.log.unknown_samples:
-            first, last = race.combinations[0].line, max(self._last_line(item) for item in race.combinations)
+            first, last = race.combinations[0].line, self._last(race)
             for damaged in (*self.log.damaged_lines, *self.log.unknown_samples):
                 if first <= damaged.line <= last + 2:
                     found.append(f"line {damaged.line} is damaged or of an unknown form")
@@ -516,15 +511,46 @@ class Races:
             return []
         found = []
         s, numbers = self.log.sections.arrays, [section for section in self._sections_of(item.index) if self.log.sections.arrays["op"][section] < 0]
-        if item.winner is not None and self._winning[item.index] < 0:
+        if item.winner is not None and self.winning[item.index] < 0:
             found.append(f"the tactic chosen for the combination at line {item.line} has no time in the log")
         for section in numbers:
-            if s["fastest_line"][section] and s["fastest"][section] != NO_TACTIC and not self._fastest_seen[section]:
+            if s["fastest_line"][section] and s["fastest"][section] != NO_TACTIC and not self.fastest_seen[section]:
                 found.append(f"the fastest tactic that line {s['fastest_line'][section]} names has no time in the log")
         runners = [s["runner"][section] for section in numbers]
         if len(set(runners)) < len(runners):
             found.append(f"a runner was tried twice in the combination at line {item.line}: the line that begins another one is lost")
         return found
+
+
+def _six_digits(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(digits, power): each value to six significant digits, as TensorRT prints it with a cached result."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = np.where(values > 0, np.floor(np.log10(values)), 0.0)
+        digits = np.rint(values * 10.0 ** (5.0 - power))
+    over = digits >= 1_000_000.0
+    return np.where(over, 100_000.0, digits), np.where(over, power + 1.0, power)
+
+
+def _by_value(values: npt.NDArray[np.int32], numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+    """(value, the numbers that have it), by the first appearance of each value."""
+    order = np.argsort(values, kind="stable")
+    ordered, sorted_numbers = values[order], numbers[order].tolist()
+    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.empty(0, dtype=np.int64)
+    ends = np.append(begins[1:], len(ordered)).tolist()
+    appearance = np.argsort(order[begins], kind="stable").tolist()
+    firsts, found = begins.tolist(), ordered[begins].tolist()
+    for at in appearance:
+        yield found[at], sorted_numbers[firsts[at] : ends[at]]
+
+
+def _grouped(owners: npt.NDArray[np.int32], size: int) -> tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.int64]]:
+    """(order, starts): the rows of group n are `order[starts[n]:starts[n + 1]]`; no order where they stand together already, as in most logs."""
+    if len(owners) < 2 or bool((owners[1:] >= owners[:-1]).all()):
+        order, grouped = None, owners
+    else:
+        order = np.argsort(owners, kind="stable")
+        grouped = owners[order]
+    return order, np.searchsorted(grouped, np.arange(size + 1))
 
 
 def _first_fastest(key: npt.NDArray[np.int64], time_ms: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
@@ -585,4 +611,4 @@ def _innermost_first(log: BuildLog) -> bool:
     return False
 
 
-__all__ = ["CACHED", "Combination", "Entry", "LayerRace", "Races", "stderr_missing"]
+__all__ = ["CACHED", "DENSE", "SPARSE", "UNKNOWN", "Combination", "Entry", "LayerRace", "Races", "stderr_missing"]

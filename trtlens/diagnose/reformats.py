@@ -17,7 +17,8 @@ from ..parse.build_log.records import TIMED, Build
 from ..parse.formats import TensorFormat, parse_format, parse_reformat, same_memory_layout
 from ..parse.layer_names import split_profile_suffix
 from .layers import EngineLayer
-from .races import Combination, LayerRace, Races
+from .race_records import Combination, LayerRace
+from .races import Races
 from .rules import Cite, Noise, Ruling, running_combinations
 
 _ADDED = re.compile(
@@ -221,8 +222,7 @@ class Arithmetic:
         if running is None or running.winner is None:
             return None
         current = running.winner.time_ms
-        faster = [c for c in race.combinations if c.sparse is not None and c.sparse.time_ms < current]
-        sums = [self._sum(layer, running, c) for c in faster]
+        sums = [self._sum(layer, running, c) for c in race.sparse_below(current)]
         if not sums:
             return None
         band_ms = self.noise.band(current, race.repeat_spread) * current

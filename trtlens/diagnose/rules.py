@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ..parse.kernel_names import is_sparse
 from .layers import EngineLayer
 from .model import Proof, Stability
-from .races import Combination, Entry, LayerRace
+from .race_records import Combination, Entry, LayerRace
 
 Cite = tuple[int, int]
 """(line, offset) of a line of the log."""
@@ -91,11 +91,11 @@ def decide(
             f"compute capability {around.compute_capability:g} has no sparse tensor cores (they came with 8.0)",
             cites=cites,
         )
-    if race is None or not any(c.winner is not None for c in race.combinations):
+    if race is None or not race.decided:
         return _no_race(layer, race, around)
-    sparse = [c for c in race.combinations if c.sparse is not None]
+    sparse = [c for c in race.telling if c.sparse is not None]
     ruling = _nothing_sparse(layer, race, around) if not sparse else _sparse_lost(layer, race, sparse, around, arithmetic)
-    sources = {c.inherited_from for c in race.combinations if c.inherited_from and c.inherited_from != race.layer}
+    sources = {c.inherited_from for c in race.telling if c.inherited_from and c.inherited_from != race.layer}
     if len(sources) == 1:
         ruling.inherited_from = sources.pop()
     ruling.missing = tuple(race.missing)
@@ -110,10 +110,7 @@ def running_combinations(layer: EngineLayer, race: LayerRace, formats_fit: Calla
     """The combinations whose winner is the tactic that the engine runs; with small ids that repeat, those whose formats fit the engine's."""
     if layer.tactic_id is None:
         return []
-    found = [
-        c for c in race.combinations
-        if c.winner is not None and c.winner.tactic == layer.tactic_id and (layer.type is None or c.winner.runner is None or c.winner.runner == layer.type)
-    ]  # fmt: skip
+    found = _running(layer, race)
     if len(found) > 1:
         found = [c for c in found if formats_fit(c) is not False]
     return found
@@ -161,12 +158,12 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
 
 def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) -> Ruling:
     """Rule 1: no sparse tactic was timed in any combination."""
-    best = min((c.dense for c in race.combinations if c.dense is not None), key=lambda e: e.time_ms, default=None)
-    cites = _combination_cites(race)
+    best = race.best_dense()
+    cites = race.places(6)
     ruling = Ruling("no-kernel", "suggested", "", best_dense=best, dense_ms=best.time_ms if best else None, cites=cites)
-    timed = sum(c.times for c in race.combinations)
-    seen = [s for c in race.combinations for s in c.skipped if is_sparse(s[1])]
-    unnamed = sum(c.unnamed_count for c in race.combinations)
+    timed = race.timed
+    seen = [s for c in race.telling for s in c.skipped if is_sparse(s[1])]
+    unnamed = sum(c.unnamed_count for c in race.telling)
     if seen:
         memory = all(why.startswith(("memory", "scratch")) for why, _, _, _ in seen)
         if memory:
@@ -178,7 +175,7 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     unraced = _unraced(race)
     if _all_fp32(race) and (race.complete or around.all_fp32):
         ruling.reason, ruling.proof = "no-kernel-precision", _proof(around.trusted)
-        said = f"all {len(race.combinations)} format combinations are" if len(race.combinations) > 1 else "its one format combination is"
+        said = f"all {race.size} format combinations are" if race.size > 1 else "its one format combination is"
         ruling.summary = f"{said} FP32, for which TensorRT has no sparse kernels ({timed:,} dense tactics were timed)"
         if not race.complete:
             ruling.cites = [*around.fp32_cites[:2], *cites][:6]
@@ -191,7 +188,7 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
         return ruling
     if race.complete:
         ruling.proof = _proof(around.trusted)
-        ruling.summary = f"{timed:,} tactics were timed in {len(race.combinations)} format combinations, none of them sparse"
+        ruling.summary = f"{timed:,} tactics were timed in {race.size} format combinations, none of them sparse"
         return ruling
     pruned = next((m for m in race.missing if "pruned" in m), None)
     skipped = next((m for m in race.missing if "was skipped (memory" in m or "was skipped (scratch" in m), None)
@@ -225,11 +222,11 @@ def _partly_raced(ruling: Ruling, unraced: list[Combination], around: Circumstan
 
 def _unraced(race: LayerRace) -> list[Combination]:
     """Combinations whose race is not in the log. `No valid tactics` counts as a race only if the runners that raced elsewhere were tried."""
-    return [c for c in race.combinations if not c.raced and not c.no_valid]
+    return [c for c in race.telling if not c.raced and not c.no_valid]
 
 
 def _all_fp32(race: LayerRace) -> bool:
-    return all(c.text and fp32_only(c.text) for c in race.combinations)
+    return all(text and fp32_only(text) for text in race.texts())
 
 
 _INDEX_TYPES = frozenset({"Int32", "Int64", "Bool"})
@@ -253,10 +250,6 @@ def _types(text: str) -> list[str]:
     return re.findall(r"([A-Z][A-Za-z0-9]*)\(", text.split(" where ")[0].replace("(SHAPE ", "").replace("(#", ""))
 
 
-def _combination_cites(race: LayerRace, limit: int = 6) -> list[Cite]:
-    return [(c.line, c.offset) for c in race.combinations[:limit]]
-
-
 def _sparse_lost(
     layer: EngineLayer, race: LayerRace, sparse: list[Combination], around: Circumstances,
     arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None,
@@ -264,9 +257,9 @@ def _sparse_lost(
     """Rules 2 to 5: sparse tactics were timed."""
     running = _running(layer, race)
     fitting = [c for c in running if around.fits(layer, c) is not False]
-    winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.combinations if c.raced or c.cached)
+    winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.telling if c.raced or c.cached)
     undecided = _unraced(race)
-    whole = around.trusted and not undecided and winners_known and not race.doubts and not any(c.winner is None and c.raced for c in race.combinations)
+    whole = around.trusted and not undecided and winners_known and not race.doubts and not any(c.winner is None and c.raced for c in race.telling)
     lost = [c for c in sparse if c.winner is not None and c.winner.sparse is False and c.dense is not None]
     if len(lost) == len(sparse):
         close = min(lost, key=lambda c: _ratio(c.sparse, c.dense))
@@ -288,8 +281,8 @@ def _sparse_lost(
         where = (
             "its table"
             if close.table
-            else f"each of the {len(lost)} combinations where both were timed"
-            if len(lost) > 1
+            else f"each of the {race.lost} combinations where both were timed"
+            if race.lost > 1
             else "the combination where both were timed"
         )
         ruling.summary = _race_sentence(ruling, where)
@@ -347,14 +340,12 @@ def _sparse_lost(
 
 
 def _running(layer: EngineLayer, race: LayerRace) -> list[Combination]:
+    """The combinations whose winner is the engine's tactic, by its runner if both are named."""
+    if layer.tactic_id is None:
+        return []
     return [
-        c
-        for c in race.combinations
-        if layer.tactic_id is not None
-        and c.winner is not None
-        and c.winner.tactic == layer.tactic_id
-        and (layer.type is None or c.winner.runner in (None, layer.type))
-    ]
+        c for c in race.won_by(layer.tactic_id) if c.winner is not None and (layer.type is None or c.winner.runner in (None, layer.type))
+    ]  # fmt: skip
 
 
 def _ratio(sparse: Entry | None, dense: Entry | None) -> float:
@@ -369,7 +360,7 @@ def _closer_unnamed(race: LayerRace, noise: Noise) -> bool:
     """Whether a tactic without a name, if it is sparse, would turn `slower` into `tie`: it came within the band of the dense winner."""
     return any(
         c.unnamed is not None and c.winner is not None and _ratio(c.unnamed, c.winner) - 1.0 <= noise.band(c.winner.time_ms, race.repeat_spread)
-        for c in race.combinations
+        for c in race.telling
     )
 
 
@@ -377,13 +368,13 @@ def _unnamed_below(race: LayerRace, current_ms: float) -> bool:
     """Whether a tactic without a name that is faster than the one that runs, if it is sparse, would add to the sums or change one."""
     return any(
         c.unnamed is not None and c.unnamed.time_ms < current_ms and (c.sparse is None or c.unnamed.time_ms < c.sparse.time_ms)
-        for c in race.combinations
+        for c in race.telling
     )
 
 
 def _skipped_sparse(race: LayerRace) -> bool:
     """Whether a tactic that may be sparse was left out for memory or time: it could have won."""
-    return any(why != "only option" and is_sparse(kernel) is not False for c in race.combinations for why, kernel, _, _ in c.skipped)
+    return any(why != "only option" and is_sparse(kernel) is not False for c in race.telling for why, kernel, _, _ in c.skipped)
 
 
 def _compare(reason: str, dense: Entry, sparse: Entry, margin: float, noise: Noise, race: LayerRace, proof: Proof) -> Ruling:

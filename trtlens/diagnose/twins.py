@@ -67,4 +67,4 @@ class TwinFinder:
         mine, theirs = self.races.of(layer.name), self.races.of(other.name)
         if mine is None or theirs is None:
             return True
-        return [c.text for c in mine.combinations] == [c.text for c in theirs.combinations]
+        return list(mine.texts()) == list(theirs.texts())

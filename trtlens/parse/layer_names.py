@@ -24,6 +24,10 @@ def split_profile_suffix(name: str) -> tuple[str, int | None]:
     return (match["base"], int(match["index"])) if match else (name, None)
 
 
+_SIGNS = (" + ", " || ", "PWN(", "{ForeignNode[", "MLP")
+"""What a name must hold to be more than one."""
+
+
 @lru_cache(maxsize=65536)
 def onnx_nodes_from_name(name: str) -> tuple[str, ...]:
     """The parts of a fused layer name, in order and without duplicates: ONNX nodes where TensorRT named the layer after them.
@@ -42,6 +46,9 @@ def onnx_nodes_from_name(name: str) -> tuple[str, ...]:
     pending: list[tuple[str, int]] = [(base, 0)]
     while pending:
         part, depth = pending.pop()
+        if part and not part[0].isspace() and not part[-1].isspace() and not any(sign in part for sign in _SIGNS):
+            found.setdefault(part)  # one name, as nearly all are
+            continue
         pieces = _pieces(part) if depth < _MAX_DEPTH else [part]
         if pieces == [part] or not pieces:
             if part:

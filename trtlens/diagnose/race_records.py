@@ -1,0 +1,199 @@
+"""The records of a race: one tactic, one format combination, one layer.
+
+In: nothing. Out: `Entry`, `Combination`, `LayerRace`, `PlainRace`. Next: races.py and plain_races.py fill them, rules.py reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..parse.build_log.records import BuildLog
+
+DENSE, SPARSE, UNKNOWN = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tactic of a race, with the place of its line."""
+
+    tactic: int
+    kernel: str | None
+    time_ms: float
+    sparse: bool | None
+    runner: str | None
+    line: int
+    offset: int
+
+
+@dataclass(slots=True)
+class Combination:
+    """One format combination of one layer (or one table of a Myelin operation, `table` True).
+
+    `dense`, `sparse`, `unnamed`: the fastest tactic of each kind. `winner`: what TensorRT chose for this combination. `raced`: something was timed
+    here. `inherited_from`: the layer whose race a cached result repeats, `inherited_proven` whether the join is unique.
+    """
+
+    index: int
+    text: str
+    line: int
+    offset: int
+    dense: Entry | None = None
+    sparse: Entry | None = None
+    unnamed: Entry | None = None
+    unnamed_count: int = 0
+    winner: Entry | None = None
+    cached: bool = False
+    inherited_from: str | None = None
+    no_valid: bool = False
+    silent: bool = False
+    table: bool = False
+    skipped: tuple[tuple[str, str | None, int, int], ...] = ()
+    """(why, kernel or None, tactic id, line) of each tactic that was not timed."""
+    times: int = 0
+    runners: frozenset[str] = frozenset()
+    """Runners tried in this combination whose tactics can be sparse."""
+    failed: int = 0
+    """Tactics that may be sparse and were tried, but have no time (`inf`)."""
+
+    @property
+    def decided(self) -> bool:
+        return self.winner is not None or self.no_valid
+
+    @property
+    def raced(self) -> bool:
+        return self.times > 0
+
+
+class LayerRace:
+    """All combinations of one layer in one pass. `missing`: what keeps it from being complete (contract, "Words"), in plain words.
+
+    `telling`: those combinations that decide where sparse tactics were timed. In a race where nothing is missing it is one; `timed`, `size`, `lost`,
+    `best_dense` and `best_sparse` speak of all of them and `combinations` are made only if someone asks for all of them.
+    `repeat_spread`: the largest relative difference between two timings of one tactic in one combination: the noise the log itself shows.
+    `doubts`: signs that lines of the race are lost or damaged (each stands in `missing`, too): then not even what was timed proves anything.
+    """
+
+    __slots__ = ("_combinations", "_plain", "doubts", "layer", "missing", "repeat_spread")
+
+    def __init__(self, layer: str, combinations: list[Combination] | None = None, plain: PlainRace | None = None) -> None:
+        self.layer = layer
+        self.missing: list[str] = []
+        self.repeat_spread = 0.0
+        self.doubts: list[str] = []
+        self._combinations, self._plain = combinations, plain
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing
+
+    @property
+    def combinations(self) -> list[Combination]:
+        """All of them, in the log's order."""
+        if self._combinations is None:
+            assert self._plain is not None
+            self._combinations = self._plain.make(self._plain.numbers)
+        return self._combinations
+
+    @property
+    def telling(self) -> list[Combination]:
+        """The combinations that decide; all of them unless the race is plain."""
+        if self._plain is None:
+            return self.combinations
+        if self._plain.made is None:
+            self._plain.made = self._plain.make(self._plain.telling)
+        return self._plain.made
+
+    @property
+    def timed(self) -> int:
+        """How many tactics were timed."""
+        return self._plain.timed if self._plain is not None else sum(c.times for c in self.combinations)
+
+    @property
+    def size(self) -> int:
+        """How many combinations there are."""
+        return len(self._plain.numbers) if self._plain is not None else len(self.combinations)
+
+    @property
+    def lost(self) -> int:
+        """In how many combinations a sparse tactic was timed and a dense one chosen."""
+        if self._plain is not None:
+            return self._plain.lost
+        return len([c for c in self.combinations if c.sparse is not None and c.winner is not None and c.winner.sparse is False and c.dense is not None])
+
+    @property
+    def decided(self) -> bool:
+        """Whether a tactic was chosen in any combination."""
+        return self._plain is not None or any(c.winner is not None for c in self.combinations)
+
+    def best_dense(self) -> Entry | None:
+        """The fastest dense tactic of all combinations, the first of equals."""
+        if self._plain is not None:
+            return self._plain.best(DENSE)
+        return min((c.dense for c in self.combinations if c.dense is not None), key=lambda entry: entry.time_ms, default=None)
+
+    def best_sparse(self) -> Entry | None:
+        """The fastest sparse tactic of all combinations, the first of equals."""
+        if self._plain is not None:
+            return self._plain.best(SPARSE)
+        return min((c.sparse for c in self.combinations if c.sparse is not None), key=lambda entry: entry.time_ms, default=None)
+
+    def won_by(self, tactic: int | None) -> list[Combination]:
+        """The combinations for which this tactic was chosen."""
+        if self._plain is not None and self._combinations is None:
+            return self._plain.make([number for number in self._plain.numbers if self._plain.winners[number] == tactic and self._plain.chosen[number]])
+        return [c for c in self.combinations if c.winner is not None and c.winner.tactic == tactic]
+
+    def sparse_below(self, time_ms: float) -> list[Combination]:
+        """The combinations in which a sparse tactic took less than this."""
+        if self._plain is not None and self._combinations is None:
+            return self._plain.make([self._plain.numbers[at] for at in (self._plain.sparse_ms < time_ms).nonzero()[0].tolist()])
+        return [c for c in self.combinations if c.sparse is not None and c.sparse.time_ms < time_ms]
+
+    def texts(self) -> Iterator[str]:
+        """The formats of each combination, as the log has them."""
+        if self._plain is not None:
+            return self._plain.texts()
+        return (c.text for c in self.combinations)
+
+    def places(self, limit: int) -> list[tuple[int, int]]:
+        """(line, offset) of the first combinations."""
+        if self._plain is not None:
+            return [self._plain.place(number) for number in self._plain.numbers[:limit]]
+        return [(c.line, c.offset) for c in self.combinations[:limit]]
+
+
+@dataclass(slots=True)
+class PlainRace:
+    """A race that hides nothing (plain_races.py), as numbers of combinations: `telling` ones, how many tactics were `timed`, how often sparse `lost`."""
+
+    numbers: list[int]
+    telling: list[int]
+    timed: int
+    lost: int
+    sparse_ms: npt.NDArray[np.float64]
+    """The fastest sparse time of each combination, inf where there is none."""
+    best: Callable[[int], Entry | None]
+    """The fastest tactic of a kind."""
+    make: Callable[[list[int]], list[Combination]]
+    log: BuildLog
+    made: list[Combination] | None = None
+
+    @property
+    def winners(self) -> Sequence[int]:
+        return self.log.combinations.arrays["winner_tactic"]
+
+    @property
+    def chosen(self) -> Sequence[int]:
+        return self.log.combinations.arrays["winner_line"]
+
+    def texts(self) -> Iterator[str]:
+        texts = self.log.combinations.arrays["text"]
+        return (self.log.formats.get(texts[number]) or "" for number in self.numbers)
+
+    def place(self, number: int) -> tuple[int, int]:
+        c = self.log.combinations.arrays
+        return c["line"][number], c["offset"][number]
