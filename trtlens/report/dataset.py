@@ -9,6 +9,7 @@ replaced, all others stay. Each file appears whole or not at all.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -196,7 +197,7 @@ def _run(tasks: Sequence[_Task], workers: int) -> Iterator[CaptureOutcome]:
     context = multiprocessing.get_context("spawn")
     try:
         others = set(multiprocessing.active_children())
-        with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_quiet) as pool:
+        with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_begin, initargs=(gc.get_threshold(),)) as pool:
             try:
                 for future in as_completed([pool.submit(_one, task) for task in tasks]):
                     outcome = future.result()
@@ -213,14 +214,15 @@ def _run(tasks: Sequence[_Task], workers: int) -> Iterator[CaptureOutcome]:
             yield _alone(task, context)
 
 
-def _quiet() -> None:
-    """Ctrl-C reaches every process of the terminal: the first one ends the work, a worker must not add a traceback."""
+def _begin(collect: tuple[int, int, int]) -> None:
+    """Ctrl-C reaches every process of the terminal: the first one ends the work, a worker must not add a traceback. `collect`: as in the first process."""
+    gc.set_threshold(*collect)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _alone(task: _Task, context: Any) -> CaptureOutcome:
     try:
-        with ProcessPoolExecutor(1, mp_context=context, initializer=_quiet) as pool:
+        with ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(gc.get_threshold(),)) as pool:
             return pool.submit(_one, task).result()
     except BrokenProcessPool:
         return CaptureOutcome(task.label, task.path, "the process that read it died, perhaps out of memory; explain it alone")
@@ -295,12 +297,12 @@ def _write(folder: Path, frames: Any, name: str) -> None:
 
     whole = schema(TABLES[name])
     # The partition's name is the column: a second one in the file would clash with it in some readers.
-    columns = [column for column in whole.names if column != "capture"]
-    inner = pa.schema([whole.field(column) for column in columns], metadata=whole.metadata)
+    inner = whole.remove(whole.get_field_index("capture"))
+    columns = inner.names
     folder.mkdir(parents=True, exist_ok=True)
     with _whole(folder / "part-0.parquet") as file, pq.ParquetWriter(file, inner, compression="zstd") as writer:
         for batch in frames.batches(name):
-            writer.write_table(pa.Table.from_batches([batch]).select(columns).cast(inner), row_group_size=max(batch.num_rows, 1))
+            writer.write_table(pa.Table.from_batches([batch]).select(columns), row_group_size=max(batch.num_rows, 1))
 
 
 def _write_captures(folder: Path, outcomes: Sequence[CaptureOutcome]) -> None:
