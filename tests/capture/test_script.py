@@ -16,6 +16,7 @@ from trtlens.capture.folder import opened_capture
 from trtlens.capture.manifest import read_manifest
 from trtlens.capture.script import emit_script
 from trtlens.capture.settings import options_from
+from trtlens.diagnose.explain import explain
 from trtlens.errors import UsageError
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
@@ -47,6 +48,7 @@ def test_its_tar_is_a_capture(tmp_path: Path, shell: str) -> None:
         assert manifest.files == {"build_log": "build.log", "layer_info": "layer_info.json", "profile": "profile.json"}
         log = (folder / "build.log").read_text()
         assert "a warning on standard error" in log and json.loads((folder / "layer_info.json").read_text())["Layers"]
+    assert [layer.name for layer in explain([str(tmp_path / "m.trtlens.tar")]).captures[0].builds[0].layers] == ["conv1"]
 
 
 @pytest.mark.parametrize("version", fake_trtexec.VERSIONS)
