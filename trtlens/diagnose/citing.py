@@ -61,11 +61,12 @@ class Citer:
             return text
         if line not in self._names:
             self._names[line] = _places(text)
-        at = self._names[line].get(about, -1) if about else -1
-        if at < 0 and about:
-            at = text.find(about)
-        if at < _BESIDE:
+        names = self._names[line]
+        at = names.get(about, -1) if len(names) > 1 or not about else text.find(about)
+        if 0 <= at < _BESIDE or not about:
             return text[:_LONGEST] + " …"
+        if at < 0:
+            return text[: 2 * _BESIDE] + " …"  # a list that does not name it: what the list is stands in its beginning
         end = min(at + len(about) + _BESIDE, at + _LONGEST)
         return f"{text[:_BESIDE]} … {text[at - _BESIDE if at - _BESIDE > _BESIDE else _BESIDE : end]}" + (" …" if end < len(text) else "")
 

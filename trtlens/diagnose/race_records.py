@@ -6,7 +6,7 @@ In: nothing. Out: `Entry`, `Combination`, `LayerRace`, `PlainRace`. Next: races.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -103,9 +103,7 @@ class LayerRace:
         """The combinations that decide; all of them unless the race is plain."""
         if self._plain is None:
             return self.combinations
-        if self._plain.made is None:
-            self._plain.made = self._plain.make(self._plain.telling)
-        return self._plain.made
+        return self._plain.some(self._plain.telling)
 
     @property
     def timed(self) -> int:
@@ -144,13 +142,13 @@ class LayerRace:
     def won_by(self, tactic: int | None) -> list[Combination]:
         """The combinations for which this tactic was chosen."""
         if self._plain is not None and self._combinations is None:
-            return self._plain.make([number for number in self._plain.numbers if self._plain.winners[number] == tactic and self._plain.chosen[number]])
+            return self._plain.some([number for number in self._plain.numbers if self._plain.winners[number] == tactic and self._plain.chosen[number]])
         return [c for c in self.combinations if c.winner is not None and c.winner.tactic == tactic]
 
     def sparse_below(self, time_ms: float) -> list[Combination]:
         """The combinations in which a sparse tactic took less than this."""
         if self._plain is not None and self._combinations is None:
-            return self._plain.make([self._plain.numbers[at] for at in (self._plain.sparse_ms < time_ms).nonzero()[0].tolist()])
+            return self._plain.some([self._plain.numbers[at] for at in (self._plain.sparse_ms < time_ms).nonzero()[0].tolist()])
         return [c for c in self.combinations if c.sparse is not None and c.sparse.time_ms < time_ms]
 
     def texts(self) -> Iterator[str]:
@@ -180,7 +178,14 @@ class PlainRace:
     """The fastest tactic of a kind."""
     make: Callable[[list[int]], list[Combination]]
     log: BuildLog
-    made: list[Combination] | None = None
+    made: dict[int, Combination] = field(default_factory=dict)
+
+    def some(self, numbers: list[int]) -> list[Combination]:
+        """The combinations of these numbers, each made once."""
+        for number in numbers:
+            if number not in self.made:
+                self.made[number] = self.make([number])[0]
+        return [self.made[number] for number in numbers]
 
     @property
     def winners(self) -> Sequence[int]:

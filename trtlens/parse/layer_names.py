@@ -101,28 +101,31 @@ def _closes_at_end(part: str, start: int) -> bool:
     return False
 
 
+_TOKENS: dict[tuple[str, ...], tuple[re.Pattern[str], re.Pattern[str]]] = {}
+
+
 def _split(text: str, separators: tuple[str, ...]) -> list[str]:
     """Split at any of `separators` outside brackets; at all of them where the brackets of `text` do not balance."""
-    if not any(separator in text for separator in separators):
+    tokens = _TOKENS.get(separators)
+    if tokens is None:
+        signs = "|".join(map(re.escape, separators))
+        tokens = _TOKENS[separators] = (re.compile(rf"[(\[{{)\]}}]|{signs}"), re.compile(signs))
+    either, separator = tokens
+    if separator.search(text) is None:
         return [text]
-    if not any(bracket in text for bracket in "([{"):
-        return [piece.strip() for piece in re.split("|".join(map(re.escape, separators)), text) if piece.strip()]
     parts: list[str] = []
-    depth = start = index = 0
-    while index < len(text):
-        char = text[index]
-        if char in "([{":
+    depth = start = 0
+    for token in either.finditer(text):
+        sign = token[0]
+        if sign in "([{":
             depth += 1
-        elif char in ")]}":
+        elif sign in ")]}":
             depth = max(depth - 1, 0)
-        elif depth == 0 and (step := next((len(s) for s in separators if text.startswith(s, index)), 0)):
-            parts.append(text[start:index])
-            index += step
-            start = index
-            continue
-        index += 1
+        elif depth == 0:
+            parts.append(text[start : token.start()])
+            start = token.end()
     if depth:
-        parts = re.split("|".join(map(re.escape, separators)), text)
+        parts = separator.split(text)
     else:
         parts.append(text[start:])
     return [piece.strip() for piece in parts if piece.strip()]
