@@ -278,7 +278,7 @@ class Races:
         log, s = self.log, self.log.sections.arrays
         number = s["combination"][section]
         item = Combination(
-            number, log.formats.get(log.combinations.arrays["text"][number]) or "", s["line"][section], s["offset"][section], table=True
+            number, log.formats.get(log.combinations.arrays["text"][number]) or "", s["line"][section], log.table_offsets.get(section, -1), table=True
         )
         rows = self.rows_of(number)
         rows = rows[(log.tactics.section[rows] == section) & (log.tactics.source[rows] == MYELIN)]

@@ -556,7 +556,7 @@ def section_rows(log: BuildLog) -> list[tuple[object, ...]]:
     ]
 
 
-SAID = ("line", "offset", "no_valid", "fastest", "fastest_time", "fastest_line")
+SAID = ("line", "no_valid", "fastest", "fastest_time", "fastest_line")
 WHOLE = verbose(*(line for n in range(3) for line in build_of(f"Conv_{n}", n)), "Tactic Name: a_kernel Tactic: 0x00000000000000aa Time: 0.125")
 
 

@@ -258,7 +258,7 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
         op[from_table] = reader.layers.add_all([match["op"] for match in tables if match])
     first_section = _extend(
         reader.sections, len(place_rows), combination=of_combination, runner=place_runner, layer=place_layer, line=place_rows + reader.line0,
-        offset=reader.starts[place_rows], no_valid=~(is_timing | is_cached | is_op)[is_place], fastest=0, fastest_time=nan, fastest_line=0, op=op,
+        no_valid=~(is_timing | is_cached | is_op)[is_place], fastest=0, fastest_time=nan, fastest_line=0, op=op,
     )  # fmt: skip
     if from_cache.any():
         reader.cached_rows.append((first_section + np.flatnonzero(from_cache), rows[is_cached], new_number[is_cached[is_new]]))
@@ -288,6 +288,7 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     if tables:
         begun = np.flatnonzero(is_op)
         reader.tables += zip(rows[begun].tolist(), section_at[begun].tolist(), strict=True)
+        reader.table_offsets.update(zip(section_at[begun].tolist(), reader.starts[rows[begun]].tolist(), strict=True))
         if begun[-1] > last:
             reader.op = int(section_at[begun[-1]])
     reader.section += len(costs)

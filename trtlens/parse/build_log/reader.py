@@ -26,6 +26,9 @@ from .records import NO_TACTIC, TIMED, Build, BuildLog, Line, TacticRows
 from .state import KEPT_LINES, NAN
 
 
+MOST_LINES = (1 << 31) - 1  # line numbers are kept in 32 bits
+
+
 class LogReader(EventReader):
     """Reads one log. Use `parse_build_log`."""
 
@@ -42,6 +45,8 @@ class LogReader(EventReader):
         plain = data if self.own_logger is None and self.logger_known else self._own_logger(data)
         index = k.index_block(plain, padded=True)
         self.index = index
+        if self.line0 + len(index) > MOST_LINES:
+            raise InputError(self.path, f"has more than {MOST_LINES:,} lines", todo="is it a build log? pass the part you need")
         # ANSI colours shorten the text, so offsets then lead to the wrong place; find the true starts again.
         self.starts = (index.start if len(index.data) == len(data) else _line_starts(data[: -k.PAD])) + offset
         self.marks_row, self.marks = [np.array([-1])], [np.array([self._mark()])]
@@ -261,7 +266,7 @@ class LogReader(EventReader):
         return BuildLog(
             self.path, self.line0 - 1, total_bytes, self._dialect(), self.builds, self.layers, self.runners, self.kernels, self.formats, self.whys,
             self.combinations, self.sections, tactics, self.unknown, self.tuning,
-            self.unknown_samples, self.damaged, truncated, [*self.notes, *notes], self.tensorrt_lines > 0,
+            self.unknown_samples, self.damaged, truncated, [*self.notes, *notes], self.tensorrt_lines > 0, self.table_offsets,
         )  # fmt: skip
 
     def _read_collections(self) -> None:

@@ -176,19 +176,19 @@ class Build:
 def combination_columns() -> Columns:
     """One row a format combination tried for a layer (or a reformat pair for a tensor, `is_reformat` 1)."""
     return Columns(
-        build="i", pass_index="i", profile="i", section="i", layer="i", text="i", is_reformat="b", line="q", offset="q",
-        winner_runner="i", winner_tactic="Q", winner_time="d", winner_line="q", winner_offset="q", cached="b",
+        build="i", pass_index="i", profile="i", section="i", layer="i", text="i", is_reformat="b", line="i", offset="q",
+        winner_runner="i", winner_tactic="Q", winner_time="d", winner_line="i", winner_offset="q", cached="b",
     )  # fmt: skip
 
 
 def runner_columns() -> Columns:
     """One row a `Timing Runner` section (or a runner that was skipped without one): the place tactics belong to."""
-    return Columns(combination="i", runner="i", layer="i", line="q", offset="q", no_valid="b", fastest="Q", fastest_time="d", fastest_line="q", op="i")
+    return Columns(combination="i", runner="i", layer="i", line="i", no_valid="b", fastest="Q", fastest_time="d", fastest_line="i", op="i")
 
 
 def tactic_columns() -> Columns:
     """The columns of `TacticRows` as they grow."""
-    return Columns(section="i", tactic="Q", kernel="i", time_ms="d", source="b", skipped_why="h", line="q", offset="q")
+    return Columns(section="i", tactic="Q", kernel="i", time_ms="d", source="b", skipped_why="h", line="i", offset="q")
 
 
 @dataclass(slots=True)
@@ -201,7 +201,7 @@ class TacticRows:
     time_ms: npt.NDArray[np.float64]
     source: npt.NDArray[np.int8]
     skipped_why: npt.NDArray[np.int16]
-    line: npt.NDArray[np.int64]
+    line: npt.NDArray[np.int32]
     offset: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -232,3 +232,5 @@ class BuildLog:
     truncated: bool = False
     notes: list[Note] = field(default_factory=list)
     prefixed: bool = True
+    table_offsets: dict[int, int] = field(default_factory=dict)
+    """Section → offset of the line that begins a Myelin table."""

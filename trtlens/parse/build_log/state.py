@@ -60,6 +60,7 @@ class ReaderState:
         self.no_valid: list[np.ndarray] = []
         self.slow: list[SlowRow] = []
         self.cached_rows: list[tuple[np.ndarray, ...]] = []  # (section, row of the block, combination) of cached results
+        self.table_offsets: dict[int, int] = {}
         self.tables: list[tuple[int, int]] = []  # (row of the block, section) where a Myelin table begins
         self.rows = tactic_columns()
         self.kernel_keys, self.format_keys, self.runner_keys, self.layer_keys, self.chosen_keys = map(KeyCache, (18, 18, 17, 16, 8))
@@ -218,12 +219,13 @@ class ReaderState:
         s["runner"].append(runner)
         s["layer"].append(layer)
         s["line"].append(line)
-        s["offset"].append(offset)
         s["no_valid"].append(no_valid)
         s["fastest"].append(0)
         s["fastest_time"].append(NAN)
         s["fastest_line"].append(0)
         s["op"].append(op)
+        if op >= 0:
+            self.table_offsets[len(s["op"]) - 1] = offset
         return len(s["runner"]) - 1
 
     def _tuning_begins(self, line: int) -> None:

@@ -13,7 +13,7 @@ from .digits import I64, U64
 from .records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED
 from .state import NAN, ReaderState, SlowRow
 
-_TYPES = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int64, np.int64)  # of TacticRows
+_TYPES = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int32, np.int64)  # of TacticRows
 
 
 _SET_TACTIC, _IC_NAME = np.uint64(k.word(b"Set Tact")), np.uint64(k.word(b"ic Name:"))
