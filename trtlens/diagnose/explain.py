@@ -21,7 +21,7 @@ from ..text import tactic_hex
 from .citing import Citer
 from .eligibility import Judge, Judgement
 from .environment import Surroundings, surroundings
-from .findings import find_mismatch, info_warnings, log_warnings, mismatch_warning, time_sum, unmatched_rows
+from .findings import find_mismatch, info_warnings, log_warnings, manifest_warnings, mismatch_warning, time_sum, unmatched_rows
 from .layers import (
     EngineLayer,
     LayerTime,
@@ -62,6 +62,7 @@ from .sparsity import Listing, Matches, match_names, read_listing
 from .twins import TwinFinder
 
 _STUB = "__myelin_CASK_STUB"
+_MYELIN_INSTRUCTIONS = ("gemm", "fc", "correlation", "fusion", "runtime_fusion", "deconv", "conv_act_pool")
 _NO_WEIGHTS = Judgement(Eligibility(None, "unknown"))
 
 
@@ -83,8 +84,8 @@ def diagnose(capture: Capture, options: Options) -> CaptureDiagnosis:
     log = capture.log
     builds = [b for b in log.builds if b.tuned or b.engine_layers or b.sparsity or b.complete] if log is not None else []
     if options.build is not None and options.build not in [b.index for b in builds] and not (options.build == 0 and not builds):
-        known = ", ".join(str(b.index) for b in builds) or "none"
-        raise UsageError(f"--build {options.build}: the log holds no such build (it has {known})")
+        held = f"build {builds[0].index} alone" if len(builds) == 1 else f"builds {', '.join(str(b.index) for b in builds)}" if builds else "build 0 alone"
+        raise UsageError(f"--build {options.build}: these inputs hold {held}")
     if not builds:
         lone = log.builds[-1] if log is not None and log.builds else None
         diagnosis = _Diagnosing(capture, lone, options, index=0).run()
@@ -162,6 +163,7 @@ class _Diagnosing:
         if capture.engine is not None:
             self.warnings += info_warnings(capture.engine, capture.engine_input)
             self._note_warnings(capture)
+        self.warnings += manifest_warnings(capture.manifest, capture.manifest_input)
         self.judge = self._judge(matches)
         bindings = frozenset(capture.engine.bindings) if capture.engine is not None and capture.engine.bindings else None
         self.arithmetic = (
@@ -467,6 +469,8 @@ class _Diagnosing:
             False: "its weights do not qualify",
             None: "the inputs do not say whether its weights qualify",
         }[judgement.eligibility.value]
+        if judgement.eligibility.value is None and judgement.suspects:
+            said = f"its weights seem not to qualify: {judgement.suspects[0].summary}"
         return self._make(
             layer,
             "undetermined",
@@ -476,6 +480,7 @@ class _Diagnosing:
             judgement,
             time,
             evidence=self._tactic_evidence(layer),
+            suspects=judgement.suspects,
         )
 
     def _undetermined(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None) -> LayerVerdict:
@@ -489,7 +494,7 @@ class _Diagnosing:
             reason, summary = "unnamed-tactic", "the kernel's name does not say whether it is sparse"
         elif self.capture.log is not None and self.capture.log.truncated:
             reason, summary = "log-truncated", "the log ends before the engine was printed"
-        elif (layer.type or "").lower() in ("gemm", "fc", "correlation", "fusion", "deconv", "conv_act_pool", "myelin"):
+        elif (layer.type or "").lower() in (*_MYELIN_INSTRUCTIONS, "myelin"):
             reason, summary = "myelin-opaque", "inside a Myelin region, and its kernel has no name here"
         else:
             reason, summary = "not-captured", "no input names the tactic that runs"
@@ -559,7 +564,7 @@ class _Diagnosing:
     def _race(self, layer: EngineLayer) -> LayerRace | None:
         if self.races is None:
             return None
-        if layer.region is not None or (layer.type or "").lower() in ("gemm", "fc", "correlation", "fusion", "deconv", "conv_act_pool"):
+        if layer.region is not None or (layer.type or "").lower() in _MYELIN_INSTRUCTIONS:
             for name in (layer.name, *layer.onnx_nodes):
                 found = self.races.of_operation(name)
                 if found is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..parse.build_log.records import Build, BuildLog
 from ..parse.records import EngineInfo, TimingProfile
@@ -191,3 +192,20 @@ def time_sum(build: Build, total_ms: float | None, cite: Citer) -> Warning | Non
         f"the layers' times add up to {total_ms:.4g} ms, {more} than the median GPU compute time of {latency_ms:.4g} ms: shares are those of the profile",
         (cite.line(fact[1]),),
     )
+
+
+def manifest_warnings(manifest: dict[str, Any] | None, number: int) -> list[Warning]:
+    """What the capture folder says of itself: that its build failed, that its weights were pruned for timing alone."""
+    found: list[Warning] = []
+    failure = (manifest or {}).get("failure")
+    if isinstance(failure, dict) and (manifest or {}).get("status") != "complete":
+        said = str(failure.get("message") or "its manifest does not say why")
+        found.append(Warning("build-failed", f"the build that was captured here did not complete: {said}", (PointerEvidence(number, "/failure", said),)))
+    if (manifest or {}).get("prune"):
+        found.append(
+            Warning(
+                "accuracy-not-kept", "the weights were pruned by magnitude without retraining: the times count, the accuracy does not",
+                (PointerEvidence(number, "/prune", "prune"),),
+            )
+        )  # fmt: skip
+    return found

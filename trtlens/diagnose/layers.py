@@ -21,6 +21,8 @@ from ..parse.records import EngineInfo, TensorInfo, TimingProfile
 Concern = Literal["weights", "opaque", "other", "unknown"]
 
 _WEIGHTED = re.compile(r"conv|gemm|matrix_?multiply|matmul|fully_?connected|^fc$|^correlation$|mlp", re.IGNORECASE)
+# What Myelin calls a fusion that holds a convolution, transposed convolution or matrix product: __myl_CorrMulAdd_myl0_2 (TensorRT-RTX 1.7).
+_FUSED_PRODUCT = re.compile(r"^__myl_\w*?(?:Corr|Deco|Conv|Gemm|Fc|Dot|MatM)")
 _MYELIN_REGION = re.compile(r"\{ForeignNode\[")
 _REFORMAT = re.compile(r"^Reformatting CopyNode for |^Reformatted (?:In|Out)put Tensor ")
 # Runners with dense kernels only (cuDNN, cuBLAS and hand-written ones hold no 2:4 kernels); Cask, Myelin, plugins, DLA and unknown ones may.
@@ -112,6 +114,8 @@ def concern(layer: EngineLayer) -> Concern:
         return "opaque"
     if kind.startswith("Plugin"):
         return "other"
+    if kind == "runtime_fusion":
+        return "weights" if _FUSED_PRODUCT.search(layer.name) else "other"
     if _WEIGHTED.search(kind) and "pool" not in kind.lower().replace("convactpool", "").replace("conv_act_pool", ""):
         return "weights"
     if layer.tactic_name and classify(layer.tactic_name).operation in ("conv", "gemm", "deconv"):

@@ -31,7 +31,7 @@ Progress = Callable[[str, int, int | None], None]
 """`progress(path, bytes done, bytes in all)`."""
 
 # A capture folder's own names (docs/capture-folder); in other folders every file that trtlens recognises is read.
-FOLDER_NAMES = ("manifest.json", "layer_info.json", "profile.json", "build.log", "build.log.gz", "build.log.zst")
+FOLDER_NAMES = ("manifest.json", "layer_info.json", "profile.json", "build.log", "build.log.gz", "build.log.zst", "pruned.onnx")
 
 
 @dataclass(slots=True)

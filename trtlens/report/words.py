@@ -44,6 +44,7 @@ STATUS_WORDS: dict[Status, str] = {
 # The first ones take the ground from under verdicts; the last ones only colour them.
 _TRUST_ORDER = (
     "capture-mismatch",
+    "build-failed",
     "log-truncated",
     "names-only",
     "stderr-missing",

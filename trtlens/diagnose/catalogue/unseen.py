@@ -205,12 +205,17 @@ UNSEEN: tuple[Reason, ...] = (
         "SPARSE_WEIGHTS were equal byte for byte, and no `(Sparsity)` line is printed.",
         evidence="The stub's name or the log line.",
         remedies=(
-            RemedyText("Trace the kernels on the target GPU with Nsight Systems.", "The trace holds sparse kernel names, or none."),
-            RemedyText("Use TensorRT proper if sparsity is to be tuned at build time.", "The log has `(Sparsity)` lines."),
+            RemedyText("Run the engine on the target GPU under Nsight Systems and give the kernel trace.", "The trace holds sparse kernel names, or none."),
+            RemedyText(
+                "To see the choice at build time, build on the GPU machine with TensorRT itself: `trtlens build MODEL.onnx --backend tensorrt` or "
+                "`--backend trtexec`; `--emit-script capture.sh` writes it for a machine without trtlens.",
+                "The log has `(Sparsity)` lines and timings.",
+            ),
         ),
         sources=("Builds with TensorRT-RTX 1.7 on a CPU",),
         domain_ids=("TRT_RTX", "RTX_JIT"),
-        next_capture="A kernel trace from the target GPU (`nsys stats -r cuda_gpu_trace --format csv`).",
+        next_capture="On the GPU machine: `trtlens build MODEL.onnx --backend tensorrt` (or trtexec), which times sparse against dense; or, of this very "
+        "engine, a kernel trace (`nsys stats -r cuda_gpu_trace --format csv`).",
     ),
     Reason(
         id="eligibility-unknown",

@@ -97,6 +97,22 @@ WARNING_KINDS: tuple[WarningKind, ...] = (
         todo="Export the file again.",
     ),
     WarningKind(
+        id="build-failed",
+        title="The build did not complete",
+        means="The capture folder is of a build that failed or was interrupted; what it had captured until then was read.",
+        found_by="The status in the folder's manifest.",
+        effect="There may be no engine, and the log may end in the middle of the tuning.",
+        todo="Read the message and the end of the log, and build again.",
+    ),
+    WarningKind(
+        id="accuracy-not-kept",
+        title="The weights were pruned for timing alone",
+        means="The model was pruned by magnitude (`--prune magnitude`), without retraining.",
+        found_by="The manifest of the capture folder.",
+        effect="Times and tactics count; the network's answers do not.",
+        todo="If sparse pays, prune and retrain the model before it is used.",
+    ),
+    WarningKind(
         id="time-sum",
         title="Layer times do not add up to the latency",
         means="The sum of the layers' times differs from the measured latency.",
