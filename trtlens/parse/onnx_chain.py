@@ -177,7 +177,10 @@ def _reshaped(scope: Scope, node: Any, sizes: list[int]) -> tuple[int, ...] | No
     fit."""
     total, rank = prod(sizes), len(sizes)
     if node.op_type == "Flatten":
-        at = scope.integer(node, "axis", 1) % (rank + 1)
+        at = scope.integer(node, "axis", 1)
+        at += rank if at < 0 else 0
+        if not 0 <= at <= rank:
+            return None
         return prod(sizes[:at]), prod(sizes[at:])
     attribute = "shape" if node.op_type == "Reshape" else "axes"
     given = scope.integers(node, attribute)
