@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from reports.make import big_engine
 from tests.small_log import DENSE, DENSE_HWC, HWC8, LAYER, LINEAR, layer_info_text, log_text
+from trtlens.diagnose.model import LineEvidence
 from trtlens.diagnose.session import Session
 from trtlens.errors import UsageError
 from trtlens.parse.textio import TextSource
@@ -115,6 +117,61 @@ def test_lines_around_are_the_lines_of_the_file(tmp_path_factory: pytest.TempPat
         texts = texts[:-1] if ends else texts
         expected = {n: texts[n - 1] for line in wanted for n in range(line - around, line + around + 1) if 1 <= n <= len(texts) and (texts[n - 1] or n < len(texts) or ends)}
         assert lines_around(TextSource(str(path)), wanted, around) == expected
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """About a hundred layers with every kind of verdict: twins, pinned layers, tactics without memory."""
+    folder = tmp_path_factory.mktemp("engine")
+    for name, text in big_engine().files.items():
+        (folder / name).write_text(text)
+    return Session([str(folder)])
+
+
+def test_every_layer_of_an_engine_shows_its_verdict_and_every_line_that_it_cites(engine: Session) -> None:
+    main = engine.main().main
+    assert main is not None
+    seen = set()
+    for verdict in main.layers:
+        text = shown(engine, verdict.name, 120)
+        lines = text.splitlines()
+        assert lines[0] == verdict.name or lines[0].startswith(verdict.name[:100])
+        assert lines[1] == f"  {verdict.status}: {verdict.reason} ({verdict.proof})" if verdict.reason else lines[1].startswith(f"  {verdict.status}")
+        cited = sorted({e.line for e in (*verdict.evidence, *verdict.eligibility.evidence) if isinstance(e, LineEvidence) and e.input == engine.captures[0].log_input})
+        marked = [int(line.split()[1]) for line in lines if line.startswith("  > ")]
+        assert marked == cited[: len(marked)] and (len(marked) == len(cited) or f"and {len(cited) - len(marked):,} more cited lines" in text)
+        flat = " ".join(text.split())
+        assert ("race of the equal layer:" in flat) is bool(verdict.inherited_from)
+        assert all(suspect.reason in flat for suspect in verdict.suspects[:10])
+        seen |= {verdict.status} | ({"twin"} if verdict.inherited_from else set()) | ({"skipped"} if "skipped " in flat else set()) | ({"alone"} if "hold no race" in flat else set())
+    assert {"sparse", "dense", "ineligible", "other", "twin", "skipped", "alone"} <= seen
+
+
+def test_a_layer_of_two_captures_is_listed_with_its_capture(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "layer_info.json").write_text(layer_info_text().replace("conv1", "conv1" if name == "a" else "conv2"))
+    session = Session([str(tmp_path / "a"), str(tmp_path / "b")])
+    both = shown(session, "relu1")
+    assert both.startswith("2 layers match relu1") and ", capture 1" in both and ", capture 2" in both
+    assert shown(session, "conv2").startswith("conv2 + relu1 (capture 2)\n")
+    twice = Session([str(tmp_path / "a"), str(tmp_path / "a" / "layer_info.json")])
+    text = shown(twice, LAYER)  # no other name would tell them apart
+    assert text.startswith(f"{LAYER} (capture 1)\n") and f"\n{LAYER} (capture 2)\n" in text
+
+
+def test_a_capture_without_layers_has_none_to_name(tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text("".join(log_text().splitlines(keepends=True)[:1]))
+    with pytest.raises(UsageError, match="the inputs name no layer at all"):
+        shown(Session([str(tmp_path / "build.log")]), "conv1")
+
+
+def test_a_long_list_is_cut_around_the_layer_that_it_is_cited_for(tmp_path: Path) -> None:
+    names = ", ".join(f"other{number} + relu{number}" for number in range(60))
+    line = next(line for line in log_text().splitlines() if "(Sparsity)" in line and "eligible" in line)
+    text = log_text().replace(line, line.replace(LAYER, f"{names}, {LAYER}, {names}"))
+    around = [one for one in shown(session_of(tmp_path, text), LAYER, 100).splitlines() if "other59" in one and one.lstrip().startswith(">")]
+    assert around and all(f"{LAYER}" in one and "..." in one and display_width(one) <= 100 for one in around)
 
 
 def test_the_hex_ids_of_the_layer_are_printed(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ _AROUND = 2
 
 
 def render_layer(session: Session, name: str, console: Console) -> None:
-    """Print everything about one layer; where several layers match, their list.
+    """Print everything about one layer, in each capture that has it; where layers of several names match, their list.
 
     Raises UsageError, with the closest names, where no engine layer and no ONNX node of the main builds is called `name`.
     """
@@ -42,7 +42,7 @@ def render_layer(session: Session, name: str, console: Console) -> None:
     if not found:
         raise UsageError(f"--layer {name!r}: no engine layer and no ONNX node has that name{_close(session, name)}")
     printer = Printer(console)
-    if len({(number, verdict.name) for number, verdict in found}) > 1:
+    if len({verdict.name for _, verdict in found}) > 1:
         _list(printer, session, name, found)
         return
     for position, (number, verdict) in enumerate(found):
@@ -87,7 +87,8 @@ def _status(verdict: LayerVerdict) -> str:
 
 def _layer(printer: Printer, session: Session, number: int, verdict: LayerVerdict) -> None:
     capture, diagnosis = session.captures[number], session.diagnosis.captures[number]
-    printer.line(verdict.name or "(no name)", style="bold")
+    where = f" (capture {number + 1})" if len(session.captures) > 1 else ""
+    printer.line(f"{verdict.name or '(no name)'}{where}", style="bold")
     printer.line(f"{_status(verdict)} ({verdict.proof})", first="  ", rest="  ", style="bold")
     if verdict.reason in REASONS:
         printer.line(words.reason_title(verdict.reason), first="  ", rest="  ")
