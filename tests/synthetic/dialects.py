@@ -201,6 +201,9 @@ class Writer:
                     f"numOutputs: {target[1]}{groups}"
                 )
             self.put(f"{node} [{operator}] outputs: [{layer.outputs[0]} -> ({after})[FLOAT]], ")
+        for number, tensor in enumerate(graph.tensors.values()):
+            if tensor.role == "output":
+                self.put(f"Marking {tensor.name}_{number} as output: {tensor.name}")
         for layer in graph.layers:
             if layer.kind == "conv" and len(layer.nodes) == 2 and layer.nodes[1].startswith("Relu"):
                 self.put(f"ConvReluFusion: Fusing {layer.nodes[0]} with {layer.nodes[1]}")

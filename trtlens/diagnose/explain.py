@@ -165,7 +165,7 @@ class _Diagnosing:
             self._note_warnings(capture)
         self.warnings += manifest_warnings(capture.manifest, capture.manifest_input)
         self.judge = self._judge(matches)
-        bindings = frozenset(capture.engine.bindings) if capture.engine is not None and capture.engine.bindings else None
+        bindings = self._bindings()
         self.arithmetic = (
             Arithmetic(self.races, self.layers, build, self.options.noise, bindings) if self.races is not None and build is not None else None
         )
@@ -291,6 +291,15 @@ class _Diagnosing:
         assert capture.engine is not None
         for note in capture.engine.notes[:5]:
             self.warnings.append(Warning("damaged-input", f"layer info, {note.where}: {note.message}"))
+
+    def _bindings(self) -> frozenset[str] | None:
+        """The network's inputs and outputs: from layer info, else from the ONNX parser's lines in a log of trtexec, which marks no others."""
+        engine, build = self.capture.engine, self.build
+        if engine is not None and engine.bindings:
+            return frozenset(engine.bindings)
+        if build is not None and build.own_lines and build.network_inputs and build.network_outputs and not self.distrusted:
+            return frozenset((*build.network_inputs, *build.network_outputs))
+        return None
 
     # ---- what holds for the whole build
 

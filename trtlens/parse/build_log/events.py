@@ -13,6 +13,7 @@ from . import lines as k
 from .bulk import MYELIN_RUNNER
 from .records import MYELIN, Build, Line, NetworkNode, Pass, SparsityList
 from .single_lines import SingleLines
+from .state import KEPT_LINES
 
 MEMORY_WORDS = ("nsufficient", "out of memory", "Out of memory", "OutOfMemory", "could not be allocated", "NvMapMem", "Requested amount of GPU memory")
 
@@ -63,6 +64,17 @@ class EventReader(SingleLines):
     def _begin(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         self._flush_node()
         self._next_build(line)
+
+    def _network_input(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
+        self._begin(message, line, offset, foreign, row)
+        match = g.NETWORK_INPUT.match(message)
+        if match and self.build is not None and len(self.build.network_inputs) < KEPT_LINES:
+            self.build.network_inputs.append(match["name"])
+
+    def _network_output(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
+        match = g.NETWORK_OUTPUT.match(message)
+        if match and self.build is not None and not self.build.tuned and len(self.build.network_outputs) < KEPT_LINES:
+            self.build.network_outputs.append(match["name"])
 
     def _original(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         # TensorRT 8 prints `Applying generic optimizations` before `Original: N layers`, 10 after; either begins the builder's work.
@@ -316,7 +328,8 @@ def dispatch_table(reader: EventReader) -> dict[bytes, list[tuple[str, Handler]]
         ("Registering layer: ", reader._registering),
         ("Registering tensor: ", reader._ignore),
         ("Input filename:", reader._begin),
-        ("Adding network input", reader._begin),
+        ("Adding network input", reader._network_input),
+        ("Marking ", reader._network_output),
         ("Original: ", reader._original),
         ("Building graph using backend strategy", reader._strategy),
         ("Use backend strategy", reader._strategy_fate),

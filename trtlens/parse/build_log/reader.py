@@ -25,7 +25,6 @@ from .events import MEMORY_WORDS, EventReader, dispatch_table
 from .records import NO_TACTIC, TIMED, Build, BuildLog, Line, TacticRows
 from .state import KEPT_LINES, NAN
 
-
 MOST_LINES = (1 << 31) - 1  # line numbers are kept in 32 bits
 
 

@@ -165,6 +165,9 @@ class Build:
     """Other cited lines by topic: cache, opt_level, pruned, duration, rtx, precision …"""
     network: list[NetworkNode] = field(default_factory=list)
     fusions: list[Line] = field(default_factory=list)
+    network_inputs: list[str] = field(default_factory=list)
+    network_outputs: list[str] = field(default_factory=list)
+    """As the ONNX parser names them; a program may have marked more, which no line shows."""
     layer_infos: list[tuple[EngineInfo, int, int]] = field(default_factory=list)
     profiles: list[TimingProfile] = field(default_factory=list)
     loaded_cache_entries: int | None = None
