@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,51 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 def test_undecodable_bytes_are_shown_not_lost(tmp_path: Path) -> None:
     source = source_of(tmp_path, b"[V] name \xff\xfe end\n")
     assert source.lines_at([0]) == {0: "[V] name \\xff\\xfe end"}
+
+
+def test_zeros_behind_a_gzip_stream_are_padding_and_anything_else_is_damage(tmp_path: Path) -> None:
+    assert source_of(tmp_path, PACKINGS["gzip"] + bytes(1024)).read_text() == TEXT
+    with pytest.raises(InputError, match="follow the stream"):
+        source_of(tmp_path, PACKINGS["gzip"] + b"and then some").read_text()
+
+
+def test_a_zstd_frame_that_holds_no_text_is_passed_over(tmp_path: Path) -> None:
+    skippable = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"notes"
+    assert source_of(tmp_path, PACKINGS["zstd"] + skippable).read_text() == TEXT
+    assert source_of(tmp_path, zstandard.compress(TEXT[:500].encode()) + skippable + zstandard.compress(TEXT[500:].encode())).read_text() == TEXT
+
+
+def test_a_pipe_without_end_is_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textio, "UNPACKED_LIMIT", 1 << 16)
+    monkeypatch.setattr(textio, "BLOCK_BYTES", 1 << 12)
+
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def read(self, size: int = -1) -> bytes:
+            self.given += size
+            return b"x" * size
+
+    endless = Endless()
+    monkeypatch.setattr("sys.stdin", type("Stream", (), {"buffer": endless})())
+    with pytest.raises(InputError, match="is longer than"):
+        TextSource("-")
+    assert endless.given <= (1 << 16) + (1 << 12)
+
+
+def test_a_real_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def write() -> None:
+        with path.open("wb") as file:
+            file.write(PACKINGS["gzip"])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    source = TextSource(str(path))
+    writer.join()
+    assert source.spooled and source.read_text() == TEXT and source.size == len(PACKINGS["gzip"])

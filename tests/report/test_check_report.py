@@ -97,3 +97,33 @@ def test_a_model_without_weights(tmp_path: Path) -> None:
 def test_order_and_figures(check: ModelCheck) -> None:
     assert [weight.name for weight in worst_first(check)] == [HOSTILE, "group", "almost", "good"]
     assert [percent(0.99999), percent(1.0), percent(None), size(999), size(1_500_000)] == ["99.9 %", "100.0 %", "", "999 B", "1.5 MB"]
+
+
+def test_what_was_not_counted_is_not_shown(tmp_path: Path) -> None:
+    """GIVEN a weight that is computed at run time WHEN it is shown in depth THEN no figure stands for what nobody counted."""
+    from onnx import helper
+
+    nodes = [helper.make_node("MatMul", ["x", "given"], ["y"], name="runtime")]
+    check = check_model(save(tmp_path / "m.onnx", nodes, [], inputs={"x": [1, 8], "given": [8, 6]}))
+    text = printed(check, layer="runtime")
+    assert "weight: given" in text
+    for figure in ("conforming groups", "type and shape", "groups of 4 along axis", "zeros that FP16 adds", "worst output"):
+        assert figure not in text
+    check_json.validate(check_json.to_dict(check))
+
+
+def test_what_rounding_and_other_axes_do_is_shown(tmp_path: Path) -> None:
+    import numpy as np
+
+    tiny = dense((8, 8, 1, 1)).astype(np.float32)
+    tiny[:, [0, 1, 4, 5]] = 1e-12  # FP16 has no such number
+    check = check_model(save(tmp_path / "m.onnx", [conv("w", "y", "tiny")], [tensor("w", tiny)]))
+    text = printed(check, layer="tiny")
+    assert "after rounding to FP16: 16 conform" in text and "zeros that FP16 adds: 32" in text
+    turned = check_model(save(tmp_path / "t.onnx", [conv("w", "y", "turned")], [tensor("w", two_four((8, 8, 1, 1), 0))]))
+    assert "conforms along axis: 0" in printed(turned, layer="turned")
+
+
+def test_a_model_whose_weights_all_qualify_says_so(tmp_path: Path) -> None:
+    check = check_model(save(tmp_path / "m.onnx", [conv("w", "y", "good")], [tensor("w", two_four((6, 8, 1, 1), 1))]))
+    assert printed(check).startswith("The weights of the one layer qualify for 2:4 sparsity.")

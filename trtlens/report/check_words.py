@@ -80,7 +80,7 @@ def _headline(summary: CheckSummary) -> str:
     if not summary.layers:
         return "No Conv, Gemm or MatMul in this model: there are no weights to check."
     if summary.eligible == summary.layers:
-        return f"The weights of all {summary.layers:,} layers qualify for 2:4 sparsity."
+        return f"The weights of {'the one layer' if summary.layers == 1 else f'all {summary.layers:,} layers'} qualify for 2:4 sparsity."
     return f"The weights of {summary.eligible:,} of {summary.layers:,} layers qualify for 2:4 sparsity."
 
 
