@@ -704,14 +704,44 @@ def test_one_half_among_the_floats_is_not_fp32(tmp_path: Path) -> None:
     assert told(verdict(tmp_path, mixed)) == ("dense", "no-kernel", "proven")
 
 
-def test_where_dense_won_the_sparse_time_is_no_rival(tmp_path: Path) -> None:
+UNNAMED_AND_SLOW: list[str | tuple[int, float | str]] = [tactic(0x9999999999999999, 0.9, None)]
+"""It changes no verdict of rules 2 to 4 as it loses to every tactic; but a race that holds it is looked at combination by combination."""
+either_way = pytest.mark.parametrize("more", [[], UNNAMED_AND_SLOW], ids=["plain", "whole"])
+
+
+@either_way
+def test_where_dense_won_the_sparse_time_is_no_rival(more: list[str | tuple[int, float | str]], tmp_path: Path) -> None:
     """Rule 3 speaks of what sparse won: in the combination that dense won, dense is the better choice anyway."""
     combinations = (
-        combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE),
+        combination(LAYER, PAIR[0], [(DENSE, 0.05), *more], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE),
         combination(LAYER, f"{HWC8} -> {LINEAR}", [(SPARSE_2, 0.045), (DENSE_2, 0.04)], DENSE_2),
     )  # fmt: skip
     found = verdict(tmp_path, Log(layer(LAYER, *combinations), [engine_line(LAYER, DENSE)]))
     assert told(found) == ("dense", "slower", "proven") and found.best_sparse_ms == 0.06
+
+
+@either_way
+@pytest.mark.parametrize("places", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+def test_the_closest_race_tells_by_how_much_sparse_lost(places: Sequence[int], more: list[str | tuple[int, float | str]], tmp_path: Path) -> None:
+    """Rule 2: sparse lost everywhere; in one combination by little, in another with a better time but against a better dense one."""
+    races = (
+        combination(LAYER, PAIR[0], [(SPARSE, 0.055), (DENSE, 0.05), *more], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.08), (DENSE_HWC, 0.02)], DENSE_HWC),
+        combination(LAYER, f"{HWC8} -> {LINEAR}", [(SPARSE_2, 0.03), (DENSE_2, 0.02)], DENSE_2),
+    )  # fmt: skip
+    found = verdict(tmp_path, Log(layer(LAYER, *(races[place] for place in places)), [engine_line(LAYER, DENSE)]))
+    assert told(found) == ("dense", "slower", "proven")
+    assert (found.best_sparse_ms, found.best_dense_ms) == (0.055, 0.05) and found.margin == pytest.approx(0.1)
+
+
+@either_way
+def test_of_what_sparse_won_the_best_time_counts(more: list[str | tuple[int, float | str]], tmp_path: Path) -> None:
+    """Rule 3: sparse won two combinations, one of them slower than what runs, the other faster: a switch could have paid."""
+    combinations = (
+        combination(LAYER, PAIR[0], [(DENSE, 0.05), *more], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE),
+        combination(LAYER, f"{HWC8} -> {LINEAR}", [(SPARSE_2, 0.03), (DENSE_2, 0.04)], SPARSE_2),
+    )  # fmt: skip
+    found = verdict(tmp_path, Log(layer(LAYER, *combinations), [engine_line(LAYER, DENSE)]))
+    assert found.proof != "proven" and found.best_sparse_ms == 0.03
 
 
 def test_sparse_won_what_runs_and_the_layer_info_names_a_dense_kernel(tmp_path: Path) -> None:

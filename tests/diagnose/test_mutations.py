@@ -2,13 +2,15 @@
 
 In: mutants.json (which snippet of which module, and what catches it), the synthetic captures, the hand-made ones of test_adversarial.py. Out: a failure
 for each mutant that nothing catches, and for each snippet that no longer stands in the code: then the condition has moved, and its mutant must follow.
-A catcher is a hand-made test by name, or (seed, switches) of a synthetic capture; an exception is a catch, too, as a user would see it.
+A catcher is a test of test_adversarial.py or test_plain_races.py by name, or (seed, switches) of a synthetic capture; an exception is a catch, too,
+as a user would see it.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
@@ -19,7 +21,7 @@ from typing import Any
 import pytest
 
 import trtlens.diagnose.explain as unchanged
-from tests.diagnose import test_adversarial
+from tests.diagnose import test_adversarial, test_plain_races
 from tests.diagnose.mutate import changed_source, mutated
 from tests.diagnose.test_truth import defects, write
 from tests.synthetic.truth import Capture, Switches, make_capture
@@ -54,14 +56,24 @@ def parameters(test: Any) -> Iterator[dict[str, Any]]:
         yield found
 
 
-def caught_by_hand(name: str, explained: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(test_adversarial, "explain", explained.explain)
-    test = getattr(test_adversarial, name)
+def point_to_the_mutant(tests: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the tests import from trtlens.diagnose is what a mutated package holds under that name."""
+    for name, item in list(vars(tests).items()):
+        home = getattr(item, "__module__", None)
+        if home in sys.modules and home.startswith("trtlens.diagnose") and hasattr(item, "__qualname__"):
+            monkeypatch.setattr(tests, name, getattr(sys.modules[home], name))
+
+
+def caught_by_hand(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    tests = test_adversarial if hasattr(test_adversarial, name) else test_plain_races
+    point_to_the_mutant(tests, monkeypatch)
+    test = getattr(tests, name)
     for number, arguments in enumerate(parameters(test)):
         place = folder / f"{name}{number}"
         place.mkdir()
+        fixtures = {"tmp_path": place, "monkeypatch": monkeypatch}
         try:
-            test(**arguments, **({"tmp_path": place} if "tmp_path" in inspect.signature(test).parameters else {}))
+            test(**arguments, **{fixture: fixtures[fixture] for fixture in inspect.signature(test).parameters if fixture in fixtures})
         except Exception:  # whatever a user would see: a wrong verdict or a crash
             return True
     return False
@@ -72,8 +84,8 @@ def test_a_dropped_condition_is_noticed(mutant: dict[str, Any], tmp_path: Path, 
     caught = False
     for catcher in mutant["caught_by"]:
         if isinstance(catcher, str):
-            with mutated(mutant["module"], mutant["old"], mutant["new"]) as explained:
-                caught = caught_by_hand(catcher, explained, tmp_path, monkeypatch)
+            with mutated(mutant["module"], mutant["old"], mutant["new"]):
+                caught = caught_by_hand(catcher, tmp_path, monkeypatch)
         else:
             made = capture(catcher[0], tuple(catcher[1]))
             inputs = load.load_captures(write(made, tmp_path))[0]
