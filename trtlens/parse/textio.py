@@ -7,17 +7,18 @@ Next: build_log/ reads the blocks, detect.py the head. UTF-16 with a BOM (PowerS
 from __future__ import annotations
 
 import codecs
-import hashlib
 import io
 import stat
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    import hashlib
 
 # Large enough for the fixed costs of the columns in build_log/lines.py, small enough for a processor's last cache.
 BLOCK_BYTES = 4 << 20
@@ -70,6 +71,8 @@ class TextSource:
 
     def _keep(self, stream: IO[bytes]) -> int:
         """Spool what can be read only once; its size. A pipe that never ends is refused where a packed file would be."""
+        import tempfile
+
         self._spool = tempfile.TemporaryFile(prefix="trtlens-")  # noqa: SIM115 - lives as long as the source
         size = 0
         for chunk in _as_it_comes(stream):
@@ -143,7 +146,7 @@ class TextSource:
         Each block is followed by `padding` zero bytes that are no text. `on_bytes(n)`: n packed bytes read so far, after each block.
         A packed stream that ends early yields what it held, then raises InputError.
         """
-        digest = hashlib.sha256() if hash_it else None
+        digest = _sha256() if hash_it else None
         with self._open_raw() as raw:
             counted = _Counting(raw, digest)
             stream = self._open_unpacked(counted)  # type: ignore[arg-type]
@@ -237,12 +240,18 @@ class TextSource:
     def sha256(self) -> str:
         """Of the file as the user has it (packed, if it is packed)."""
         if self._sha256 is None:
-            digest = hashlib.sha256()
+            digest = _sha256()
             with self._open_raw() as raw:
                 while chunk := raw.read(BLOCK_BYTES):
                     digest.update(chunk)
             self._sha256 = digest.hexdigest()
         return self._sha256
+
+
+def _sha256() -> hashlib._Hash:
+    import hashlib  # takes as long to import as all of this module, and only some outputs ask for it
+
+    return hashlib.sha256()
 
 
 def _zstd_is_whole(raw: IO[bytes]) -> bool:

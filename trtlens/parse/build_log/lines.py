@@ -126,6 +126,7 @@ _ODD_PREFIX = re.compile(
     rb"|\[(?P<level>[VIWEF])\] (?:\[TRT\] )?|\[?\d{4}-\d\d-\d\d[ T][\d:.,]+\]? \[?(?:(?P<iso>[VIWEF])|VERBOSE|INFO|WARNING|ERROR|DEBUG)\]?:? (?:\[TRT\] )?)"
 )
 _U = np.uint64
+_TAIL = re.compile(rb" numSplitK: \d+(?: num\w+: \d+)*")
 _TIME7 = (_U(0xFFFFFFFFFFFFFF), _U(word(b" Time: ")))
 _TIME6 = (_U(0xFFFFFFFFFFFF), _U(word(b" time ")))
 _HEX = (_U(0xFFFF), _U(int.from_bytes(b"0x", "little")))
@@ -402,11 +403,29 @@ def _classify_by_ending(index: LineIndex, rows: I64) -> None:
     _timed(index, rows[timed], FASTEST, 0)
     # `… Set Tactic Name: K Tactic: ID`: a name line, ended by its id.
     rows, blank = rows[~timed], blank[~timed]
+    _named_with_tail(index, rows[index.words_at(np.maximum(blank - 11, 0)) == _U(word(b"numKernels:"))])
     named = (blank - 8 >= message[rows]) & (index.words_at(blank - 8) == _U(word(b" Tactic:")))
     rows, blank = rows[named], blank[named]
     ids, valid = _ids(index, blank + 1, end[rows])
     rows, blank = rows[valid], blank[valid]
     kind[rows], index.tactic[rows], index.id_start[rows] = NAMED, ids[valid], blank + 1
+
+
+def _named_with_tail(index: LineIndex, rows: I64) -> None:
+    """`… Set Tactic Name: K Tactic: ID numSplitK: 1 numBuffers: 0 numKernels: 1` (TensorRT 8.5's CuBLASLt): a name line, too."""
+    data = index.data
+    tails = [
+        data.rfind(b" numSplitK: ", begin, end) for begin, end in zip(index.message[rows].tolist(), index.end[rows].tolist(), strict=True)
+    ]  # fmt: skip
+    whole = [at >= 0 and _TAIL.fullmatch(data, at, end) is not None for at, end in zip(tails, index.end[rows].tolist(), strict=True)]
+    rows, tail = rows[whole], np.array(tails, dtype=np.int64)[whole]
+    blank = last_blank(index.buffer, tail, 3)
+    named = (blank - 8 >= index.message[rows]) & (index.words_at(np.maximum(blank - 8, 0)) == _U(word(b" Tactic:")))
+    rows, blank, tail = rows[named], blank[named], tail[named]
+    if len(rows):
+        ids, valid = _ids(index, blank + 1, tail)
+        rows, blank = rows[valid], blank[valid]
+        index.kind[rows], index.tactic[rows], index.id_start[rows] = NAMED, ids[valid], blank + 1
 
 
 def _cached_results(index: LineIndex, rows: I64) -> None:

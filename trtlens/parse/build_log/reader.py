@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ...errors import InputError
-from ..layer_info import parse_embedded_layer_info
 from ..records import Note
 from ..textio import TextSource
-from ..timing_profile import parse_profile_table
 from . import grammar as g
 from . import lines as k
 from .bulk import BULK_ROWS, read_in_bulk
@@ -270,6 +268,11 @@ class LogReader(EventReader):
 
     def _read_collections(self) -> None:
         """Profile tables and layer-info dumps that stand in the log, given to the build before them."""
+        if not self.documents and not self.tables_seen:
+            return
+        from ..layer_info import parse_embedded_layer_info
+        from ..timing_profile import parse_profile_table
+
         for run, lines in self.documents:
             for found in parse_embedded_layer_info(lines):
                 if found.engine.layers:
