@@ -14,7 +14,7 @@ import numpy as np
 
 from . import grammar as g
 from . import lines as k
-from .digits import I64, Bools
+from .digits import I64, Bools, last_blank
 from .records import Columns
 
 MYELIN_RUNNER = "Myelin"
@@ -30,7 +30,8 @@ _UNDECIDED = -2
 _STARS, _BLANK_STARS = np.uint64(k.word(b"********")), np.uint64(k.word(b" *******"))
 _GOT = b"] got cached result: "
 _OPTIMIZER = [np.uint64(k.word(g.OPTIMIZER_REFORMAT.encode()[at:])) for at in (0, 8, 16)]  # 18 characters
-_TWO_BYTES = np.uint64(0xFFFF)
+_TWO_BYTES, _BRACKET, _PROFILE = np.uint64(0xFFFF), np.uint64(k.word(b" [")), np.uint64(k.word(b" [profile"))
+_GOT_WORDS = [(at, np.uint64(k.word(_GOT[at:]))) for at in (0, 8, 12)]
 _FORMATS_LEAD, _REFORMAT_LEAD = len("*************** Autotuning format combination:"), len("*************** Autotuning Reformat:")
 
 
@@ -87,11 +88,29 @@ def _cached_results(reader: LogReader, rows: I64) -> _Cached | None:
     """`LAYER [FORMATS] got cached result: RUNNER, tactic 0x…, T ms`; None where one of them is not whole."""
     index, data = reader.index, reader.index.data
     begins, stops = index.message[rows], index.id_start[rows] - 9
-    middles = [data.rfind(_GOT, b, e) for b, e in zip(begins.tolist(), stops.tolist(), strict=True)]
-    openings = [data.rfind(b" [", b, max(m, 0)) for b, m in zip(begins.tolist(), middles, strict=True)]
-    middle, opening = np.array(middles, dtype=np.int64), np.array(openings, dtype=np.int64)
-    if len(rows) and (middle.min() < 0 or opening.min() < 0):
+    # A runner's name holds no blank, mostly: what stands before the last one is `] got cached result:`.
+    middle = np.maximum(last_blank(index.buffer, stops, 4) - len(_GOT) + 1, begins)
+    plain = middle + len(_GOT) <= stops
+    for at, expected in _GOT_WORDS:
+        plain &= index.words_at(middle + at) == expected
+    for row in np.flatnonzero(~plain).tolist():
+        middle[row] = data.rfind(_GOT, int(begins[row]), int(stops[row]))
+    if len(rows) and middle.min() < 0:
         return None
+    opening = np.full(len(rows), -1, dtype=np.int64)
+    # Lines of one layer have the bracket equally far in; where a layer's own name holds one there, the formats are none and the run is read slowly.
+    rest = np.arange(len(rows))
+    while len(rest):
+        begin, end = int(begins[rest[0]]), int(middle[rest[0]])
+        within = data.rfind(b" [", begin, end) - begin
+        if within < 0:
+            return None
+        place = np.minimum(begins[rest] + within, middle[rest])
+        word = index.words_at(place)
+        equal = ((word & _TWO_BYTES) == _BRACKET) & (word != _PROFILE)
+        equal[0] = True
+        opening[rest[equal]] = place[equal]
+        rest = rest[~equal]
     text = reader.format_keys.numbers_of(index.buffer, data, opening + 2, middle, lambda texts: _io_formats(reader, texts))
     runner = reader.chosen_keys.numbers_of(index.buffer, data, middle + len(_GOT), stops, lambda texts: _runner_names(reader, texts))
     if len(rows) and (text.min() < 0 or runner.min() < 0):
