@@ -42,6 +42,18 @@ from trtlens.parse.textio import TextSource
 log = parse_build_log(TextSource(sys.argv[1]))
 print(len(log.tactics), len(log.combinations))
 """
+_DIAGNOSE = """
+import sys, time
+from trtlens.cli import collect_less_often
+from trtlens.diagnose.explain import Options, diagnose
+from trtlens.diagnose.load import load_captures
+collect_less_often()
+begin = time.process_time()
+capture = load_captures(sys.argv[1:], hashes=False)[0]
+parsed = time.process_time()
+diagnose(capture, Options())
+print(f"{parsed - begin:.2f} {time.process_time() - parsed:.2f}")
+"""
 _EXPLAIN = "import sys; from trtlens.cli import main; sys.argv[0] = 'trtlens'; main()"
 _RIVAL = f"import sys; sys.path.insert(0, {str(HERE)!r}); import rival_line_loop; print(*rival_line_loop.read(sys.argv[1]))"
 
@@ -99,12 +111,13 @@ def main() -> int:
     parser.add_argument("--megabytes", type=float, default=300.0)
     parser.add_argument("--dialect", choices=("8.5", "8.6", "10.x"), default="8.6")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--log", type=Path, help="measure this log alone (of real_lines.py, or your own) instead of a synthetic one")
     parser.add_argument("--folder", type=Path, help="where logs are made and kept (default: a temporary folder)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        log, _ = make(folder, options.megabytes, options.dialect)
+        log = options.log or make(folder, options.megabytes, options.dialect)[0]
         megabytes = log.stat().st_size / 1e6
         bare = statistics.median(float(run([sys.executable, "-c", _BARE, str(log)]).output) for _ in range(5))
         parsed = best(options.repeat, _PARSE, str(log))
@@ -117,6 +130,10 @@ def main() -> int:
         show("line loop with re (rival)", best(1, _RIVAL, str(log)), bare, megabytes, rows)
         if shutil.which("grep"):
             show("grep -c ' Time: '", run(["grep", "-c", " Time: ", str(log)]), bare, megabytes)
+        parsing, diagnosing = map(float, best(options.repeat, _DIAGNOSE, str(log)).output.split())
+        print(f"diagnosis {diagnosing:.2f} s after {parsing:.2f} s of parsing, imports apart: {diagnosing / parsing:.2f} times")
+        if options.log is not None:
+            return 0
         half, _ = make(folder, options.megabytes / 2, options.dialect)
         shorter = best(options.repeat, _PARSE, str(half))
         print(f"twice the log, {parsed.cpu / shorter.cpu:.2f} times the processor time")
