@@ -346,6 +346,12 @@ def test_external_offsets_and_lengths(tmp_path: Path, key: str, value: str) -> N
     fails(path)
 
 
+def test_a_log_is_named_for_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_text("[01/02/2030-00:00:00] [V] [TRT] --------------- Timing Runner: a (CaskConvolution)\n")
+    assert fails(path) == f"{path}: is a build log, not an ONNX model; give the model (.onnx); `trtlens explain` reads logs and layer information"
+
+
 def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     path = good(tmp_path)
     data = make_external(path)

@@ -21,7 +21,17 @@ from ..text import tactic_hex
 from .citing import Citer
 from .eligibility import Judge, Judgement
 from .environment import Surroundings, surroundings
-from .findings import find_mismatch, info_warnings, log_warnings, manifest_warnings, mismatch_warning, time_sum, unmatched_rows
+from .findings import (
+    find_mismatch,
+    info_warnings,
+    listed_strangers,
+    log_warnings,
+    manifest_warnings,
+    mismatch_warning,
+    several_profiles,
+    time_sum,
+    unmatched_rows,
+)
 from .layers import (
     EngineLayer,
     LayerTime,
@@ -150,6 +160,9 @@ class _Diagnosing:
         self._operators()
         self._add_operations()
         matches = self._match()
+        if mismatch is None and capture.engine is not None and not printed and self.listing is not None:
+            mismatch = listed_strangers(self.layers, list(self.listing.eligible or ()), matches.unmatched)
+            self.distrusted = mismatch is not None
         self._name_tactics()
         self._use_trace()
         times, total_ms = self._times()
@@ -272,6 +285,9 @@ class _Diagnosing:
         # Several arrays in one file are several runs: the one that knows most of the layers, the last of equals.
         best = max(range(len(profiles)), key=lambda i: (len(profiles[i][1].rows) - len(join_times(self.layers, profiles[i][1])[1]), i))
         number, profile = profiles[best]
+        files = list(dict.fromkeys(one for one, _ in profiles))
+        if len(files) > 1:
+            self.warnings.append(several_profiles([capture.inputs[one].path for one in files], files.index(number)))
         times, lost = join_times(self.layers, profile)
         matched = len(profile.rows) - len(lost)
         warning = unmatched_rows(profile, lost, number)

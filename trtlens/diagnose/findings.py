@@ -14,7 +14,7 @@ from ..parse.build_log.records import Build, BuildLog
 from ..parse.records import EngineInfo, TimingProfile
 from ..text import tactic_hex
 from .citing import Citer
-from .layers import EngineLayer, numbered
+from .layers import EngineLayer, concern, numbered
 from .model import Evidence, PointerEvidence, Warning
 from .races import stderr_missing
 
@@ -65,6 +65,23 @@ def absent_names(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) -> 
     if len(lost_one) > 0.05 * len(one) or len(lost_two) > 0.05 * len(two):
         return tuple(lost_one or lost_two)
     return ()
+
+
+def listed_strangers(info: Sequence[EngineLayer], listed: Sequence[str], unmatched: Sequence[str]) -> Mismatch | None:
+    """A log that prints no engine (INFO alone), whose eligible list names nothing that the layer info has: it is of another model.
+
+    Needs three names and three layers with weights: fewer may be told apart by fusion alone.
+    """
+    named = [layer for layer in info if layer.pointer is not None and not layer.is_reformat and not _is_myelin(layer) and concern(layer) == "weights"]
+    if len(named) < 3 or len(listed) < 3 or len(unmatched) < len(listed):
+        return None
+    return Mismatch((), tuple(sorted(unmatched)))
+
+
+def several_profiles(paths: Sequence[str], used: int) -> Warning:
+    """Two timing profiles were given: which one is read."""
+    others = ", ".join(path for number, path in enumerate(paths) if number != used)
+    return Warning("several-profiles", f"{len(paths)} timing profiles were given; the times are those of {paths[used]}, which knows most layers, not of {others}")
 
 
 def _is_myelin(layer: EngineLayer) -> bool:

@@ -267,6 +267,9 @@ def load_graph(path: Path, *, mark_all: bool = False) -> Loaded:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from error
     except WireError as error:
         # The traceback would keep views of the mapping alive.
+        text = _text_instead(path)
+        if text is not None:
+            raise InputError(str(path), f"is {text}, not an ONNX model", todo="give the model (.onnx); `trtlens explain` reads logs and layer information") from None
         raise InputError(str(path), f"is not an ONNX model, or is truncated: {error}", where=f"byte {error.offset:,}", todo=todo) from None
     except DecodeError:
         raise InputError(str(path), "is not an ONNX model: its protobuf does not decode", todo=todo) from None
@@ -291,4 +294,21 @@ def _with_shapes(model: Any) -> Any | None:
     except Exception:
         # Inference raises RuntimeError, InferenceError, ValueError and more for models that TensorRT still takes; the
         # only loss is the number of multiply-adds.
+        return None
+
+
+_WORDS = {
+    "build_log": "a build log", "layer_info": "layer information", "timing_profile": "a timing profile", "manifest": "a capture's manifest",
+    "kernel_trace": "a kernel trace", "metadata": "metadata of trex",
+}  # fmt: skip
+
+
+def _text_instead(path: Path) -> str | None:
+    """What a file is that is no protobuf, where trtlens reads it elsewhere."""
+    from .detect import detect
+    from .textio import TextSource
+
+    try:
+        return _WORDS.get(detect(TextSource(str(path))))
+    except InputError:
         return None

@@ -400,6 +400,8 @@ def _layers_next(inputs: Sequence[Input], build: BuildDiagnosis) -> list[str]:
     """What to add where no input lists the engine's layers."""
     kinds = {item.kind for item in inputs}
     out = []
+    if kinds == {"onnx"}:
+        out.append("For the model alone: `trtlens check MODEL.onnx` says which of its weights are 2:4.")
     if build.environment.sparsity == "disable":
         out.append("A build with --sparsity=enable.")
     if "build_log" in kinds:

@@ -97,6 +97,14 @@ WARNING_KINDS: tuple[WarningKind, ...] = (
         todo="Export the file again.",
     ),
     WarningKind(
+        id="several-profiles",
+        title="More than one timing profile was given",
+        means="The inputs hold several files of layer times; only one of them can be joined with the layers.",
+        found_by="The number of timing profiles among the inputs.",
+        effect="The times are those of the profile that knows most of the engine's layers, the last of equals.",
+        todo="Give the profile of this very engine alone; `trtlens diff` compares two runs.",
+    ),
+    WarningKind(
         id="build-failed",
         title="The build did not complete",
         means="The capture folder is of a build that failed or was interrupted; what it had captured until then was read.",
