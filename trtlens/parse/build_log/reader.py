@@ -256,6 +256,8 @@ class LogReader(EventReader):
                 following = build.passes[number + 1].first_line - 1 if number + 1 < len(build.passes) else build.last_line
                 current.last_line = max(current.last_line, min(following, build.last_line))
         self._read_collections()
+        if not self.builds and self.run_facts:
+            self._builder(1)  # trtexec printed its options and never came to build: they are what the log says of its environment
         tactics = TacticRows(**{name: self.rows[name] for name in self.rows.arrays})
         self._settle_sections()
         self._settle_winners(tactics)
