@@ -144,7 +144,7 @@ def _family(name: str) -> tuple[str, bool | None]:
         operations = _KGEN_OPS.match(name)
         plain = operations is not None and _KGEN_PLAIN.issuperset(_KGEN_OP.findall(operations[1]))
         return family, False if plain else None
-    return family, _SPARSE.search(name) is not None
+    return family, "sp" in name and _SPARSE.search(name) is not None  # each of the words holds these letters; the search is slow
 
 
 @lru_cache(maxsize=1 << 17)
