@@ -82,7 +82,8 @@ class Races:
         mine = (rows.tactic[timed] == winner[owner]) & (self.log.sections["runner"][rows.section[timed]] == runner[owner])
         mine &= self.log.combinations["winner_line"][owner] > 0
         self.winning = _first_fastest(owner[mine].astype(np.int64), time_ms[mine], timed[mine], size)
-        self._skips = set(np.unique(self.owner[rows.source == SKIPPED]).tolist())
+        self._skips = np.zeros(size, dtype=bool)
+        self._skips[self.owner[rows.source == SKIPPED]] = True
         failed = (rows.source == TIMED) & np.isnan(rows.time_ms) & (rows.tactic != np.uint64(NO_TACTIC)) & (self.kind != DENSE)
         self.failed = np.bincount(self.owner[failed], minlength=size) if size else np.zeros(0, dtype=np.int64)
         # Sections whose `Fastest Tactic` is among the tactics timed in them.
@@ -255,7 +256,7 @@ class Races:
         item.dense = self.entry(row) if (row := best(first + DENSE)) >= 0 else None
         item.sparse = self.entry(row) if (row := best(first + SPARSE)) >= 0 else None
         item.unnamed = self.entry(row) if (row := best(first + UNKNOWN)) >= 0 else None
-        if number in self._skips:
+        if self._skips.item(number):
             rows = self.rows_of(number)
             timed = rows[(log.tactics.source[rows] == TIMED) & ~np.isnan(log.tactics.time_ms[rows])]
             item.skipped = self._skipped(rows[log.tactics.source[rows] == SKIPPED], timed)
@@ -354,8 +355,12 @@ class Races:
             return
         wanted.sort()
         rows = self.log.tactics
-        at = np.minimum(np.searchsorted(wanted, rows.tactic), len(wanted) - 1)
-        named = np.flatnonzero((wanted[at] == rows.tactic) & (rows.kernel >= 0))
+        # By their low bits first: looking up half a million ids in a sorted list would take a tenth of the diagnosis.
+        low = np.zeros(1 << 16, dtype=bool)
+        low[wanted & np.uint64(0xFFFF)] = True
+        named = np.flatnonzero(low[rows.tactic & np.uint64(0xFFFF)] & (rows.kernel >= 0))
+        at = np.minimum(np.searchsorted(wanted, rows.tactic[named]), len(wanted) - 1)
+        named = named[wanted[at] == rows.tactic[named]]
         kernels: dict[int, set[int]] = {tactic: set() for tactic in wanted.tolist()}
         for tactic, kernel in set(zip(rows.tactic[named].tolist(), rows.kernel[named].tolist(), strict=True)):
             kernels[tactic].add(kernel)
