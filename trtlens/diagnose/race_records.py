@@ -168,7 +168,7 @@ class LayerRace:
 class PlainRace:
     """A race that hides nothing (plain_races.py), as numbers of combinations: `telling` ones, how many tactics were `timed`, how often sparse `lost`."""
 
-    numbers: list[int]
+    numbers: Sequence[int]
     telling: list[int]
     timed: int
     lost: int
@@ -176,7 +176,7 @@ class PlainRace:
     """The fastest sparse time of each combination, inf where there is none."""
     best: Callable[[int], Entry | None]
     """The fastest tactic of a kind."""
-    make: Callable[[list[int]], list[Combination]]
+    make: Callable[[Sequence[int]], list[Combination]]
     log: BuildLog
     made: dict[int, Combination] = field(default_factory=dict)
 

@@ -7,13 +7,15 @@ Everything is computed for all rows at once; Python objects are made only for th
 from __future__ import annotations
 
 import re
+from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog, Line
+from ..parse.build_log.state import KEPT_LINES
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
 from ..parse.kernel_names import is_sparse
 from .layers import runner_may_be_sparse
@@ -31,7 +33,8 @@ class Races:
 
     def __init__(self, log: BuildLog, build: Build, pass_index: int | None) -> None:
         self.log, self.build, self.pass_index = log, build, pass_index
-        self._global_missing = _build_gaps(log, build)
+        self._global_doubts = _unplaced_damage(log)
+        self._global_missing = [*_build_gaps(log, build), *self._global_doubts]
         rows = log.tactics
         self.owner: npt.NDArray[np.int32] = log.sections["combination"][rows.section] if len(rows) else np.empty(0, dtype=np.int32)
         self._order, self._starts = _grouped(self.owner, len(log.combinations))
@@ -41,7 +44,7 @@ class Races:
         self._section_order, self._section_starts = _grouped(owners, len(log.combinations))
         self._format_cache: dict[tuple[str, bool], FormatCombination | None] = {}
         self._innermost = _innermost_first(log)
-        self.by_layer: dict[str, list[int]] = {}
+        self.by_layer: dict[str, Sequence[int]] = {}
         self.by_op: dict[str, list[int]] = defaultdict(list)
         self._index_layers()
         self._pruned = self._pruned_lines()
@@ -161,7 +164,7 @@ class Races:
         found[held] = np.maximum.reduceat(lines, self._starts[:-1][held]) if held.any() else 0
         return found
 
-    def combinations_of(self, numbers: list[int]) -> list[Combination]:
+    def combinations_of(self, numbers: Sequence[int]) -> list[Combination]:
         """Several combinations, with their fastest tactics."""
         return [self.combination(number) for number in numbers]
 
@@ -199,13 +202,14 @@ class Races:
             self._races[layer] = self._race(layer, numbers) if numbers else None
         return self._races[layer]
 
-    def _race(self, layer: str, numbers: list[int]) -> LayerRace:
+    def _race(self, layer: str, numbers: Sequence[int]) -> LayerRace:
         if self._plain is None:
             self._plain = PlainColumns(self)
         plain = self._plain.race_of(layer)
         if plain is not None:
             race = LayerRace(layer, plain=plain)
             race.missing.extend(self._global_missing)
+            race.doubts.extend(self._global_doubts)
             pruned = self._pruned_within(layer, *self._plain.lines_of(layer)) if self._pruned else None
             if pruned is not None:
                 race.missing.append(f"tactics were pruned before timing (line {pruned.line})")
@@ -213,7 +217,7 @@ class Races:
             return race
         return self.whole_race(layer, numbers)
 
-    def whole_race(self, layer: str, numbers: list[int]) -> LayerRace:
+    def whole_race(self, layer: str, numbers: Sequence[int]) -> LayerRace:
         """A race made combination by combination, whatever it is."""
         race = LayerRace(layer, [self.combination(number) for number in numbers])
         _distrust_partial(race)
@@ -228,7 +232,11 @@ class Races:
             return None
         race = LayerRace(op, [self._table(section) for section in sections])
         race.missing.extend(self._global_missing)
-        for item in race.combinations:
+        race.doubts.extend(self._global_doubts)
+        for section, item in zip(sections, race.combinations, strict=True):
+            damage = self._damage(item.line, self._last_row(section, item.line))
+            race.missing.extend(damage)
+            race.doubts.extend(damage)
             if not item.raced:
                 race.missing.append(f"the table of {op} at line {item.line} is empty")
             if item.failed:
@@ -238,6 +246,11 @@ class Races:
                     f"{item.unnamed_count} tactics of the table at line {item.line} have names that do not say whether they are sparse"
                 )
         return race
+
+    def _last_row(self, section: int, line: int) -> int:
+        """The line of a table's last row; the table's own where none is left."""
+        rows = self.rows_of(self.log.sections.arrays["combination"][section])
+        return int(self.log.tactics.line[rows[self.log.tactics.section[rows] == section]].max(initial=line))
 
     def region_of(self, op: str) -> str | None:
         """The engine layer (Myelin region) whose tables name the operation."""
@@ -441,7 +454,7 @@ class Races:
             self._gap_cache[key] = source
         return self._gap_cache[key]
 
-    def _spread(self, numbers: list[int]) -> float:
+    def _spread(self, numbers: Sequence[int]) -> float:
         """The largest relative difference between two timings of one tactic by one runner in one combination."""
         if self._spreads is None:
             self._spreads = self._all_spreads()
@@ -472,6 +485,7 @@ class Races:
     def _find_gaps(self, race: LayerRace) -> None:
         missing = race.missing
         missing.extend(self._global_missing)
+        race.doubts.extend(self._global_doubts)
         tried = frozenset[str]().union(*(c.runners for c in race.combinations))
         for item in race.combinations:
             place = f"line {item.line}"
@@ -503,12 +517,14 @@ class Races:
             race.doubts.extend(source.doubts)
         found = [doubt for item in race.combinations for doubt in self._lost_lines(item)]
         if self.log.damaged_lines or self.log.unknown_samples:
-            first, last = race.combinations[0].line, self._last(race)
-            for damaged in (*self.log.damaged_lines, *self.log.unknown_samples):
-                if first <= damaged.line <= last + 2:
-                    found.append(f"line {damaged.line} is damaged or of an unknown form")
+            found += self._damage(race.combinations[0].line, self._last(race))
         missing.extend(found)
         race.doubts.extend(found)
+
+    def _damage(self, first: int, last: int) -> list[str]:
+        """The lines from the first to the last one of a race that may have held a tactic; one that is cut off stands behind the last."""
+        lines = (damaged.line for damaged in (*self.log.damaged_lines, *self.log.unknown_samples))
+        return [f"line {line} is damaged or of an unknown form" for line in lines if first <= line <= last + 2]
 
     def _lost_lines(self, item: Combination) -> list[str]:
         """Signs that the log lost lines of this race: what was chosen or fastest has no time, or one runner raced twice (two races in one)."""
@@ -536,16 +552,16 @@ def _six_digits(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64
     return np.where(over, 100_000.0, digits), np.where(over, power + 1.0, power)
 
 
-def _by_value(values: npt.NDArray[np.int32], numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+def _by_value(values: npt.NDArray[np.int32], numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Sequence[int]]]:
     """(value, the numbers that have it), by the first appearance of each value."""
     order = np.argsort(values, kind="stable")
-    ordered, sorted_numbers = values[order], numbers[order].tolist()
+    ordered, sorted_numbers = values[order], numbers[order].astype(np.int32)
     begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.empty(0, dtype=np.int64)
     ends = np.append(begins[1:], len(ordered)).tolist()
     appearance = np.argsort(order[begins], kind="stable").tolist()
     firsts, found = begins.tolist(), ordered[begins].tolist()
     for at in appearance:
-        yield found[at], sorted_numbers[firsts[at] : ends[at]]
+        yield found[at], array("i", sorted_numbers[firsts[at] : ends[at]].tobytes())  # a list would hold an object for each
 
 
 def _grouped(owners: npt.NDArray[np.int32], size: int) -> tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.int64]]:
@@ -572,12 +588,14 @@ def _distrust_partial(race: LayerRace) -> None:
     """A twin of TensorRT 8 repeats `has no valid tactics` for some runners and prints nothing for those whose timings it reuses.
 
     So a combination counts as raced only if every runner with possibly sparse tactics that other combinations of the layer tried was tried in it, too,
-    where nothing was timed; and no layer without a single timing has a race of its own.
+    where nothing was timed; no layer without a single timing has a race of its own; and where no tactic of any runner was valid, none that may be sparse
+    can have been chosen.
     """
     tried = frozenset[str]().union(*(c.runners for c in race.combinations))
     timed = any(c.raced or c.cached for c in race.combinations)
     for item in race.combinations:
-        if item.no_valid and (not timed or not item.runners >= tried):
+        chosen = item.winner is not None and runner_may_be_sparse(item.winner.runner)
+        if item.no_valid and (not timed or not item.runners >= tried or chosen):
             item.no_valid, item.silent = False, True
 
 
@@ -590,13 +608,23 @@ def _build_gaps(log: BuildLog, build: Build) -> list[str]:
         gaps.append("the log ends before the engine was made")
     if (build.loaded_cache_entries or 0) > 0:
         gaps.append("a timing cache was loaded")
-    if log.unknown_lines > len(log.unknown_samples):
-        gaps.append("the log holds many lines of unknown form")
+    if len(build.notable.get("pruned", ())) >= KEPT_LINES:
+        gaps.append("the log holds more lines about pruned tactics than are kept")
     # Complaints about memory are warnings: trtexec writes them to standard error, so where they stand in the file does not tell whose they are.
     complaints = [w for w in build.warnings if w.severity != "V"]
     if complaints:
         gaps.append(f"tactics were left out for lack of memory (line {complaints[0].line})")
     return gaps
+
+
+def _unplaced_damage(log: BuildLog) -> list[str]:
+    """Damaged lines of which only the number is known, or that there may be more: any of them may stand in any race."""
+    doubts: list[str] = []
+    if log.unknown_lines > len(log.unknown_samples):
+        doubts.append("the log holds many lines of unknown form")
+    if len(log.damaged_lines) >= KEPT_LINES:
+        doubts.append("the log holds many damaged lines")
+    return doubts
 
 
 def stderr_missing(build: Build) -> bool:
