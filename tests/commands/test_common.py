@@ -44,6 +44,14 @@ def test_options_that_make_no_sense_are_one_line_and_exit_2(options: tuple[str, 
     assert words in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
+def test_an_input_behind_a_file_url_is_not_written_over(tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    log.write_bytes((SAMPLE / "build.log").read_bytes())
+    done = invoke("explain", f"file://{log}", "--json", str(log))
+    assert done.exit_code == 2 and "would be overwritten" in done.stderr
+    assert log.read_bytes() == (SAMPLE / "build.log").read_bytes()
+
+
 def test_a_command_that_does_not_exist_is_wrong_usage() -> None:
     done = invoke("explane")
     assert done.exit_code == 2 and "No such command 'explane'" in done.stderr

@@ -49,4 +49,4 @@ def _in_capture(real: str, inputs: Mapping[str, str]) -> bool:
 
 
 def _real(path: str) -> str:
-    return os.path.realpath(path)
+    return os.path.realpath(path.removeprefix("file://"))
