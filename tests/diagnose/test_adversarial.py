@@ -624,6 +624,22 @@ def test_a_row_without_a_telling_name_or_time_may_be_sparse(row: str, tmp_path: 
     assert verdict(tmp_path, region_log([*ROWS, row]), name=OP).proof != "proven"
 
 
+@pytest.mark.parametrize("torn", [ROWS[0][:35], f"{ROWS[0][:50]}[01/02/2030-03:04:05] [I] [TRT] [MemUsageChange] x", "    a row of no known form"], ids=["cut", "two writers", "unknown"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_damaged_row_of_a_table_may_have_held_the_sparse_tactic(torn: str, place: int, tmp_path: Path) -> None:
+    assert verdict(tmp_path, region_log([*ROWS[:place], torn, *ROWS[place:]]), name=OP).proof != "proven"
+    sparse = ROW.format(2, "0.0600000", GEMM.format(256).replace("gemm", "sparse_gemm"), 0xAB3)
+    assert told(verdict(tmp_path, region_log([*ROWS, sparse]), name=OP)) == ("dense", "slower", "proven")
+    assert verdict(tmp_path, region_log([*ROWS[:place], torn, *ROWS[place:], sparse]), name=OP).proof != "proven"
+
+
+def test_the_selected_row_of_a_table_is_lost(tmp_path: Path) -> None:
+    """Then other rows may be lost, too."""
+    selected = "The selected tactic is (tactic hash, cost(in ms)): 0x{:x}, 0.04"
+    assert told(verdict(tmp_path, region_log([*ROWS, selected.format(0xAB1)]), name=OP)) == ("dense", "no-kernel", "proven")
+    assert verdict(tmp_path, region_log([*ROWS, selected.format(0xAB7)]), name=OP).proof != "proven"
+
+
 def test_an_empty_table_is_no_race(tmp_path: Path) -> None:
     found = verdict(tmp_path, region_log([]), name=OP)
     assert found.proof != "proven"
@@ -878,6 +894,38 @@ def test_many_unknown_lines_anywhere(tmp_path: Path) -> None:
     log = dense_log()
     log.tuned[:0] = layer("pool0", combination("pool0", PAIR[0], [tactic(0, 0.01, None)], 0, "CudnnPooling")) + [f"a line of no known form {n}" for n in range(250)]
     assert verdict(tmp_path, log).proof != "proven"
+
+
+TORN = ["Tactic: 0x5000000000000002 Time: ", "Tactic Name: sm80_xmma_fprop_spa[01/02/2030-03:04:05] [I] [TRT] [MemUsageChange] x"]
+
+
+@pytest.mark.parametrize("base", [slower_log, dense_log])
+@pytest.mark.parametrize(("torn", "others"), [(TORN[0], 250), (TORN[1], 5001)], ids=["unknown", "damaged"])
+def test_only_the_first_damaged_lines_are_kept_with_their_places(base: Callable[[], Log], torn: str, others: int, tmp_path: Path) -> None:
+    """One more in the race is a tactic that nobody reads, whichever rule speaks."""
+    log = base()
+    log.tuned.insert(-2, torn)
+    log.tuned[:0] = layer("pool0", combination("pool0", PAIR[0], [tactic(0, 0.01, None)], 0, "CudnnPooling")) + [torn.replace("Tactic", f"Tactic{n}") for n in range(others)]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+def test_only_the_first_lines_about_pruned_tactics_are_kept(tmp_path: Path) -> None:
+    line = "{}: 10 available tactics, 0 unparsable, {} pruned, 7 remaining after tactic pruning."
+    log = dense_log()
+    log.tuned += [line.format(LAYER, 0)]
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel", "proven")
+    log.tuned += [line.format(f"conv{n}", 0) for n in range(100, 5100)] + [line.format(LAYER, 3)]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+@pytest.mark.parametrize("base", [slower_log, dense_log])
+def test_a_choice_where_no_tactic_was_valid_came_from_a_race_that_is_not_in_the_log(base: Callable[[], Log], tmp_path: Path) -> None:
+    """A runner that may be sparse was chosen: TensorRT 8 reused an equal layer's timings, or lines are lost."""
+    chose = f">>>>>>>>>>>>>>> Chose Runner Type: {{}} Tactic: 0x{SPARSE_2:016x}"
+    for runner, said, proven in (("CaskConvolution", "CaskConvolution", False), ("CaskFlattenConvolution", "CaskConvolution", False), ("CudnnConvolution", "CaskConvolution", True)):
+        log = base()
+        log.tuned += [autotuning(f"{HWC8} -> {LINEAR}"), *no_valid(said), chose.format(runner)]
+        assert (verdict(tmp_path, log).proof == "proven") is proven
 
 
 # ---- more of the arithmetic

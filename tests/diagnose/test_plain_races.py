@@ -1,19 +1,43 @@
 """Races that are decided on columns come out as they do combination by combination.
 
-In: synthetic captures, the corpus, a build log with every kind of gap. Out: the same verdicts and the same queries both ways.
+In: synthetic captures, the corpus, hand-made races with every kind of gap. Out: the same verdicts and the same queries both ways.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.diagnose.test_adversarial import (
+    CACHED,
+    DENSE,
+    DENSE_2,
+    DENSE_HWC,
+    HWC8,
+    LAYER,
+    LEFT_OUT,
+    LINEAR,
+    PAIR,
+    RUNNER,
+    SPARSE,
+    SPARSE_2,
+    UNNAMED_AND_SLOW,
+    Log,
+    autotuning,
+    combination,
+    engine_line,
+    layer,
+    no_valid,
+    tactic,
+)
 from tests.diagnose.test_truth import write
 from tests.parse.corpus import CORPUS, needs_corpus
 from tests.synthetic.truth import make_capture
 from trtlens.diagnose.explain import Options, diagnose
 from trtlens.diagnose.load import Capture, load_captures
+from trtlens.diagnose.plain_races import PlainColumns
 from trtlens.diagnose.race_records import LayerRace
 from trtlens.diagnose.races import Races
 from trtlens.errors import InputError
@@ -30,28 +54,117 @@ def queries(race: LayerRace, tactics: list[int]) -> dict[str, str]:
 
 
 def compare(capture: Capture) -> int:
-    """How many races were plain; each of them must answer as the whole one does."""
-    plain = 0
+    """How many races were plain; each race must answer as it does when it is made combination by combination."""
+    found = 0
     assert capture.log is not None
     for build in capture.log.builds:
-        for index in {p.index for p in build.passes} or {None}:
+        indices: set[int | None] = {p.index for p in build.passes}
+        for index in indices or {None}:
             races = Races(capture.log, build, index)
-            for layer, numbers in races.by_layer.items():
-                race, whole = races.of(layer), races.whole_race(layer, numbers)
+            plain = PlainColumns(races)
+            for name, numbers in races.by_layer.items():
+                race, whole = races.of(name), races.whole_race(name, numbers)
                 assert race is not None
                 tactics = sorted({c.winner.tactic for c in whole.combinations if c.winner is not None})
-                assert queries(race, tactics) == queries(whole, tactics), layer
-                if len(race.telling) < whole.size:
-                    plain += 1
+                assert queries(race, tactics) == queries(whole, tactics), name
+                if plain.race_of(name) is not None:
+                    found += 1
                     sparse = [c for c in whole.combinations if c.sparse is not None]
                     lost = [c for c in sparse if c.winner is not None and c.winner.sparse is False and c.dense is not None]
                     assert (race.lost, len(whole.combinations)) == (len(lost), len(race.combinations))
                     assert {c.index for c in race.telling} <= {c.index for c in sparse} and bool(race.telling) == bool(sparse)
-    return plain
+    return found
 
 
 def verdicts(capture: Capture) -> list[str]:
-    return [repr(layer) for build in diagnose(capture, Options()).builds for layer in build.layers]
+    return [repr(item) for build in diagnose(capture, Options()).builds for item in build.layers]
+
+
+def same_verdicts(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = verdicts(capture)
+    with monkeypatch.context() as patch:
+        patch.setattr(Races, "_race", lambda self, layer, numbers: self.whole_race(layer, numbers))
+        assert verdicts(capture) == found
+
+
+THIRD = f"{HWC8} -> {LINEAR}"
+WON = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)
+FAST_SKIP = f"Fast skip Tactic:0x{SPARSE_2:016x} which exceed time limit during pre-run"
+RUNNER_LINE = f"--------------- Timing Runner: {LAYER} ({{}}[0x80000009])"
+CHOSE = f">>>>>>>>>>>>>>> Chose Runner Type: {RUNNER} Tactic: 0x{DENSE:016x}"
+
+
+def race(*combinations: Sequence[str], runs: int = DENSE) -> Log:
+    """A race of one layer and one of a pooling layer behind it."""
+    behind = layer("pool9", combination("pool9", PAIR[0], [tactic(0, 0.01, None)], 0, "CudnnPooling"))
+    return Log([*layer(LAYER, *combinations), *behind], [engine_line(LAYER, runs)])
+
+
+PLAIN: dict[str, Log] = {
+    "sparse won": race(*WON),
+    "sparse lost": race(*(combination(LAYER, pair, [(SPARSE, 0.05), (DENSE, time)], DENSE) for pair, time in zip(PAIR, (0.04, 0.03), strict=True))),
+    "nothing sparse": race(WON[0], combination(LAYER, PAIR[1], [(DENSE_HWC, 0.04), (DENSE_2, 0.06)], DENSE_HWC)),
+    "equal times": race(*(combination(LAYER, pair, [(SPARSE, 0.05), (SPARSE_2, 0.05), (DENSE_2, 0.06), (DENSE, 0.06)], SPARSE) for pair in PAIR), runs=SPARSE),
+    "equal losses": race(*(combination(LAYER, pair, [(SPARSE, 0.06), (DENSE, 0.05), (DENSE_2, 0.05)], DENSE) for pair in (*PAIR, THIRD))),
+    "neither took time": race(
+        *WON[:1], combination(LAYER, PAIR[1], [(SPARSE, 0.03), (DENSE, 0.02)], DENSE), combination(LAYER, THIRD, [(SPARSE, 0.0), (DENSE_2, 0.0)], DENSE_2)
+    ),
+    "no runner can do it": race(*WON, [autotuning(THIRD), *no_valid(RUNNER, "CudnnConvolution")]),
+    "no tactic of a runner": race(
+        *WON, [autotuning(THIRD), RUNNER_LINE.format(RUNNER), f"{LAYER} ({RUNNER}[0x80000009]) profiling completed in 0.1 seconds. Fastest Tactic: 0xd15ea5edd15ea5ed Time: inf"]
+    ),
+    "timed after a fast skip": race(WON[0], combination(LAYER, PAIR[1], [FAST_SKIP, (SPARSE_2, 0.06), (DENSE_HWC, 0.05)], DENSE_HWC)),
+    "a dense one failed": race(WON[1], combination(LAYER, PAIR[0], [(DENSE_2, "inf"), (DENSE, 0.05)], DENSE)),
+    "nothing pruned": race(*WON, [f"{LAYER}: 10 available tactics, 0 unparsable, 0 pruned, 10 remaining after tactic pruning."]),
+    "tactic zero": race(combination(LAYER, PAIR[0], [tactic(0, 0.05, None)], 0, "CudnnConvolution"), [autotuning(PAIR[1]), *no_valid("CudnnConvolution")], runs=0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("log", PLAIN.values(), ids=PLAIN)
+def test_a_race_without_a_gap_is_plain(log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
+    capture = load_captures([str(tmp_path / "build.log")])[0]
+    assert compare(capture) == 2
+    same_verdicts(capture, monkeypatch)
+
+
+GAPS: dict[str, Log] = {
+    "an unnamed tactic": race(WON[1], combination(LAYER, PAIR[0], [(DENSE, 0.05), *UNNAMED_AND_SLOW], DENSE)),
+    "a cached result, and a race run into it": race(
+        *WON, [CACHED.format(LAYER, THIRD, RUNNER, DENSE_HWC, 0.05), RUNNER_LINE.format(RUNNER), tactic(SPARSE_2, 0.06), tactic(DENSE_HWC, 0.05)]
+    ),
+    "a combination line alone": race(*WON, [autotuning(THIRD)]),
+    "a runner without a word": race(*WON, [autotuning(THIRD), RUNNER_LINE.format(RUNNER)]),
+    "no valid tactics, and a time": race(*WON, [autotuning(THIRD), *no_valid(RUNNER)[:1], tactic(DENSE_2, 0.05), *no_valid(RUNNER)[1:]]),
+    "no valid tactics at all": race([autotuning(PAIR[0]), *no_valid(RUNNER)], [autotuning(PAIR[1]), *no_valid(RUNNER)]),
+    "no valid tactics, and a choice": race(*WON, [autotuning(THIRD), *no_valid(RUNNER), CHOSE]),
+    "dense took no time": race(WON[0], combination(LAYER, PAIR[1], [(SPARSE, 0.03), (DENSE, 0.0)], DENSE)),
+    "a tactic left out": race(WON[0], combination(LAYER, PAIR[1], [LEFT_OUT, (SPARSE, 0.06), (DENSE_HWC, 0.05)], DENSE_HWC)),
+    "a tactic left out, and timed": race(WON[0], combination(LAYER, PAIR[1], [LEFT_OUT, (SPARSE_2, 0.06), (DENSE_HWC, 0.05)], DENSE_HWC)),
+    "another one after a fast skip": race(WON[0], combination(LAYER, PAIR[1], [FAST_SKIP, (SPARSE, 0.06), (DENSE_HWC, 0.05)], DENSE_HWC)),
+    "another combination after a fast skip": race(
+        [*combination(LAYER, PAIR[0], [(DENSE, 0.05), FAST_SKIP], None), CHOSE], combination(LAYER, PAIR[1], [(SPARSE_2, 0.06), (DENSE_HWC, 0.07)], SPARSE_2)
+    ),
+    "no time after a fast skip": race(WON[0], combination(LAYER, PAIR[1], [FAST_SKIP, (SPARSE_2, "inf"), (SPARSE, 0.06), (DENSE_HWC, 0.05)], DENSE_HWC)),
+    "a dense one without a time after a fast skip": race(
+        WON[1], combination(LAYER, PAIR[0], [FAST_SKIP.replace(f"{SPARSE_2:016x}", f"{DENSE_2:016x}"), (DENSE_2, "inf"), (DENSE, 0.05)], DENSE)
+    ),
+    "a fast skip twice": race(WON[0], combination(LAYER, PAIR[1], [FAST_SKIP, FAST_SKIP, (SPARSE, 0.06), (DENSE_HWC, 0.05)], DENSE_HWC)),
+    "a damaged line after no valid tactics": race(
+        *WON, [autotuning(THIRD), *no_valid(RUNNER), RUNNER_LINE.format("CudnnConvolution"), *(tactic(n, "inf", None) for n in range(4)), "Tactic Name: sm80_xmma_fprop_sparse Tactic: 0x5000"]
+    ),
+    "more runners than bits": race(
+        combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE, "Runner0"), *([autotuning(f"Half({n}) -> Half({n})"), *no_valid(f"Runner{n}")] for n in range(62, 70))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("log", GAPS.values(), ids=GAPS)
+def test_a_race_with_a_gap_is_not_plain(log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
+    capture = load_captures([str(tmp_path / "build.log")])[0]
+    assert compare(capture) == 1
+    same_verdicts(capture, monkeypatch)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -60,9 +173,7 @@ def test_synthetic_captures(seed: int, tmp_path: Path, monkeypatch: pytest.Monke
     if capture.log is None:
         pytest.skip("this capture has no log")
     compare(capture)
-    found = verdicts(capture)
-    monkeypatch.setattr(Races, "_race", lambda self, layer, numbers: self.whole_race(layer, numbers))
-    assert verdicts(capture) == found
+    same_verdicts(capture, monkeypatch)
 
 
 def test_many_races_are_plain(tmp_path: Path) -> None:
