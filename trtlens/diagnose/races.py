@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog, Line
+from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog, Line, stretches
 from ..parse.build_log.state import KEPT_LINES
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
 from ..parse.kernel_names import is_sparse
@@ -68,31 +68,34 @@ class Races:
         by_runner = np.array([UNKNOWN if runner_may_be_sparse(name) else DENSE for name in log.runners.texts] + [UNKNOWN], dtype=np.int8)
         if not len(rows):
             return np.empty(0, dtype=np.int8)
-        runner = log.sections["runner"][rows.section]
-        return np.where(rows.kernel >= 0, by_kernel[rows.kernel], by_runner[runner]).astype(np.int8)
+        runner, kinds = log.sections["runner"], np.empty(len(rows), dtype=np.int8)
+        for part in stretches(len(rows)):
+            kinds[part] = np.where(rows.kernel[part] >= 0, by_kernel[rows.kernel[part]], by_runner[runner[rows.section[part]]])
+        return kinds
 
     def _fastest_columns(self) -> None:
         """For each combination: how many tactics were timed, how many of them unnamed, and the row of the fastest of each kind (-1: none)."""
-        rows, size = self.log.tactics, len(self.log.combinations)
-        valid = (rows.source == TIMED) & ~np.isnan(rows.time_ms) & (rows.tactic != np.uint64(NO_TACTIC))
-        timed = np.flatnonzero(valid)
-        owner, kind, time_ms = self.owner[timed], self.kind[timed], rows.time_ms[timed]
-        self.timed = np.bincount(owner, minlength=size) if size else np.zeros(0, dtype=np.int64)
-        self.unnamed = np.bincount(owner[kind == UNKNOWN], minlength=size) if size else np.zeros(0, dtype=np.int64)
-        self.best = _first_fastest(owner.astype(np.int64) * 3 + kind, time_ms, timed, size * 3)
-        winner = self.log.combinations["winner_tactic"]
-        runner = self.log.combinations["winner_runner"]
-        mine = (rows.tactic[timed] == winner[owner]) & (self.log.sections["runner"][rows.section[timed]] == runner[owner])
-        mine &= self.log.combinations["winner_line"][owner] > 0
-        self.winning = _first_fastest(owner[mine].astype(np.int64), time_ms[mine], timed[mine], size)
+        rows, size, c, s = self.log.tactics, len(self.log.combinations), self.log.combinations, self.log.sections
+        winner, runner, chosen, fastest, of_runner = c["winner_tactic"], c["winner_runner"], c["winner_line"], s["fastest"], s["runner"]
+        self.timed, self.unnamed, self.failed = (np.zeros(size, dtype=np.int32) for _ in range(3))
+        self.best, least = np.full(size * 3, -1, dtype=np.int32), np.full(size * 3, np.inf)
+        self.winning, least_winning = np.full(size, -1, dtype=np.int32), np.full(size, np.inf)
         self._skips = np.zeros(size, dtype=bool)
-        self._skips[self.owner[rows.source == SKIPPED]] = True
-        failed = (rows.source == TIMED) & np.isnan(rows.time_ms) & (rows.tactic != np.uint64(NO_TACTIC)) & (self.kind != DENSE)
-        self.failed = np.bincount(self.owner[failed], minlength=size) if size else np.zeros(0, dtype=np.int64)
         # Sections whose `Fastest Tactic` is among the tactics timed in them.
-        fastest = self.log.sections["fastest"]
         self.fastest_seen = np.zeros(len(fastest), dtype=bool)
-        self.fastest_seen[rows.section[timed[rows.tactic[timed] == fastest[rows.section[timed]]]]] = True
+        for part in stretches(len(rows)):
+            tried = (rows.source[part] == TIMED) & (rows.tactic[part] != np.uint64(NO_TACTIC))
+            no_time = np.isnan(rows.time_ms[part])
+            timed = np.flatnonzero(tried & ~no_time) + part.start
+            owner, kind, time_ms, tactic, section = self.owner[timed], self.kind[timed], rows.time_ms[timed], rows.tactic[timed], rows.section[timed]
+            self.timed += np.bincount(owner, minlength=size).astype(np.int32)
+            self.unnamed += np.bincount(owner[kind == UNKNOWN], minlength=size).astype(np.int32)
+            _keep_fastest(least, self.best, owner.astype(np.int64) * 3 + kind, time_ms, timed)
+            mine = (tactic == winner[owner]) & (of_runner[section] == runner[owner]) & (chosen[owner] > 0)
+            _keep_fastest(least_winning, self.winning, owner[mine].astype(np.int64), time_ms[mine], timed[mine])
+            self._skips[self.owner[part][rows.source[part] == SKIPPED]] = True
+            self.failed += np.bincount(self.owner[part][tried & no_time & (self.kind[part] != DENSE)], minlength=size).astype(np.int32)
+            self.fastest_seen[section[tactic == fastest[section]]] = True
 
     def _index_layers(self) -> None:
         log = self.log
@@ -574,14 +577,14 @@ def _grouped(owners: npt.NDArray[np.int32], size: int) -> tuple[npt.NDArray[np.i
     return order, np.searchsorted(grouped, np.arange(size + 1))
 
 
-def _first_fastest(key: npt.NDArray[np.int64], time_ms: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
-    """For each key below `size` the first of `rows` with the least time; -1 where there is none."""
-    least = np.full(size, np.inf)
+def _keep_fastest(
+    least: npt.NDArray[np.float64], found: npt.NDArray[np.int32], key: npt.NDArray[np.int64], time_ms: npt.NDArray[np.float64], rows: npt.NDArray[np.int64]
+) -> None:
+    """Keep for each key the first of all rows so far with the least time: `least` and `found` by key."""
+    before = least[key]
     np.minimum.at(least, key, time_ms)
-    found = np.full(size, -1, dtype=np.int64)
-    equal = np.flatnonzero(time_ms == least[key])[::-1]
-    found[key[equal]] = rows[equal]  # in reverse, so that the first one stays
-    return found
+    better = np.flatnonzero((time_ms == least[key]) & (time_ms < before))[::-1]
+    found[key[better]] = rows[better]  # in reverse, so that the first one stays
 
 
 def _distrust_partial(race: LayerRace) -> None:

@@ -20,7 +20,7 @@ from . import lines as k
 from .bulk import BULK_ROWS, read_in_bulk
 from .digits import I64
 from .events import MEMORY_WORDS, EventReader, dispatch_table
-from .records import NO_TACTIC, TIMED, Build, BuildLog, Line, TacticRows
+from .records import NO_TACTIC, TIMED, Build, BuildLog, Line, TacticRows, stretches
 from .state import KEPT_LINES, NAN
 
 MOST_LINES = (1 << 31) - 1  # line numbers are kept in 32 bits
@@ -47,7 +47,7 @@ class LogReader(EventReader):
         # ANSI colours shorten the text, so offsets then lead to the wrong place; find the true starts again.
         self.starts = (index.start if len(index.data) == len(data) else _line_starts(data[: -k.PAD])) + offset
         self.marks_row, self.marks = [np.array([-1])], [np.array([self._mark()])]
-        self.tables = [(-1, self.op)]
+        self.tables, self.tuned = [(-1, self.op)], [(-1, self.in_tuning)]
         self.tuning_since = self.writers_since = 0
         kind, writer = index.kind, index.writer
         visited = (kind >= k.NEUTRAL) | (kind == k.OTHER)
@@ -165,7 +165,7 @@ class LogReader(EventReader):
             self._failure(message, line, offset)
             return
         if message.lstrip().startswith(g.NOISE):
-            if self.wrap is not None:
+            if self.wrap is not None and line > self.wrap[0]:
                 self.wrap = None
             if g.INNER_DATE.search(message, 1):
                 self._torn(message, line, offset, row)
@@ -215,15 +215,13 @@ class LogReader(EventReader):
                 return
             self.wrap = (line, self.wrap[1], joined) if len(joined) < 4000 else None
             return
-        if self.in_tuning and not bare:
-            self.wrap = (line, offset, message)
+        if self.in_tuning and not bare and (self.wrap is None or line > self.wrap[0]):
+            self.wrap = (line, offset, message)  # a neutral line before it may be read after it
         if self._logical(message, line, offset, row):
             self.wrap = None
             return
         if self.in_tuning and counted:
-            self.unknown += 1
-            if len(self.unknown_samples) < 200:
-                self.unknown_samples.append(Line(line, offset, message[:400], self.severity))
+            self._unknown_line(Line(line, offset, message[:400], self.severity))
 
     def _torn(self, message: str, line: int, offset: int, row: int) -> None:
         """Two writers interleaved in one line: each whole part is read as a line of its own, the torn one is kept as damage."""
@@ -257,7 +255,8 @@ class LogReader(EventReader):
                 current.last_line = max(current.last_line, min(following, build.last_line))
         self._read_collections()
         if not self.builds and self.run_facts:
-            self._builder(1)  # trtexec printed its options and never came to build: they are what the log says of its environment
+            # trtexec printed its options and never came to build: they are what the log says of its environment.
+            self._builder(1).last_line = self.line0 - 1
         tactics = TacticRows(**{name: self.rows[name] for name in self.rows.arrays})
         self._settle_sections()
         self._settle_winners(tactics)
@@ -288,9 +287,9 @@ class LogReader(EventReader):
 
     def _owner_of(self, run: Build) -> Build:
         """The build at or before a run of an engine; a log that only runs an engine has none, then the run itself stands for it."""
-        before = [b for b in self.builds if b.first_line <= run.first_line]
-        if before:
-            return before[-1]
+        before = self._build_at(run.first_line)
+        if before is not None:
+            return before
         run.index = len(self.builds)
         self.builds.append(run)
         return run
@@ -307,13 +306,15 @@ class LogReader(EventReader):
         """The time of each combination's winner: the fastest time printed in it for the tactic that `Chose Runner Type` names."""
         if not len(self.combinations) or not len(tactics):
             return
-        owner = self.sections["combination"][tactics.section]
-        winner = self.combinations["winner_tactic"][owner]
-        chosen = (tactics.tactic == winner) & (tactics.source == TIMED) & (self.combinations["winner_line"][owner] > 0) & ~np.isnan(tactics.time_ms)
-        same = self.sections["runner"][tactics.section] == self.combinations["winner_runner"][owner]
-        chosen &= same
+        combination, runner = self.sections["combination"], self.sections["runner"]
+        c = {name: self.combinations[name] for name in ("winner_tactic", "winner_line", "winner_runner")}
         best = np.full(len(self.combinations), np.inf)
-        np.minimum.at(best, owner[chosen], tactics.time_ms[chosen])
+        for part in stretches(len(tactics)):
+            section, time_ms = tactics.section[part], tactics.time_ms[part]
+            owner = combination[section]
+            chosen = (tactics.tactic[part] == c["winner_tactic"][owner]) & (tactics.source[part] == TIMED) & ~np.isnan(time_ms)
+            chosen &= (c["winner_line"][owner] > 0) & (runner[section] == c["winner_runner"][owner])
+            np.minimum.at(best, owner[chosen], time_ms[chosen])
         known = np.isfinite(best)
         self.combinations["winner_time"][known] = best[known]
 

@@ -8,6 +8,7 @@ Lines are 1-based; offsets are into the unpacked text and lead back to the very 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -192,6 +193,15 @@ def runner_columns() -> Columns:
 def tactic_columns() -> Columns:
     """The columns of `TacticRows` as they grow."""
     return Columns(section="i", tactic="Q", kernel="i", time_ms="d", source="b", skipped_why="h", line="i", offset="q")
+
+
+_STRETCH = 1 << 20
+
+
+def stretches(count: int) -> Iterator[slice]:
+    """`count` rows in stretches: columns made of all rows of a 2 GB log at once would be half of the memory that it takes."""
+    for first in range(0, count, _STRETCH):
+        yield slice(first, min(first + _STRETCH, count))
 
 
 @dataclass(slots=True)
