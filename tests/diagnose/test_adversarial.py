@@ -675,8 +675,9 @@ def autotuning(formats: str) -> str:
         (["conv1: 10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."], "1"),
         ([autotuning(f"{HWC8} -> {LINEAR}"), *no_valid("CaskFlattenConvolution")], "12"),
         ([f"a line of no known form {n}" for n in range(250)], "12"),
+        (["a line of no known form"], "12"),
     ],
-    ids=["silent", "undecided", "another-runner", "skipped-for-time", "pruned", "a-runner-reused", "unknown-lines"],
+    ids=["silent", "undecided", "another-runner", "skipped-for-time", "pruned", "a-runner-reused", "unknown-lines", "an-unknown-line"],
 )
 def test_one_gap_is_enough(base: Callable[[], Log], gap: list[str], rules: str, tmp_path: Path) -> None:
     """Rule 1 needs the complete layer; rule 2 every combination's winner."""

@@ -16,6 +16,7 @@ from tests.diagnose.test_adversarial import (
     DENSE_2,
     DENSE_HWC,
     HWC8,
+    KERNELS,
     LAYER,
     LEFT_OUT,
     LINEAR,
@@ -91,6 +92,8 @@ THIRD = f"{HWC8} -> {LINEAR}"
 WON = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)
 FAST_SKIP = f"Fast skip Tactic:0x{SPARSE_2:016x} which exceed time limit during pre-run"
 RUNNER_LINE = f"--------------- Timing Runner: {LAYER} ({{}}[0x80000009])"
+TABLE = f" (foreignNode) Autotuning op {LAYER}: [ONNX Layer: {LAYER}]"
+NO_TACTIC = f"{LAYER} ({{}}[0x80000009]) profiling completed in 0.1 seconds. Fastest Tactic: 0xd15ea5edd15ea5ed Time: inf"
 CHOSE = f">>>>>>>>>>>>>>> Chose Runner Type: {RUNNER} Tactic: 0x{DENSE:016x}"
 
 
@@ -111,7 +114,7 @@ PLAIN: dict[str, Log] = {
     ),
     "no runner can do it": race(*WON, [autotuning(THIRD), *no_valid(RUNNER, "CudnnConvolution")]),
     "no tactic of a runner": race(
-        *WON, [autotuning(THIRD), RUNNER_LINE.format(RUNNER), f"{LAYER} ({RUNNER}[0x80000009]) profiling completed in 0.1 seconds. Fastest Tactic: 0xd15ea5edd15ea5ed Time: inf"]
+        *WON, [autotuning(THIRD), RUNNER_LINE.format(RUNNER), NO_TACTIC.format(RUNNER)]
     ),
     "timed after a fast skip": race(WON[0], combination(LAYER, PAIR[1], [FAST_SKIP, (SPARSE_2, 0.06), (DENSE_HWC, 0.05)], DENSE_HWC)),
     "a dense one failed": race(WON[1], combination(LAYER, PAIR[0], [(DENSE_2, "inf"), (DENSE, 0.05)], DENSE)),
@@ -134,6 +137,9 @@ GAPS: dict[str, Log] = {
         *WON, [CACHED.format(LAYER, THIRD, RUNNER, DENSE_HWC, 0.05), RUNNER_LINE.format(RUNNER), tactic(SPARSE_2, 0.06), tactic(DENSE_HWC, 0.05)]
     ),
     "a combination line alone": race(*WON, [autotuning(THIRD)]),
+    "a combination line alone, and dense runners": race(
+        combination(LAYER, PAIR[0], [tactic(7, 0.05, None)], 7, "CudnnConvolution"), [autotuning(THIRD)], runs=7
+    ),
     "a runner without a word": race(*WON, [autotuning(THIRD), RUNNER_LINE.format(RUNNER)]),
     "no valid tactics, and a time": race(*WON, [autotuning(THIRD), *no_valid(RUNNER)[:1], tactic(DENSE_2, 0.05), *no_valid(RUNNER)[1:]]),
     "no valid tactics at all": race([autotuning(PAIR[0]), *no_valid(RUNNER)], [autotuning(PAIR[1]), *no_valid(RUNNER)]),
@@ -151,10 +157,14 @@ GAPS: dict[str, Log] = {
     ),
     "a fast skip twice": race(WON[0], combination(LAYER, PAIR[1], [FAST_SKIP, FAST_SKIP, (SPARSE, 0.06), (DENSE_HWC, 0.05)], DENSE_HWC)),
     "a damaged line after no valid tactics": race(
-        *WON, [autotuning(THIRD), *no_valid(RUNNER), RUNNER_LINE.format("CudnnConvolution"), *(tactic(n, "inf", None) for n in range(4)), "Tactic Name: sm80_xmma_fprop_sparse Tactic: 0x5000"]
+        *WON, [autotuning(THIRD), *no_valid(RUNNER), RUNNER_LINE.format("CudnnConvolution"), *(tactic(n, "inf", None) for n in range(4)), NO_TACTIC.format("CudnnConvolution"), "Tactic Name: sm80_xmma_fprop_sparse Tactic: 0x5000"]
     ),
-    "more runners than bits": race(
-        combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE, "Runner0"), *([autotuning(f"Half({n}) -> Half({n})"), *no_valid(f"Runner{n}")] for n in range(62, 70))
+    "a row of a table after a skip": race(
+        WON[0], combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.05), FAST_SKIP, TABLE, f" (foreignNode)    0, 0.04, 1.0, 0.0, {KERNELS[SPARSE_2]}, 0x{SPARSE_2:x}, "], DENSE_HWC)
+    ),
+    "a table in a race of dense runners": race(*WON, combination(LAYER, THIRD, [tactic(7, 0.05, None), TABLE], 7, "CudnnConvolution")),
+    "a cached result alone, and a race run into it": race(
+        [CACHED.format(LAYER, THIRD, RUNNER, DENSE_HWC, 0.05), RUNNER_LINE.format(RUNNER), tactic(SPARSE_2, 0.06), tactic(DENSE_HWC, 0.05), CHOSE.replace(f"{DENSE:016x}", f"{DENSE_HWC:016x}")]
     ),
 }  # fmt: skip
 
@@ -164,6 +174,17 @@ def test_a_race_with_a_gap_is_not_plain(log: Log, tmp_path: Path, monkeypatch: p
     (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
     capture = load_captures([str(tmp_path / "build.log")])[0]
     assert compare(capture) == 1
+    same_verdicts(capture, monkeypatch)
+
+
+def test_no_race_is_plain_where_runners_cannot_be_told_apart_by_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runner0 and Runner62 would have the same one."""
+    tried = [line.replace(LAYER, "pool8") for n in range(62) for line in no_valid(f"Runner{n}")]
+    log = race(combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE, "Runner0"), [autotuning(PAIR[1]), *no_valid("Runner62")])
+    log.tuned[:0] = layer("pool8", [autotuning(PAIR[0]), *tried])
+    (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
+    capture = load_captures([str(tmp_path / "build.log")])[0]
+    assert compare(capture) == 0
     same_verdicts(capture, monkeypatch)
 
 

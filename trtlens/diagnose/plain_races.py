@@ -76,14 +76,14 @@ class PlainColumns:
         empty_text = np.array([text == "" for text in log.formats.texts] + [True])
         clean = (c["cached"][numbers] == 0) & ~empty_text[c["text"][numbers]] & ~self._left_out()[numbers]
         clean &= (races.unnamed[numbers] == 0) & (races.failed[numbers] == 0)
-        decided = (times > 0) & (winning >= 0) & (winner_kind != UNKNOWN) & ~confused
+        decided = (winning >= 0) & ~confused  # the row that won is one of those that were timed and, where all are named, one with a name
         # `No valid tactics` for every runner counts as a race where nothing can be missing: see `_distrust_partial` in races.py.
         nothing_valid = (times == 0) & has_runners & all_empty & (c["winner_line"][numbers] == 0)
         layer_tried = np.bitwise_or.reduceat(tried, begins)[layer]
         decided &= (layer_tried == 0) | (tried != 0)
         nothing_valid &= tried == layer_tried
         clean &= decided | nothing_valid
-        lost = (sparse >= 0) & (winner_kind == DENSE) & (dense >= 0)
+        lost = (sparse >= 0) & (winner_kind == DENSE)
         plain = np.logical_and.reduceat(clean, begins) & np.logical_or.reduceat(decided, begins)
 
         # Of each layer.
@@ -144,7 +144,7 @@ class PlainColumns:
         following = np.minimum(skipped + 1, len(rows) - 1)
         # A `Fast skip` is mostly followed by a time at once.
         timed = (rows.tactic[following] == rows.tactic[skipped]) & (races.owner[following] == races.owner[skipped])
-        timed &= (rows.source[following] == TIMED) & ~np.isnan(rows.time_ms[following]) & (following > skipped)
+        timed &= (rows.source[following] == TIMED) & ~np.isnan(rows.time_ms[following])
         limit = log.whys.index.get("time limit", -2)
         left[races.owner[skipped[~timed | (rows.skipped_why[skipped] != limit)]]] = True
         return left
