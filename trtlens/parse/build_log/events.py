@@ -94,6 +94,7 @@ class EventReader(SingleLines):
             self.pass_.last_line = line - 1
         self.pass_ = Pass(len(build.passes), build.index, int(match["number"]), line, line, start=Line(line, offset, message, self.severity))
         build.passes.append(self.pass_)
+        self.strategies[int(match["number"])] = self.pass_
         build.complete = False  # the first strategy's `Engine generation completed` does not end the build
         self.profile, self.named_sections = 0, False
         self.combination = self.runner = self.layer = -1
@@ -104,12 +105,11 @@ class EventReader(SingleLines):
         if match is None or self.build is None:
             return
         number, fate = int(match["number"]), "used" if match["fate"] == "Use" else "skipped"
-        for candidate in reversed(self.build.passes):
-            if candidate.strategy == number:
-                candidate.fate, candidate.fate_line = fate, Line(line, offset, message, self.severity)
-                value = k.finite(match["time"])
-                candidate.estimated_ms = None if value != value else value
-                break
+        tried = self.strategies.get(number)
+        if tried is not None and tried.build == self.build.index:
+            tried.fate, tried.fate_line = fate, Line(line, offset, message, self.severity)
+            value = k.finite(match["time"])
+            tried.estimated_ms = None if value != value else value
 
     def _profile_number(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         match = g.PROFILE_NUMBER.match(message)

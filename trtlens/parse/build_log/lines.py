@@ -435,7 +435,7 @@ def _cached_results(index: LineIndex, rows: I64) -> None:
     within = blank - 28 > index.message[rows]
     rows, blank = rows[within], blank[within]
     first = blank - 19
-    valid = (index.buffer[blank - 1] == 44) & (index.words_at(first - 8) == _U(word(b" tactic "))) & ((index.words_at(first) & _HEX[0]) == _HEX[1])
+    valid = (index.buffer[blank - 1] == 44) & (index.buffer[first - 9] == 44) & (index.words_at(first - 8) == _U(word(b" tactic "))) & ((index.words_at(first) & _HEX[0]) == _HEX[1])
     rows, blank, first = rows[valid], blank[valid], first[valid]
     ids, valid = hex_ids(index.buffer, first + 2)
     rows, blank, first = rows[valid], blank[valid], first[valid]

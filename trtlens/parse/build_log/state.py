@@ -6,6 +6,8 @@ In: what structure.py, events.py and single_lines.py find. Out: `ReaderState`, t
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from operator import attrgetter, itemgetter
 
 import numpy as np
 
@@ -31,6 +33,7 @@ class ReaderState:
         self.builds: list[Build] = []
         self.build: Build | None = None
         self.pass_: Pass | None = None
+        self.strategies: dict[int, Pass] = {}  # by number, the last of each
         self.run_facts: dict[str, tuple[str, Line]] = {}
         self.run_command: Line | None = None
         self.run_version: str | None = None
@@ -40,6 +43,7 @@ class ReaderState:
         self.unknown_samples: list[Line] = []
         self.unknown = self.tuning = 0
         self.in_tuning = False
+        self.tuned: list[tuple[int, bool]] = []  # (row of the block, whether lines from there on are tuning's)
         # where the next tactic belongs
         self.profile = -1
         self.section = -1
@@ -61,6 +65,8 @@ class ReaderState:
         self.slow: list[SlowRow] = []
         self.cached_rows: list[tuple[np.ndarray, ...]] = []  # (section, row of the block, combination) of cached results
         self.table_offsets: dict[int, int] = {}
+        self.implied: dict[int, int] = {}  # the section of each combination whose runner no line names
+        self.lost = -1  # the combination of tactics whose beginning is not in the log
         self.tables: list[tuple[int, int]] = []  # (row of the block, section) where a Myelin table begins
         self.rows = tactic_columns()
         self.kernel_keys, self.format_keys, self.runner_keys, self.layer_keys, self.chosen_keys = map(KeyCache, (18, 18, 17, 16, 8))
@@ -91,20 +97,20 @@ class ReaderState:
 
     def _mark_at(self, row: int) -> int:
         """The same for an earlier row of the block."""
-        for rows, marks in zip(reversed(self.marks_row), reversed(self.marks), strict=True):
-            if len(rows) and rows[0] <= row:
-                return int(marks[np.searchsorted(rows, row, side="right") - 1])
-        return -1
+        number = self._marks_before(row)
+        return int(self.marks[number][np.searchsorted(self.marks_row[number], row, side="right") - 1])
+
+    def _marks_before(self, row: int) -> int:
+        """Which of the arrays of marks holds the last one up to a row of the block: many lines may ask, and there may be an array for each line."""
+        return bisect_right(self.marks_row, row, key=itemgetter(0)) - 1
 
     def _op_here(self) -> int:
         """The section of the Myelin table that the line read now belongs to; -1 outside of tables."""
         if self.late is None:
             return self.op
-        begun, op = next((row, op) for row, op in reversed(self.tables) if row <= self.late)
-        for rows in reversed(self.marks_row):
-            if len(rows) and rows[0] <= self.late:
-                return op if int(rows[np.searchsorted(rows, self.late, side="right") - 1]) <= begun else -1
-        return op
+        begun, op = self.tables[bisect_right(self.tables, self.late, key=itemgetter(0)) - 1]
+        rows = self.marks_row[self._marks_before(self.late)]
+        return op if int(rows[np.searchsorted(rows, self.late, side="right") - 1]) <= begun else -1
 
     def _moved(self, row: int) -> None:
         self.op = -1
@@ -120,38 +126,41 @@ class ReaderState:
         self._join_marks()
         where = np.searchsorted(self.marks_row[0], rows, side="right") - 1
         place = self.marks[0][where]
-        for mark in np.unique(place[place < 0]).tolist() if place.size and place.min() < 0 else ():
-            place[place == mark] = self._implicit(mark, self.line0 + int(rows[np.argmax(place == mark)]))
+        open_rows = np.flatnonzero(place < 0)
+        if len(open_rows):
+            marks, first, mark_of = np.unique(place[open_rows], return_index=True, return_inverse=True)
+            made = [self._implicit(mark, self.line0 + int(rows[at])) for mark, at in zip(marks.tolist(), open_rows[first].tolist(), strict=True)]
+            place[open_rows] = np.array(made)[mark_of]
         return np.asarray(place)
 
     def _implicit(self, mark: int, line: int) -> int:
         """The section for tactics (the first at `line`) that follow a combination, or nothing at all, without a runner line."""
         combination = -mark - 2 if mark < -1 else self._lost_combination(line)
-        owned, runner = self.sections.arrays["combination"], self.sections.arrays["runner"]
-        for number in range(len(owned) - 1, max(len(owned) - 64, -1), -1):
-            if owned[number] == combination and runner[number] == -1:
-                return number
-        return self._add_section(combination, -1, int(self.combinations.arrays["layer"][combination]), 0, 0)
+        if combination not in self.implied:
+            self.implied[combination] = self._add_section(combination, -1, int(self.combinations.arrays["layer"][combination]), 0, 0)
+        return self.implied[combination]
 
     def _lost_combination(self, line: int) -> int:
         """A combination for tactics whose beginning is not in the log (a fragment): no layer, no formats."""
-        before = [b for b in self.builds if b.first_line <= line]
-        build = before[-1] if before else self.builds[0] if self.builds else self._builder(line)
+        build = self._build_at(line) or (self.builds[0] if self.builds else self._builder(line))
         build.first_line = min(build.first_line, line)
-        columns = self.combinations.arrays
-        for number in range(len(self.combinations) - 1, max(len(self.combinations) - 64, -1), -1):
-            if columns["text"][number] == -1 and columns["layer"][number] == -1 and columns["build"][number] == build.index:
-                return number
+        if self.lost >= 0 and self.combinations.arrays["build"][self.lost] == build.index:
+            return self.lost
         current = self.build, self.pass_
         self.build, self.pass_ = build, build.passes[-1] if build.passes else None
-        number = self._add_combination(-1, 0, 0, 0, layer=-1)
+        self.lost = self._add_combination(-1, 0, 0, 0, layer=-1)
         if current[0] is not None and current[0] is not build:
             self.build, self.pass_ = current
-        return number
+        return self.lost
 
     def _kernel(self, name: bytes) -> int:
         text = name.decode("utf-8", "backslashreplace").strip()
         return self.kernels.add(text) if text else -1
+
+    def _build_at(self, line: int) -> Build | None:
+        """The last build that began at or before a line."""
+        number = bisect_right(self.builds, line, key=attrgetter("first_line"))
+        return self.builds[number - 1] if number else None
 
     def _builder(self, line: int) -> Build:
         """The build that is being read; a new one where there is none."""
@@ -233,11 +242,18 @@ class ReaderState:
             if self.build is not None and self.build.engine_header is not None:
                 self._end_build(line)  # its engine is printed: whoever tunes now builds another
             self.in_tuning, self.tuning_since = True, line - self.line0
+            self.tuned.append((line - self.line0, True))
         self.engine_open = False
 
     def _tuning_ends(self, line: int) -> None:
         self._count_tuning(line - self.line0)
         self.in_tuning = False
+        self.tuned.append((line - self.line0, False))
+
+    def _unknown_line(self, line: Line) -> None:
+        self.unknown += 1
+        if len(self.unknown_samples) < 200:
+            self.unknown_samples.append(line)
 
     def _count_tuning(self, row: int) -> None:
         """TensorRT's lines since the last count are lines of tuning: `unknown-lines` is a share of them."""

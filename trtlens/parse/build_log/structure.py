@@ -92,8 +92,9 @@ class StructureReader(TacticColumns):
             return self._incomplete(text, line, offset, row) if text.strip(b"-") else None
         self._tuning_begins(line)
         c = self.combinations.arrays
-        # A fragment without its format combination: each layer named gets one of its own.
-        if self.combination < 0 or (c["text"][self.combination] == -1 and layer >= 0 and c["layer"][self.combination] not in (-1, layer)):
+        # A fragment without its format combination: each layer named gets one of its own, and none the tactics that nobody's line stands before.
+        lost = self.combination < 0 or self.combination == self.lost
+        if lost or (c["text"][self.combination] == -1 and layer >= 0 and c["layer"][self.combination] not in (-1, layer)):
             self.combination = self._add_combination(-1, 0, line, offset, layer=layer)
         owner = c["layer"][self.combination]
         if owner == -1 and layer >= 0:
@@ -112,7 +113,7 @@ class StructureReader(TacticColumns):
         self.layer = layer
         number = len(c["layer"]) - 1
         while number >= 0 and c["section"][number] == self.section and not c["is_reformat"][number]:
-            if c["layer"][number] == -1:
+            if c["layer"][number] == -1 and number != self.lost:
                 c["layer"][number] = layer
             number -= 1
 

@@ -6,11 +6,14 @@ Next: structure.py builds on it.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
+
 import numpy as np
 
 from . import lines as k
 from .digits import I64, U64
-from .records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED
+from .records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Line
 from .state import NAN, ReaderState, SlowRow
 
 _TYPES = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int32, np.int64)  # of TacticRows
@@ -113,7 +116,10 @@ class TacticColumns(ReaderState):
         place = np.where(moved <= marks[at, 0], marks[at, 1], -1)
         lost = place < 0
         for row in table.row[lost].tolist():
-            self._unplaced(self.index.text(row), row + self.line0, int(self.starts[row]), row)
+            # Whether it is one of tuning's lines is decided where it stands, not where the block ends.
+            if self.tuned[bisect_right(self.tuned, row, key=itemgetter(0)) - 1][1]:
+                severity = self.index.severity.item(row)
+                self._unknown_line(Line(row + self.line0, int(self.starts[row]), self.index.text(row)[:400], chr(severity) if severity else ""))
         rows, kept = table.row[~lost], ~lost
         kernel = self._kernels(table.begin[kept], table.end[kept])
         time_ms, ids = table.time_ms[kept], self.index.tactic[rows]
@@ -136,11 +142,14 @@ class TacticColumns(ReaderState):
             direct &= places[candidate] == section
             kernel[direct] = kernels[candidate[direct]]
             # The names that something else may need: in sections with times (or skipped tactics) yet unnamed, and in the last one, which goes on.
-            needing = np.unique(np.concatenate([section[kernel < 0], [place for place, *_ in slow], [self._mark()]]).astype(np.int64))
-            kept = _within(places, needing)
+            needing = np.unique(np.concatenate([section[kernel < 0], [place for place, *_ in slow]]).astype(np.int64))
+            # Places of names that follow the last mark may go on in the next block, be they sections made up for a lost beginning.
+            kept = _within(places, needing) | (named >= self.marks_row[0][-1])
             self._remember_names(named[kept], places[kept], kernels[kept])
         if not self.named and not self.alone:
             return
+        for lines in self.named.values():
+            lines.sort()  # names that were read one by one came before those of the columns
         # Few sections have names that wait for a time further down, and few lines a name without an id before them.
         waiting = np.unique(np.array([where for where, _ in self.named], dtype=np.int64))
         before = np.array([line + 1 - self.line0 for line in self.alone], dtype=np.int64)
@@ -176,9 +185,10 @@ class TacticColumns(ReaderState):
 
     def _forget_names(self) -> None:
         """Names only matter within their own runner section: those of sections that ended are dropped after each block."""
+        self.implied = {combination: section for combination, section in self.implied.items() if combination in (self.combination, self.lost)}
         if self.named:
-            first = self.runner if self.runner >= 0 else len(self.sections) - 64
-            self.named = {key: name for key, name in self.named.items() if key[0] >= first}
+            going_on = {self.runner, *self.implied.values()}
+            self.named = {key: name for key, name in self.named.items() if key[0] in going_on}
 
     def _remember_names(self, named: I64, places: np.ndarray, kernels: np.ndarray) -> None:
         """Remember names by (section, id), for times that do not follow at once."""
@@ -188,4 +198,6 @@ class TacticColumns(ReaderState):
 
     def _name_before(self, where: int, tactic: int, line: int) -> int | None:
         """The kernel that was named last for a tactic of a section, before `line`."""
-        return max(((at, kernel) for at, kernel in self.named.get((where, tactic), ()) if at < line), default=(0, None))[1]
+        lines = self.named.get((where, tactic), [])
+        number = bisect_left(lines, (line, -1))
+        return lines[number - 1][1] if number else None
