@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from ..parse.build_log.records import Build, BuildLog, Line
 from ..parse.engine_lines import EngineLine, EngineTensor, parse_engine_line
 from ..parse.kernel_names import classify, is_sparse
@@ -163,13 +166,12 @@ def layers_from_races(log: BuildLog, build: Build) -> list[EngineLayer]:
     c, s = log.combinations, log.sections
     last = build.passes[-1].index if build.passes else -1
     mine = (c["layer"] >= 0) & (c["is_reformat"] == 0) & (c["build"] == build.index) & (c["pass_index"] == last)
-    numbers, runners = c["layer"][mine].tolist(), c["winner_runner"][mine]
-    found: dict[int, str | None] = dict.fromkeys(numbers)
+    numbers, runners = c["layer"][mine], c["winner_runner"][mine]
+    found: dict[int, str | None] = dict.fromkeys(_once(numbers))
     # The last winner counts; of layers without one the first runner that was tried.
-    chosen = runners >= 0
-    found.update(
-        (number, log.runners.get(runner) or None) for number, runner in zip(c["layer"][mine][chosen].tolist(), runners[chosen].tolist(), strict=True)
-    )
+    numbers, runners = numbers[runners >= 0][::-1], runners[runners >= 0][::-1]
+    layers_won, at = np.unique(numbers, return_index=True)
+    found.update((number, log.runners.get(runner) or None) for number, runner in zip(layers_won.tolist(), runners[at].tolist(), strict=True))
     if None in found.values():
         for number, runner in zip(s["layer"].tolist(), s["runner"].tolist(), strict=True):
             if number in found and found[number] is None:
@@ -184,6 +186,13 @@ def layers_from_races(log: BuildLog, build: Build) -> list[EngineLayer]:
             )
         )
     return layers
+
+
+def _once(numbers: npt.NDArray[np.int32]) -> list[int]:
+    """Each number once, in the order in which they first appear."""
+    distinct, at = np.unique(numbers, return_index=True)
+    found: list[int] = distinct[np.argsort(at)].tolist()
+    return found
 
 
 def _tensor(tensor: EngineTensor) -> TensorInfo:

@@ -36,7 +36,10 @@ class Races:
         self._global_doubts = _unplaced_damage(log)
         self._global_missing = [*_build_gaps(log, build), *self._global_doubts]
         rows = log.tactics
-        self.owner: npt.NDArray[np.int32] = log.sections["combination"][rows.section] if len(rows) else np.empty(0, dtype=np.int32)
+        combination = log.sections["combination"]
+        self.owner: npt.NDArray[np.int32] = np.empty(len(rows), dtype=np.int32)
+        for part in stretches(len(rows)):
+            self.owner[part] = combination[rows.section[part]]
         self._order, self._starts = _grouped(self.owner, len(log.combinations))
         self.kind = self._kinds()
         self._fastest_columns()
@@ -569,12 +572,14 @@ def _by_value(values: npt.NDArray[np.int32], numbers: npt.NDArray[np.int64]) -> 
 
 def _grouped(owners: npt.NDArray[np.int32], size: int) -> tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.int64]]:
     """(order, starts): the rows of group n are `order[starts[n]:starts[n + 1]]`; no order where they stand together already, as in most logs."""
-    if len(owners) < 2 or bool((owners[1:] >= owners[:-1]).all()):
-        order, grouped = None, owners
-    else:
-        order = np.argsort(owners, kind="stable")
-        grouped = owners[order]
-    return order, np.searchsorted(grouped, np.arange(size + 1))
+    starts = np.zeros(size + 1, dtype=np.int64)
+    together = True
+    for part in stretches(len(owners)):
+        starts[1:] += np.bincount(owners[part], minlength=size)
+        piece = owners[max(part.start - 1, 0) : part.stop]
+        together = together and bool((piece[1:] >= piece[:-1]).all())
+    np.cumsum(starts, out=starts)
+    return None if together else np.argsort(owners, kind="stable"), starts
 
 
 def _keep_fastest(

@@ -195,7 +195,7 @@ def tactic_columns() -> Columns:
     return Columns(section="i", tactic="Q", kernel="i", time_ms="d", source="b", skipped_why="h", line="i", offset="q")
 
 
-_STRETCH = 1 << 20
+_STRETCH = 1 << 18
 
 
 def stretches(count: int) -> Iterator[slice]:
