@@ -133,6 +133,8 @@ class _Diagnosing:
     options: Options
     index: int
     warnings: list[Warning] = field(default_factory=list)
+    other_races: dict[int, Races] = field(default_factory=dict)
+    """The races of passes that were dropped, for the layers whose reason may be the backend strategy."""
 
     def run(self) -> BuildDiagnosis:
         capture, build, log = self.capture, self.build, self.capture.log
@@ -662,7 +664,9 @@ class _Diagnosing:
             chosen = [s for s in build.sparsity if s.pass_index == other.index and s.kind == "picked" and layer.name in s.names]
             if other.index == listing.chosen.index or other.fate != "skipped" or other.fate_line is None or not chosen:
                 continue
-            race = Races(log, build, other.index).of(layer.name)
+            if other.index not in self.other_races:
+                self.other_races[other.index] = Races(log, build, other.index)  # over the whole log: once, not once a layer
+            race = self.other_races[other.index].of(layer.name)
             won = [c for c in race.combinations if c.winner is not None and c.winner.sparse] if race is not None else []
             if won and won[0].winner is not None:
                 used = next((p for p in build.passes if p.index == listing.chosen.index), None)
