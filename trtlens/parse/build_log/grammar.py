@@ -60,6 +60,7 @@ INNER_DATE = re.compile(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\]")
 # A logger of the user's own (`My Logger: Severity.VERBOSE Tactic: …`): what stands before TensorRT's message is learned from its rulers.
 RULERS = (b"*************** Autotuning ", b"--------------- Timing Runner", b"=============== Computing ")
 OWN_LOGGER = re.compile(rb"(?P<prefix>[^\n*=>-][^\n]{0,200}?)(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing )")
+ISO_DATE = re.compile(rb"\[?\d{4}-\d\d-\d\d")
 SEVERITY_WORD = re.compile(rb"(?i)\b(?:internal_error|verbose|info|warning|error|debug)\b")
 BUILD_FAILED = ("buildSerializedNetwork", "buildEngineWithConfig", "Could not find any implementation for node", "Engine could not be created")
 

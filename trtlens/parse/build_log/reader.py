@@ -118,7 +118,10 @@ class LogReader(EventReader):
             handlers[code](data[begin:end], first + row, offset, row)
 
     def _own_logger(self, data: bytes) -> bytes:
-        """The block with the prefix of a user's own logger written as `[V] `; that prefix is learned from the first ruler line."""
+        """The block with the prefix of a user's own logger written as `[V] `; that prefix is learned from the first ruler line.
+
+        What a collector (`docker logs -t`, `kubectl --timestamps`, journald, CI) put before TensorRT's own prefix is taken away instead.
+        """
         if self.own_logger is None:
             rulers = [at for at in (data.find(opener) for opener in g.RULERS) if at >= 0]
             if not rulers:
@@ -126,14 +129,21 @@ class LogReader(EventReader):
             self.logger_known = True
             start = data.rfind(b"\n", 0, min(rulers)) + 1
             match = g.OWN_LOGGER.match(data, start)
-            if match is None or k.index_block(data[start : min(rulers)] + b"x").message[0] > 0:
+            if match is None:
                 return data
-            escaped = re.sub(rb"\d+", rb"\\d+", re.escape(match["prefix"]))
+            prefix = match["prefix"]
+            known = int(k.index_block(prefix + b"x").message[0])
+            if known == len(prefix) or (known and not g.ISO_DATE.match(prefix)):
+                return data  # TensorRT's own, or a line into which another one was written
+            self.collector = next((prefix[: m.start()] for m in re.finditer(rb"\[", prefix) if _is_prefix(prefix[m.start() :])), b"")
+            escaped = re.sub(rb"\d+", rb"\\d+", re.escape(self.collector or prefix))
             if g.SEVERITY_WORD.search(escaped):
                 escaped = g.SEVERITY_WORD.sub(rb"(?P<s>(?i:internal_error|verbose|info|warning|error|debug))", escaped, count=1)
             else:
                 escaped += rb"(?P<s>)"
             self.own_logger = re.compile(rb"(?m)^" + escaped)
+        if self.collector:
+            return self.own_logger.sub(b"", data)
         return self.own_logger.sub(lambda m: b"[" + (m["s"][:1].upper() or b"V").replace(b"D", b"V") + b"] ", data)
 
     def _other(self, text: bytes, line: int, offset: int, writer: int, foreign: bool, row: int) -> None:
@@ -323,6 +333,11 @@ class LogReader(EventReader):
             return "cask+myelin"
         versions = sorted({b.version for b in self.builds if b.version}) or ["?"]
         return f"cask-{versions[-1]}" if versions[-1] != "?" else "cask"
+
+
+def _is_prefix(text: bytes) -> bool:
+    """Whether TensorRT's own loggers put this before a message."""
+    return int(k.index_block(text + b"x").message[0]) == len(text)
 
 
 def _line_starts(data: bytes) -> I64:

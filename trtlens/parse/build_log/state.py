@@ -87,6 +87,7 @@ class ReaderState:
         self.base = 0
         self.severity = ""
         self.own_logger: re.Pattern[bytes] | None = None
+        self.collector = b""  # what stands before TensorRT's own prefix, of which `own_logger` is the pattern then
         self.logger_known = False
 
     def _mark(self) -> int:

@@ -1,0 +1,53 @@
+"""Logs that came through a collector: a time, a host or a container's name stands before TensorRT's own prefix.
+
+In: one log with different prefixes. Out: the same tables, whatever stands before, and offsets that lead to the very lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.parse.build_log.reading import brief, combinations, verbose
+from tests.parse.build_log.test_reader import chose, costs, formats, runner
+from trtlens.parse.build_log import parse_build_log
+from trtlens.parse.textio import TextSource
+
+PREFIXES: dict[str, Callable[[int], str]] = {
+    "docker logs -t, CI": lambda n: f"2030-01-02T03:04:{n % 60:02d}.{n * 7919}Z ",
+    "docker compose": lambda n: "builder-1  | ",
+    "journald": lambda n: f"Jan 02 03:04:{n % 60:02d} host app[123]: ",
+    "a logger around it": lambda n: f"2030-01-02 03:04:{n % 60:02d},{n:03d} {'INFO' if n % 2 else 'WARNING'} worker ",
+    "brackets": lambda n: f"[job {n}] ",
+}
+MESSAGES = [
+    costs("Conv_1"), formats("Half(1) -> Half(1)"), runner("Conv_1", "CaskConvolution[0x80000009]"), "Tactic Name: k Tactic: 0x00000000000000aa Time: 0.25",
+    " (foreignNode) (Sparsity) Chose 0 layer(s) using sparse tactics:", chose("CaskConvolution", "0x00000000000000aa"),
+]  # fmt: skip
+OTHERS = {
+    "trtexec": verbose(*MESSAGES).replace("[V] [TRT]  (foreign", "[I] [TRT]  (foreign"),
+    "the Python API": verbose(*MESSAGES).replace("[V] [TRT]", "[TRT] [V]"),
+    "a plain logger": "".join(f"[V] {message}\n" for message in MESSAGES),
+    "TensorRT 7": "".join(f"[TensorRT] VERBOSE: {message}\n" for message in MESSAGES),
+}
+
+
+@pytest.mark.parametrize("writer", OTHERS)
+@pytest.mark.parametrize("collector", PREFIXES)
+def test_what_a_collector_puts_before_each_line_changes_nothing(collector: str, writer: str, tmp_path: Path) -> None:
+    text = OTHERS[writer] + "[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information:\nLayer(CaskConvolution): Conv_1, Tactic: 0x00000000000000aa, x (Half[1]) -> y (Half[1])\n"
+    (tmp_path / "plain.log").write_text(text)
+    (tmp_path / "collected.log").write_text("".join(PREFIXES[collector](number) + line for number, line in enumerate(text.splitlines(keepends=True))))
+    plain, collected = (parse_build_log(TextSource(str(tmp_path / name))) for name in ("plain.log", "collected.log"))
+    assert brief(collected) == brief(plain) == [("Conv_1", "CaskConvolution", 0xAA, "k", 0.25, "timed")]
+    assert combinations(collected) == combinations(plain)
+    for log in (plain, collected):
+        assert [line.text.split(",")[0] for line in log.builds[0].engine_layers] == ["Layer(CaskConvolution): Conv_1"]
+        assert [(found.kind, found.foreign) for found in log.builds[0].sparsity] == [("picked", True)]
+        assert log.builds[0].complete and not log.unknown_lines
+    assert collected.builds[0].severities == plain.builds[0].severities
+    source = TextSource(str(tmp_path / "collected.log"))
+    offset = collected.builds[0].engine_layers[0].offset
+    assert source.lines_at([offset])[offset] == (tmp_path / "collected.log").read_text().splitlines()[-1]
