@@ -33,6 +33,12 @@ def test_limits_are_not_below_the_data_sheet_and_every_figure_has_a_source(gpu: 
         assert (source in sources()) or (figure == "l2_mb" and gpu.l2_mb is None and source is None)
 
 
+def test_sources_are_all_used_and_say_where_and_when_or_that_they_were_not_read() -> None:
+    assert set(sources()) == {source for gpu in known_gpus() for source in gpu.source.values() if source}
+    for text in sources().values():
+        assert "not re-read" in text or re.search(r"read \d{4}-\d\d-\d\d", text)
+
+
 @pytest.mark.parametrize(
     ("fp16", "int8", "bandwidth", "name"),
     [
@@ -40,6 +46,7 @@ def test_limits_are_not_below_the_data_sheet_and_every_figure_has_a_source(gpu: 
         (150, 299, 696, "NVIDIA A40"), (142, 285, 936, "NVIDIA GeForce RTX 3090"), (32, 64, 288, "NVIDIA RTX A2000"),
         (121, 242, 300, "NVIDIA L4"), (330, 661, 1008, "NVIDIA GeForce RTX 4090"), (989, 1979, 3350, "NVIDIA H100 80GB HBM3"),
         (989, 1979, 4800, "NVIDIA H200"), (2250, 4500, 8000, "NVIDIA B200"), (419, 838, 1792, "NVIDIA GeForce RTX 5090"),
+        (65, 130, 608.3, "NVIDIA GeForce RTX 3060 Ti"),  # the GDDR6X board; the GDDR6 board has the same name, SMs and memory size
     ],
 )  # fmt: skip
 def test_vendor_peaks(fp16: float, int8: float, bandwidth: float, name: str) -> None:
@@ -69,6 +76,8 @@ def test_vendor_peaks(fp16: float, int8: float, bandwidth: float, name: str) -> 
         ("Orin", 8, 7619, 1.02, "Jetson Orin Nano 8 GB Super"),
         ("Orin", 8, 15388, 0.918, "Jetson Orin NX 16 GB"),
         ("Orin", 8, 7471, 0.765, "Jetson Orin NX 8 GB"),
+        ("Orin", 4, 3426, 0.624, "Jetson Orin Nano 4 GB"),
+        ("Orin", 4, 3426, 1.02, "Jetson Orin Nano 4 GB Super"),
     ],
 )
 def test_device_blocks_find_their_gpu(name: str, sm_count: int, memory_mib: int, clock_ghz: float, expected: str) -> None:
