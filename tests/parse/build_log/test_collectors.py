@@ -51,3 +51,11 @@ def test_what_a_collector_puts_before_each_line_changes_nothing(collector: str, 
     source = TextSource(str(tmp_path / "collected.log"))
     offset = collected.builds[0].engine_layers[0].offset
     assert source.lines_at([offset])[offset] == (tmp_path / "collected.log").read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize("opener", ["[", "2030-01-02 03:04:05 INFO epoch 1 ", "Training: 44% "])
+def test_one_damaged_ruler_is_no_collector(opener: str, tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text(opener + OTHERS["trtexec"] + OTHERS["trtexec"].replace("Conv_1", "Conv_2"))
+    log = parse_build_log(TextSource(str(tmp_path / "build.log")))
+    assert [combination["layer"] for combination in combinations(log)] == ["Conv_1", "Conv_2"]
+    assert log.builds[0].severities == {"V", "I"}

@@ -11,7 +11,7 @@ from operator import itemgetter
 import pytest
 
 from tests.parse.build_log.reading import brief, combinations, parse, tactics, verbose
-from tests.parse.build_log.test_reader import chose, costs, formats, runner
+from tests.parse.build_log.test_reader import chose, costs, formats, reformat, runner
 from trtlens.parse.build_log import BuildLog
 from trtlens.parse.build_log import lines as k
 from trtlens.parse.build_log.reader import LogReader
@@ -88,7 +88,7 @@ def test_what_a_damaged_line_lacks_is_not_made_up_in_bulk() -> None:
     races = [line for number in range(40) for line in race(f"Conv_{number}", f"0x{number + 1:016x}", 0.5)]
     torn = formats(LINEAR).replace("combination", 'combi"ation')
     log = parse(verbose(*races, costs("Conv_99"), torn, *races))
-    assert (len(log.combinations), [sample.text for sample in log.unknown_samples]) == (80, [torn])
+    assert (len(log.combinations), [(sample.text, sample.severity) for sample in log.unknown_samples]) == (80, [(torn, "V")])
 
 
 def test_each_of_many_tables_has_its_own_selected_tactic_and_each_of_many_runners_its_own_skips() -> None:
@@ -122,3 +122,22 @@ def test_strategies_are_used_or_skipped_by_number_within_their_build() -> None:
     ]  # fmt: skip
     log = parse(verbose(*lines))
     assert [[(p.strategy, p.fate, p.estimated_ms) for p in build.passes] for build in log.builds] == [[(4, "used", 0.2), (3, "skipped", 0.3)], [(3, "", None)]]
+
+
+def test_a_runner_names_neither_a_reformat_before_it_nor_a_combination_of_another_build() -> None:
+    # 8.2 to 8.6.0 print no names in the sections' openers; here the runner line of a reformat, and that of a twin's combination, is lost.
+    runs = [line for number in range(40) for line in (formats(f"Half({number}) -> Half(1)"), runner("A", "CaskConvolution"), "Tactic: 7 Time: 0.5")]
+    lost = [reformat("Half(1) -> Float(1)"), "Tactic: 3 Time: 0.5"]
+    log = parse(verbose(costs(""), *lost, "Adding network input", *runs))
+    assert [c["layer"] for c in combinations(log) if c["reformat"]] == [None]
+
+    lines = [costs(""), *lost, "Error in a line of another writer [01/02/2030-03:04:05] [V] [TRT] ", *runs]
+    assert [c["layer"] for c in combinations(parse(verbose(*lines)))] == [None, *["A"] * 40]
+    log = parse(verbose(costs(""), formats("Half(1) -> Half(1)"), "Engine Layer Information:", "Adding network input: x", costs(""), *runs))
+    assert [(c["build"], c["layer"]) for c in combinations(log)] == [(0, None), *[(1, "A")] * 40]
+
+
+def test_a_section_has_the_layer_of_its_combination_whichever_line_names_it() -> None:
+    lines = [costs(""), formats(LINEAR), "Autotuning op op_1:", "   0, 0.25, 1.0, 0, one, 0xaa,", runner("Conv_1", "CaskConvolution"), "Tactic: 3 Time: 0.5"]
+    for log in (parse(verbose(*lines)), in_blocks(verbose(*lines), 3), in_blocks(verbose(*lines), 4), parse(verbose(*lines, *lines * 20))):
+        assert [(t["op"], t["layer"]) for t in tactics(log)[:2]] == [("op_1", "Conv_1"), (None, "Conv_1")]

@@ -251,7 +251,7 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
         if len(first_timing):
             reader.combination = old
             reader._name_section(int(timing_layer[first_timing[0]]))
-        elif given[0]:
+        elif given[0] and not reformat_of[0]:
             # The runner that names the section stands under a later combination of it.
             reader.combination = old
             reader._name_section(int(names[0]))

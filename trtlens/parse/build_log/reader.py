@@ -23,6 +23,7 @@ from .events import MEMORY_WORDS, EventReader, dispatch_table
 from .records import NO_TACTIC, TIMED, Build, BuildLog, Line, TacticRows, stretches
 from .state import KEPT_LINES, NAN
 
+_AROUND = 1 << 15  # bytes on either side of the first ruler
 MOST_LINES = (1 << 31) - 1  # line numbers are kept in 32 bits
 
 
@@ -135,7 +136,8 @@ class LogReader(EventReader):
             known = int(k.index_block(prefix + b"x").message[0])
             if known == len(prefix) or (known and not g.ISO_DATE.match(prefix)):
                 return data  # TensorRT's own, or a line into which another one was written
-            self.collector = next((prefix[: m.start()] for m in re.finditer(rb"\[", prefix) if _is_prefix(prefix[m.start() :])), b"")
+            if not _is_prefixed(data[max(0, start - _AROUND) : start + _AROUND]):  # else this one line is damaged
+                self.collector = next((prefix[: m.start()] for m in re.finditer(rb"\[", prefix) if _is_prefix(prefix[m.start() :])), b"")
             escaped = re.sub(rb"\d+", rb"\\d+", re.escape(self.collector or prefix))
             if g.SEVERITY_WORD.search(escaped):
                 escaped = g.SEVERITY_WORD.sub(rb"(?P<s>(?i:internal_error|verbose|info|warning|error|debug))", escaped, count=1)
@@ -311,6 +313,9 @@ class LogReader(EventReader):
             times[place] = np.where(ids == np.uint64(NO_TACTIC), NAN, time_ms)
         for place in self.no_valid:
             no_valid[place] = 1
+        # Some layers are named by a line further down.
+        unnamed = np.flatnonzero(self.sections["layer"] < 0)
+        self.sections["layer"][unnamed] = self.combinations["layer"][self.sections["combination"][unnamed]]
 
     def _settle_winners(self, tactics: TacticRows) -> None:
         """The time of each combination's winner: the fastest time printed in it for the tactic that `Chose Runner Type` names."""
@@ -338,6 +343,14 @@ class LogReader(EventReader):
 def _is_prefix(text: bytes) -> bool:
     """Whether TensorRT's own loggers put this before a message."""
     return int(k.index_block(text + b"x").message[0]) == len(text)
+
+
+def _is_prefixed(text: bytes) -> bool:
+    """Whether TensorRT's own prefixes stand before some lines as they are, which no collector would have left so (its own dates do not count)."""
+    index = k.index_block(text)
+    own = np.flatnonzero((index.writer != k.BARE) & (index.end > index.start))
+    own = own[[not g.ISO_DATE.match(index.data, start) for start in index.start[own].tolist()]] if len(own) else own
+    return len(own) > 0.1 * len(index)
 
 
 def _line_starts(data: bytes) -> I64:

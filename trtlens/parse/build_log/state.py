@@ -66,7 +66,7 @@ class ReaderState:
         self.cached_rows: list[tuple[np.ndarray, ...]] = []  # (section, row of the block, combination) of cached results
         self.table_offsets: dict[int, int] = {}
         self.implied: dict[int, int] = {}  # the section of each combination whose runner no line names
-        self.lost = -1  # the combination of tactics whose beginning is not in the log
+        self.lost: dict[int, int] = {}  # of each build the combination of tactics whose beginning is not in the log
         self.tables: list[tuple[int, int]] = []  # (row of the block, section) where a Myelin table begins
         self.rows = tactic_columns()
         self.kernel_keys, self.format_keys, self.runner_keys, self.layer_keys, self.chosen_keys = map(KeyCache, (18, 18, 17, 16, 8))
@@ -145,14 +145,18 @@ class ReaderState:
         """A combination for tactics whose beginning is not in the log (a fragment): no layer, no formats."""
         build = self._build_at(line) or (self.builds[0] if self.builds else self._builder(line))
         build.first_line = min(build.first_line, line)
-        if self.lost >= 0 and self.combinations.arrays["build"][self.lost] == build.index:
-            return self.lost
+        if build.index in self.lost:
+            return self.lost[build.index]
         current = self.build, self.pass_
         self.build, self.pass_ = build, build.passes[-1] if build.passes else None
-        self.lost = self._add_combination(-1, 0, 0, 0, layer=-1)
+        number = self.lost[build.index] = self._add_combination(-1, 0, 0, 0, layer=-1)
         if current[0] is not None and current[0] is not build:
             self.build, self.pass_ = current
-        return self.lost
+        return number
+
+    def _is_lost(self, combination: int) -> bool:
+        c = self.combinations.arrays
+        return bool(c["text"][combination] == -1 and c["line"][combination] == 0)
 
     def _kernel(self, name: bytes) -> int:
         text = name.decode("utf-8", "backslashreplace").strip()
@@ -191,7 +195,8 @@ class ReaderState:
         self.build = self.pass_ = None
         self._tuning_ends(line)
         self.engine_open = self.named_sections = False
-        self.combination = self.runner = self.layer = self.section = self.op = -1
+        self.combination = self.runner = self.layer = self.op = -1
+        self.section += 1  # no section of the next build has the number of one of this build, or it would name its combinations
         self.tables.append((line - self.line0, -1))
 
     def _next_build(self, line: int) -> None:

@@ -83,6 +83,7 @@ class StructureReader(TacticColumns):
         """A structural line without its end: hard-wrapped or torn. What follows must not be counted to the section before."""
         self.combination = self.runner = -1
         self._moved(row)
+        self._severity_of(row)
         self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
 
     def _runner(self, text: bytes, line: int, offset: int, row: int) -> None:
@@ -93,7 +94,7 @@ class StructureReader(TacticColumns):
         self._tuning_begins(line)
         c = self.combinations.arrays
         # A fragment without its format combination: each layer named gets one of its own, and none the tactics that nobody's line stands before.
-        lost = self.combination < 0 or self.combination == self.lost
+        lost = self.combination < 0 or self._is_lost(self.combination)
         if lost or (c["text"][self.combination] == -1 and layer >= 0 and c["layer"][self.combination] not in (-1, layer)):
             self.combination = self._add_combination(-1, 0, line, offset, layer=layer)
         owner = c["layer"][self.combination]
@@ -113,7 +114,7 @@ class StructureReader(TacticColumns):
         self.layer = layer
         number = len(c["layer"]) - 1
         while number >= 0 and c["section"][number] == self.section and not c["is_reformat"][number]:
-            if c["layer"][number] == -1 and number != self.lost:
+            if c["layer"][number] == -1 and not self._is_lost(number):
                 c["layer"][number] = layer
             number -= 1
 
@@ -138,6 +139,7 @@ class StructureReader(TacticColumns):
         match = g.CHOSE.match(text.decode("utf-8", "backslashreplace"))
         tactic = parse_tactic(match["id"]) if match else None
         if match is None or tactic is None:
+            self._severity_of(row)
             self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
             return
         if self.combination < 0:
@@ -160,5 +162,8 @@ class StructureReader(TacticColumns):
     def _as_other(self, text: bytes, line: int, offset: int, row: int) -> None:
         """A line that began as structure does, and is none."""
         index = self.index
-        self.severity = chr(int(index.severity[row])) if index.severity[row] else ""
+        self._severity_of(row)
         self._other(text, line, offset, int(index.writer[row]), bool(index.foreign[row]), row)
+
+    def _severity_of(self, row: int) -> None:
+        self.severity = chr(int(self.index.severity[row])) if self.index.severity[row] else ""

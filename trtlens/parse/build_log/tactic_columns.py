@@ -185,7 +185,8 @@ class TacticColumns(ReaderState):
 
     def _forget_names(self) -> None:
         """Names only matter within their own runner section: those of sections that ended are dropped after each block."""
-        self.implied = {combination: section for combination, section in self.implied.items() if combination in (self.combination, self.lost)}
+        going = (self.combination, self.lost.get(len(self.builds) - 1, -1))
+        self.implied = {combination: section for combination, section in self.implied.items() if combination in going}
         if self.named:
             going_on = {self.runner, *self.implied.values()}
             self.named = {key: name for key, name in self.named.items() if key[0] in going_on}
