@@ -50,7 +50,7 @@ _SENTENCES = {
     "HWC": "Channel major {0} format",
 }
 _INVALID = ("CudaDepthwiseConvolution", "FusedConvActConvolution", "CudnnConvolution")
-_INVALID_10 = ("CaskFlattenConvolution", "CaskJitConv", "CudaDepthwiseConvolution", "CudaGroupConvolution")
+_INVALID_10 = ("CaskFlattenConvolution", "CudaDepthwiseConvolution", "CudaGroupConvolution")
 _RUNNER_IDS = {
     "CaskConvolution": "[0x80000009]",
     "CaskFlattenConvolution": "[0x80000036]",
@@ -250,6 +250,8 @@ class Generator:
                 for runner in _INVALID:
                     lines.append(f"{p}--------------- Timing Runner: {name} ({runner}{self.ids[runner]})")
                     lines.append(f"{p}{runner} has no valid tactics for this config, skipping")
+            else:
+                lines.append(f"{p}RunnerBuilder of layer implementation CaskJitConv cannot handle striding for node {name}")
             lines.append(f"{p}--------------- Timing Runner: {name} {cask}")
             self.tactics(lines, p, name, kernels, times)
             fastest = f"Fastest Tactic: {winner.kernel.tactic} Time: {winner.time_ms:.6g}"
@@ -262,7 +264,6 @@ class Generator:
                 lines.append(f"{p}CaskFlattenConvolution has no valid tactics for this config, skipping")
             else:
                 lines.extend(f"{p}Skipping {runner}: No valid tactics for {name}" for runner in _INVALID_10)
-                lines.append(f"{p}RunnerBuilder of layer implementation CaskJitConv cannot handle striding for node {name}")
             lines.append(f"{p}>>>>>>>>>>>>>>> Chose Runner Type: CaskConvolution Tactic: {winner.kernel.tactic}")
         return lines, winners
 

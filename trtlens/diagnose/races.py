@@ -53,6 +53,7 @@ class Races:
         self._pruned = self._pruned_lines()
         self._sources: dict[int, int] = {}
         self._gap_cache: dict[tuple[int, int], LayerRace] = {}
+        self._own: dict[tuple[int, int], Sequence[int]] | None = None
         self._source_numbers: npt.NDArray[np.int64] | None = None
         self._races: dict[str, LayerRace | None] = {}
         self._spreads: dict[int, float] | None = None
@@ -364,7 +365,10 @@ class Races:
         if tactic < 1 << 40:
             return None
         if tactic not in self._name_cache:
-            self.learn_names({tactic})
+            # One look at all rows for whatever may be asked for next, too: what won somewhere, or was skipped.
+            rows = self.log.tactics
+            asked = np.concatenate([self.log.combinations["winner_tactic"], rows.tactic[rows.source == SKIPPED]])
+            self.learn_names({tactic, *np.unique(asked).tolist()})
         return self._name_cache[tactic]
 
     def learn_names(self, tactics: set[int]) -> None:
@@ -446,19 +450,22 @@ class Races:
         c = self.log.combinations.arrays
         key = c["layer"][number], c["pass_index"][number]
         if key not in self._gap_cache:
-            same = [
-                n
-                for n in range(len(self.log.combinations))
-                if (c["layer"][n], c["pass_index"][n]) == key
-                and c["build"][n] == self.build.index
-                and not c["is_reformat"][n]
-                and not c["cached"][n]
-            ]
-            source = LayerRace(self.log.layers.get(key[0]) or "", [self.combination(n) for n in same])
+            source = LayerRace(self.log.layers.get(key[0]) or "", self.combinations_of(self._own_combinations().get(key, ())))
             self._gap_cache[key] = LayerRace(source.layer, [])  # a race never repeats itself
             self._find_gaps(source)
             self._gap_cache[key] = source
         return self._gap_cache[key]
+
+    def _own_combinations(self) -> dict[tuple[int, int], Sequence[int]]:
+        """The combinations of each layer and pass of the build that were raced under their own name."""
+        if self._own is None:
+            c = self.log.combinations
+            mine = np.flatnonzero((c["build"] == self.build.index) & (c["is_reformat"] == 0) & (c["cached"] == 0))
+            self._own = {}
+            for layer, numbers in _by_value(c["layer"][mine], mine):
+                places = np.asarray(numbers, dtype=np.int64)
+                self._own.update(((layer, number), found) for number, found in _by_value(c["pass_index"][places], places))
+        return self._own
 
     def _spread(self, numbers: Sequence[int]) -> float:
         """The largest relative difference between two timings of one tactic by one runner in one combination."""
