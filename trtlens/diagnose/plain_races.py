@@ -98,8 +98,8 @@ class PlainColumns:
         closest = _first_least(ratio, begins, layer)
         plain &= ~any_lost | np.isfinite(ratio[closest])
         first, last = c["line"][numbers][begins], np.maximum.reduceat(self._last_lines(numbers), begins)
-        for damaged in (*log.damaged_lines, *log.unknown_samples):
-            plain &= (damaged.line < first) | (damaged.line > last + 2)
+        damaged = np.sort(np.array([line.line for line in (*log.damaged_lines, *log.unknown_samples)], dtype=np.int64))
+        plain &= np.searchsorted(damaged, first, side="left") == np.searchsorted(damaged, last + 2, side="right")  # none within
         self._plain = plain.tolist()
         self._dense = dense[_first_least(dense_ms, begins, layer)].tolist()
         self._sparse = sparse[_first_least(sparse_ms, begins, layer)].tolist()

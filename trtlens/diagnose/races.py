@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -53,6 +54,7 @@ class Races:
         self._pruned = self._pruned_lines()
         self._sources: dict[int, int] = {}
         self._gap_cache: dict[tuple[int, int], LayerRace] = {}
+        self._damaged: list[int] | None = None
         self._own: dict[tuple[int, int], Sequence[int]] | None = None
         self._source_numbers: npt.NDArray[np.int64] | None = None
         self._races: dict[str, LayerRace | None] = {}
@@ -536,8 +538,10 @@ class Races:
 
     def _damage(self, first: int, last: int) -> list[str]:
         """The lines from the first to the last one of a race that may have held a tactic; one that is cut off stands behind the last."""
-        lines = (damaged.line for damaged in (*self.log.damaged_lines, *self.log.unknown_samples))
-        return [f"line {line} is damaged or of an unknown form" for line in lines if first <= line <= last + 2]
+        if self._damaged is None:
+            self._damaged = sorted(damaged.line for damaged in (*self.log.damaged_lines, *self.log.unknown_samples))
+        within = self._damaged[bisect_left(self._damaged, first) : bisect_right(self._damaged, last + 2)]
+        return [f"line {line} is damaged or of an unknown form" for line in within]
 
     def _lost_lines(self, item: Combination) -> list[str]:
         """Signs that the log lost lines of this race: what was chosen or fastest has no time, or one runner raced twice (two races in one)."""
