@@ -721,13 +721,13 @@ def test_one_half_among_the_floats_is_not_fp32(tmp_path: Path) -> None:
     assert told(verdict(tmp_path, mixed)) == ("dense", "no-kernel", "proven")
 
 
-UNNAMED_AND_SLOW: list[str | tuple[int, float | str]] = [tactic(0x9999999999999999, 0.9, None)]
+UNNAMED_AND_SLOW = [tactic(0x9999999999999999, 0.9, None)]
 """It changes no verdict of rules 2 to 4 as it loses to every tactic; but a race that holds it is looked at combination by combination."""
 either_way = pytest.mark.parametrize("more", [[], UNNAMED_AND_SLOW], ids=["plain", "whole"])
 
 
 @either_way
-def test_where_dense_won_the_sparse_time_is_no_rival(more: list[str | tuple[int, float | str]], tmp_path: Path) -> None:
+def test_where_dense_won_the_sparse_time_is_no_rival(more: list[str], tmp_path: Path) -> None:
     """Rule 3 speaks of what sparse won: in the combination that dense won, dense is the better choice anyway."""
     combinations = (
         combination(LAYER, PAIR[0], [(DENSE, 0.05), *more], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE),
@@ -739,7 +739,7 @@ def test_where_dense_won_the_sparse_time_is_no_rival(more: list[str | tuple[int,
 
 @either_way
 @pytest.mark.parametrize("places", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
-def test_the_closest_race_tells_by_how_much_sparse_lost(places: Sequence[int], more: list[str | tuple[int, float | str]], tmp_path: Path) -> None:
+def test_the_closest_race_tells_by_how_much_sparse_lost(places: Sequence[int], more: list[str], tmp_path: Path) -> None:
     """Rule 2: sparse lost everywhere; in one combination by little, in another with a better time but against a better dense one."""
     races = (
         combination(LAYER, PAIR[0], [(SPARSE, 0.055), (DENSE, 0.05), *more], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.08), (DENSE_HWC, 0.02)], DENSE_HWC),
@@ -751,7 +751,7 @@ def test_the_closest_race_tells_by_how_much_sparse_lost(places: Sequence[int], m
 
 
 @either_way
-def test_of_what_sparse_won_the_best_time_counts(more: list[str | tuple[int, float | str]], tmp_path: Path) -> None:
+def test_of_what_sparse_won_the_best_time_counts(more: list[str], tmp_path: Path) -> None:
     """Rule 3: sparse won two combinations, one of them slower than what runs, the other faster: a switch could have paid."""
     combinations = (
         combination(LAYER, PAIR[0], [(DENSE, 0.05), *more], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE),
@@ -900,14 +900,32 @@ def test_many_unknown_lines_anywhere(tmp_path: Path) -> None:
 TORN = ["Tactic: 0x5000000000000002 Time: ", "Tactic Name: sm80_xmma_fprop_spa[01/02/2030-03:04:05] [I] [TRT] [MemUsageChange] x"]
 
 
-@pytest.mark.parametrize("base", [slower_log, dense_log])
-@pytest.mark.parametrize(("torn", "others"), [(TORN[0], 250), (TORN[1], 5001)], ids=["unknown", "damaged"])
+def whole_race_log() -> Log:
+    """`slower`, proven, in a race that is not plain."""
+    log = slower_log()
+    log.tuned.insert(-2, *UNNAMED_AND_SLOW)
+    return log
+
+
+def table_log() -> Log:
+    """`slower`, proven by a table of a Myelin region."""
+    return region_log([*ROWS, ROW.format(2, "0.0600000", GEMM.format(256).replace("gemm", "sparse_gemm"), 0xAB3)])
+
+
+@pytest.mark.parametrize(
+    ("base", "torn", "others"),
+    [*((base, TORN[0], 250) for base in (slower_log, dense_log, whole_race_log, table_log)), (slower_log, TORN[1], 5001)],
+    ids=["slower", "no-kernel", "whole", "table", "damaged"],
+)
 def test_only_the_first_damaged_lines_are_kept_with_their_places(base: Callable[[], Log], torn: str, others: int, tmp_path: Path) -> None:
     """One more in the race is a tactic that nobody reads, whichever rule speaks."""
     log = base()
+    name = OP if base is table_log else LAYER
+    log.tuned[:0] = layer("pool0", combination("pool0", PAIR[0], [tactic(0, 0.01, None)], 0, "CudnnPooling"))
+    assert verdict(tmp_path, log, name=name).proof == "proven"
+    log.tuned[6:6] = [torn.replace("Tactic", f"Tactic{n}") for n in range(others)]
     log.tuned.insert(-2, torn)
-    log.tuned[:0] = layer("pool0", combination("pool0", PAIR[0], [tactic(0, 0.01, None)], 0, "CudnnPooling")) + [torn.replace("Tactic", f"Tactic{n}") for n in range(others)]
-    assert verdict(tmp_path, log).proof != "proven"
+    assert verdict(tmp_path, log, name=name).proof != "proven"
 
 
 def test_only_the_first_lines_about_pruned_tactics_are_kept(tmp_path: Path) -> None:
