@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import hashlib
 
 # Large enough for the fixed costs of the columns in build_log/lines.py, small enough for a processor's last cache.
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 6 << 20
 STDIN_NAME = "<stdin>"
 # A packed log unpacks 5 to 30 times; beyond 64 GiB a file is a bomb, not a build log. Stated in docs/limits.md.
 UNPACKED_LIMIT = 64 << 30
