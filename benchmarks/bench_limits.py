@@ -58,6 +58,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where inputs are made (default: a temporary folder); they are removed again")
     parser.add_argument("--skip", choices=("log", "layers"), action="append", default=[])
     options = parser.parse_args()
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         folder = Path(temporary)
 
