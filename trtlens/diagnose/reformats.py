@@ -341,13 +341,22 @@ class Arithmetic:
         total.cites += [c.cite for c in (added, removed) if c.cite is not None]
 
     def _cost(self, name: str, source: TensorFormat | None, target: TensorFormat | None) -> Cost | None:
-        """What a copy of the tensor from one format to the other costs; 0 where both are the same memory layout; None if never measured."""
+        """What a copy of the tensor from one format to the other costs; 0 where both are the same memory layout; None if never measured.
+
+        TensorRT times copies that it then leaves out, so a time counts only where the copy is needed: symbolic strides are those of any size.
+        """
         if source is None or target is None:
             return None
         if source.text == target.text:
             return Cost(0.0, None)
-        if same_memory_layout(source, target, self.dimensions.get(name)) is True:
+        sizes = self.dimensions.get(name)
+        same = same_memory_layout(source, target, sizes)
+        if same is True:
             return Cost(0.0, None)
+        if same is None and not (source.symbolic or target.symbolic):
+            some = tuple(size if size > 0 else 2 for size in sizes) if sizes is not None else None
+            if same_memory_layout(source, target, some) is not False:
+                return None
         return self.costs.get((name, f"{source.text} -> {target.text}"))
 
     def _words(self, total: _Sum, running: Combination) -> str:
