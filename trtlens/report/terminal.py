@@ -131,6 +131,22 @@ class Printer:
         tail = _take(text[::-1], room - display_width(head))[::-1]
         return head + self.ellipsis + tail
 
+    def fit_apart(self, texts: Sequence[str], width: int) -> list[str]:
+        """Each of `texts` cut to `width` columns; those that would look alike are cut before the place where they differ instead."""
+        fitted = [self.fit(text, width) for text in texts]
+        groups: dict[str, set[str]] = {}
+        for short, text in zip(fitted, texts, strict=True):
+            groups.setdefault(short, set()).add(self.clean(text))
+        same = {short: _common(min(group), max(group)) for short, group in groups.items() if len(group) > 1}
+        return [self._cut_before(text, same[short], width) if short in same else short for short, text in zip(fitted, texts, strict=True)]
+
+    def _cut_before(self, text: str, differs: int, width: int) -> str:
+        """The end of `text`, or, where it differs before that, what begins there."""
+        text = self.clean(text)
+        room = width - len(self.ellipsis)
+        end = _take(text[::-1], room)[::-1]
+        return self.ellipsis + (end if len(text) - len(end) <= differs else self.fit(text[max(differs - 2, 0) :], room))
+
     def line(self, text: str = "", *, first: str = "", rest: str = "", style: str = "", limit: int = 2000) -> None:
         """Print `text` wrapped to the width with hanging indents; longer than `limit` characters it is cut in the middle."""
         text = text.translate(_PLAIN) if self.plain else text
@@ -151,10 +167,11 @@ class Printer:
         widths = [max(display_width(self.clean(row[column][:400])) for row in (header, *rows)) for column in range(len(header))]
         others = sum(widths) - widths[stretch] + 2 * len(header)
         widths[stretch] = max(min(widths[stretch], self.width - others), 8)
+        stretched = self.fit_apart([row[stretch] for row in (header, *rows)], widths[stretch])
         for number, row in enumerate((header, *rows)):
             text = Text("  ")
             for column, cell in enumerate(row):
-                value = self.fit(cell, widths[column])
+                value = stretched[number] if column == stretch else self.fit(cell, widths[column])
                 pad = " " * (widths[column] - display_width(value))
                 style = "dim" if number == 0 else (styles or {}).get(column, {}).get(cell, "")
                 text.append(("  " if column else "") + (pad if column in right else ""))
@@ -162,6 +179,11 @@ class Printer:
                 if column not in right and column + 1 < len(row):
                     text.append(pad)
             self.console.print(text, soft_wrap=True, highlight=False)
+
+
+def _common(first: str, last: str) -> int:
+    """How many characters two different texts begin with alike; of the least and the greatest of many, what all of them begin with."""
+    return next((number for number, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
 def _take(text: str, width: int) -> str:
