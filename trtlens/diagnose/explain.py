@@ -186,6 +186,7 @@ class _Diagnosing:
         )
         self.circumstances = self._circumstances()
         self.namesakes = {name for name, count in Counter(layer.name for layer in self.layers).items() if count > 1}
+        self.operations = Counter(layer.region for layer in self.layers if layer.region is not None)
         self.twins = TwinFinder(self.races, self.layers, build) if self.races is not None and build is not None else None
         verdicts = [self._verdict(layer, matches, number, times[number]) for number, layer in enumerate(self.layers)]
         texts = self.citer.read()
@@ -468,14 +469,14 @@ class _Diagnosing:
         return self._make(layer, "other", None, "unknown", summary, _NO_WEIGHTS, time)
 
     def _opaque(self, layer: EngineLayer, judgement: Judgement, time: LayerTime | None) -> LayerVerdict:
-        ops = [other for other in self.layers if other.region == layer.name]
+        ops = self.operations[layer.name]
         if ops:
             return self._make(
                 layer,
                 "other",
                 None,
                 "unknown",
-                f"a Myelin region; the {len(ops)} of its operations that are listed as eligible have rows of their own",
+                f"a Myelin region; the {ops} of its operations that are listed as eligible have rows of their own",
                 _NO_WEIGHTS,
                 time,
             )

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ _DENSE_RUNNER = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def runner_may_be_sparse(runner: str | None) -> bool:
     """Whether tactics of this runner or layer type can be sparse as far as we know; an unknown runner can."""
     return runner is None or not _DENSE_RUNNER.search(runner)
