@@ -133,7 +133,7 @@ _NVJET_TYPE: Final = {"h": "f16", "s": "f32", "t": "bf16"}
 def _family(name: str) -> tuple[str, bool | None]:
     """The family of a kernel name and whether it is sparse: all that `is_sparse` needs."""
     match = _FAMILY.match(name)
-    if match is None or match.lastgroup is None or len(name) > _LONGEST or not (name.isascii() and name.isidentifier() or _KERNEL_TEXT.match(name)):
+    if match is None or match.lastgroup is None or len(name) > _LONGEST or not ((name.isascii() and name.isidentifier()) or _KERNEL_TEXT.match(name)):
         return "unknown", None
     family = match.lastgroup
     if family == "nvjet_unknown":
