@@ -10,7 +10,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.diagnose.test_adversarial import (
     CACHED,
@@ -20,7 +23,6 @@ from tests.diagnose.test_adversarial import (
     DENSE_HWC,
     FLOAT,
     FOUND,
-    GEMM,
     HWC8,
     INFO_HWC8,
     INFO_LINEAR,
@@ -32,7 +34,6 @@ from tests.diagnose.test_adversarial import (
     OUT,
     PAIR,
     PINNED_INFO,
-    ROW,
     ROWS,
     RUNNER,
     SPARSE,
@@ -96,6 +97,17 @@ def test_a_tactic_with_two_times_has_none(times: Sequence[float], tmp_path: Path
     )  # fmt: skip
     found = verdict(tmp_path, Log(layer(LAYER, *combinations), [engine_line(LAYER, DENSE)]))
     assert (found.reason, found.proof, found.best_dense_ms) == ("unexplained", "unknown", None)
+
+
+def test_of_two_combinations_with_one_tactic_and_one_time_the_formats_tell_which_runs(tmp_path: Path) -> None:
+    combinations = (
+        combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, THIRD, [(DENSE, 0.05)], DENSE),
+        combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE),
+    )  # fmt: skip
+    log = Log(layer(LAYER, *combinations), [engine_line(LAYER, DENSE)])
+    assert told(verdict(tmp_path, log)) == ("dense", "slower", "suggested")
+    said = info([info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR})])
+    assert told(verdict(tmp_path, log, said)) == ("dense", "slower", "proven")
 
 
 def test_the_sum_of_a_log_that_ends_before_its_engine_is_not_made(tmp_path: Path) -> None:
@@ -197,11 +209,26 @@ def test_whether_a_copy_is_free_cannot_be_told_without_the_tensors_size(tmp_path
         assert (found.reason, found.proof) == (reason, proof), sizes
 
 
+@pytest.mark.parametrize(
+    ("linear", "hwc"), [(LINEAR, HWC8), ("Half((* 50176 (# 0 (SHAPE x))),784,28,1)", "Half((* 6272 (# 0 (SHAPE x))),1:8,224,8)")], ids=["numbers", "symbols"]
+)  # fmt: skip
+def test_a_dynamic_size_makes_no_copy_free(linear: str, hwc: str, tmp_path: Path) -> None:
+    """The batch is open, and 28 x 28 pixels are other bytes in HWC8 and LINEAR whatever it is."""
+    races = layer(
+        LAYER, combination(LAYER, f"{hwc} -> {hwc}", [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, f"{linear} -> {linear}", [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE)
+    )  # fmt: skip
+    said = json.loads(RUNS_HWC8)
+    for tensor in (*said["Layers"][0]["Inputs"], *said["Layers"][0]["Outputs"]):
+        tensor["Dimensions"] = [-1, 64, 28, 28]
+    log = Log([*reformat("x -> <out>", hwc, linear, 0.006), *reformat("<in> -> y", linear, hwc, 0.007), *races], [])
+    assert told(verdict(tmp_path, log, json.dumps(said))) == ("dense", "io-format", "proven")
+
+
 def test_a_neighbour_in_an_unknown_format_leaves_the_sum_open(tmp_path: Path) -> None:
     """conv2 takes a copy of y, and neither its race nor the copy's line says in which format."""
     copied = "Reformatted Input Tensor 0 to conv2"
     engine = [
-        engine_line(LAYER, DENSE_HWC, X, Y), engine_line(f"Reformatting CopyNode for Input Tensor 0 to conv2", 0, Y, f"{copied} (Half[1,64,28,28])", "Reformat"),
+        engine_line(LAYER, DENSE_HWC, X, Y), engine_line("Reformatting CopyNode for Input Tensor 0 to conv2", 0, Y, f"{copied} (Half[1,64,28,28])", "Reformat"),
         engine_line("conv2", DENSE_2, f"{copied} (Half[1,64,28,28])", "z (Half[1,64,28,28])"),
     ]  # fmt: skip
     tuned = layer("conv2", combination("conv2", PAIR[0], [(DENSE_2, 0.01)], DENSE_2))
@@ -242,7 +269,7 @@ def test_one_combination_that_would_pay_is_told_though_another_sum_is_open(tmp_p
 
 def test_without_the_tensors_a_difference_within_the_band_is_no_tie(tmp_path: Path) -> None:
     """The engine's layer has an input that no combination lists: what the copies cost is unknown."""
-    log = switch_log([INTO, OUT], engine=[engine_line(LAYER, DENSE_HWC, f"x (Half[1,64:8,28,28]), r (Half[1,64:8,28,28])", Y)], best_sparse=0.0495)
+    log = switch_log([INTO, OUT], engine=[engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,28,28]), r (Half[1,64:8,28,28])", Y)], best_sparse=0.0495)
     assert verdict(tmp_path, log).proof != "proven"
 
 
@@ -282,3 +309,196 @@ def test_two_combinations_of_a_neighbour_leave_its_format_open(tmp_path: Path) -
     sure = switch_log(costs, layer("conv2", one), engine)
     assert verdict(tmp_path, sure).reason == "unexplained"
     assert (verdict(tmp_path, switch_log(costs, layer("conv2", one, two), engine)).proof) == "suggested"
+
+
+# ---- layers whose race an equal one ran
+
+
+def twin_log(*races: list[str], silent: Sequence[str] = (PAIR[1],), runs: int = DENSE) -> Log:
+    """conv1 lists its combinations without a timing, as TensorRT 8 does where it reuses the timings of an equal layer."""
+    chose = f">>>>>>>>>>>>>>> Chose Runner Type: {RUNNER} Tactic: 0x{runs:016x}"
+    lines = [line for formats in silent for line in (autotuning(formats), chose)]
+    return Log([*(line for race in races for line in race), *layer(LAYER, lines)], [], eligible="conv0, conv1, conv2")
+
+
+def equal(name: str, number: int = DENSE, **changes: object) -> dict[str, object]:
+    return {**info_layer(name, number, {f"{name}.x": INFO_HWC8}, {f"{name}.y": INFO_HWC8}), **changes}
+
+
+def raced(name: str, *times: tuple[int, float], formats: str = PAIR[1]) -> list[str]:
+    return layer(name, combination(name, formats, list(times), min(times, key=lambda item: item[1])[0]))
+
+
+def test_a_twin_is_the_one_equal_layer(tmp_path: Path) -> None:
+    zero, two = raced("conv0", (SPARSE, 0.07), (DENSE, 0.05)), raced("conv2", (DENSE_2, 0.07), (DENSE, 0.05))
+    found = verdict(tmp_path, twin_log(zero), info([equal("conv0"), equal(LAYER)]))
+    assert told(found) == ("dense", "slower", "suggested") and found.inherited_from == "conv0"
+    both = verdict(tmp_path, twin_log(zero, two), info([equal("conv0"), equal(LAYER), equal("conv2")]))
+    assert told(both) == ("dense", "twin-layer", "unknown") and both.inherited_from is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [equal("conv0", DENSE_2), equal("conv0", Kernel=[1, 1]), equal("conv0", Stride=[2, 2]), equal("conv0", Groups=2), equal("conv0", OutMaps=32)],
+    ids=["tactic", "kernel", "stride", "groups", "channels"],
+)  # fmt: skip
+def test_a_layer_that_differs_is_no_twin(other: dict[str, object], tmp_path: Path) -> None:
+    zero = raced("conv0", (SPARSE, 0.07), (DENSE, 0.05), (DENSE_2, 0.06))
+    found = verdict(tmp_path, twin_log(zero), info([other, equal(LAYER)]))
+    assert told(found) == ("dense", "twin-layer", "unknown")
+
+
+def test_a_twin_has_the_same_combinations(tmp_path: Path) -> None:
+    zero = raced("conv0", (SPARSE, 0.07), (DENSE, 0.05))
+    found = verdict(tmp_path, twin_log(zero, silent=PAIR), info([equal("conv0"), equal(LAYER)]))
+    assert told(found) == ("dense", "twin-layer", "unknown")
+
+
+# ---- which list, which pass
+
+
+def test_the_list_of_a_pass_that_may_be_replaced_proves_no_layer_eligible(tmp_path: Path) -> None:
+    text = strategies((4, [*one_race(DENSE, (SPARSE, 0.07), (DENSE, 0.05)), FOUND, CHOSE])).text()
+    said = info([info_layer(LAYER, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    assert verdict(tmp_path, text, said).eligibility.proof == "proven"
+    assert verdict(tmp_path, text[: text.index(ENGINE)], said).eligibility.proof != "proven"
+
+
+@pytest.mark.parametrize("end", ["conv10", "(Sparsity) TRT inference"])
+def test_the_last_line_of_a_cut_log_is_no_whole_list(end: str, tmp_path: Path) -> None:
+    """`conv1` may be the beginning of `conv10`, and of a list that ends there nobody knows more."""
+    text = dense_log(eligible="conv7, conv10").text()
+    cut = text[: text.index(end) + (5 if end == "conv10" else -len("[01/02/2030-03:04:05] [V] [TRT] "))]
+    found = verdict(tmp_path, cut, info([info_layer(name, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for name in (LAYER, "conv10")]))
+    assert found.eligibility.proof != "proven" and found.proof != "proven"
+
+
+def test_a_pass_whose_choice_is_not_what_runs_is_not_the_engines(tmp_path: Path) -> None:
+    """The log says that the second one is used; its tactics are not in the engine, the first one's are."""
+    first, second = one_race(DENSE, (SPARSE, 0.07), (DENSE, 0.05)), one_race(DENSE_2, (DENSE_HWC, 0.02), (DENSE_2, 0.01))
+    found = verdict(tmp_path, strategies((4, [*first, FOUND, CHOSE]), (3, [*second, FOUND, CHOSE, USED.format(3)])))
+    assert found.proof != "proven"
+
+
+def test_a_listed_fusion_of_two_layers_is_neither_of_them(tmp_path: Path) -> None:
+    """The list fused what the engine holds apart: either of them, or both, may be what it means."""
+    second = layer("conv2", combination("conv2", PAIR[1], [(DENSE_2, 0.04)], DENSE_2))
+    log = dense_log(eligible="conv1 + conv2, conv7")
+    log.tuned += second
+    log.engine.append(engine_line("conv2", DENSE_2, "y (Half[1,64,28,28])", "z (Half[1,64,28,28])"))
+    said = [{**info_layer(name, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": 0, "Groups": 8} for name in (LAYER, "conv2")]
+    for name in (LAYER, "conv2"):
+        found = verdict(tmp_path, log, info(said), name)
+        assert found.eligibility.value is None and found.status == "dense-unknown"
+
+
+def test_the_nodes_of_a_fused_name_may_not_be_all(tmp_path: Path) -> None:
+    """TensorRT named the fusion of a convolution and its ReLU after the ReLU: that no node has weights is only as sure as the name."""
+    rng = np.random.default_rng(7)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["a"], name="conv0"), helper.make_node("Relu", ["a"], ["y"], name=LAYER)],
+        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8, 16, 16])], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 16, 14, 14])],
+        [numpy_helper.from_array(rng.normal(size=(16, 8, 3, 3)).astype(np.float32), "w")],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    (tmp_path / "build.log").write_text(dense_log(eligible="conv7").text(), encoding="utf-8")
+    diagnosed = explain([str(tmp_path / "build.log"), str(tmp_path / "m.onnx")]).captures[0].main
+    assert diagnosed is not None
+    found = next(item for item in diagnosed.layers if item.name == LAYER)
+    assert told(found) == ("ineligible", "op-kind", "suggested")
+
+
+# ---- what the inputs together say
+
+UNNAMED = 0x9999999999999999
+
+
+def unnamed_log(**changes: object) -> Log:
+    """The tactic that runs has no name: the lists alone say what kind it is."""
+    race = combination(LAYER, PAIR[1], [tactic(UNNAMED, 0.04, None), (DENSE, 0.05)], UNNAMED)
+    return Log(layer(LAYER, race), [engine_line(LAYER, UNNAMED)], **changes)  # type: ignore[arg-type]
+
+
+def test_what_the_lists_say_of_a_tactic_without_a_name(tmp_path: Path) -> None:
+    found = verdict(tmp_path, unnamed_log())
+    assert found.status == "dense" and found.proof != "proven"
+    lost = ["(Sparsity) Found 1 layer(s) eligible to use sparse tactics: conv1", "(Sparsity) Chose 2 layer(s) using sparse tactics: conv9"]
+    assert verdict(tmp_path, unnamed_log(lists=lost)).status == "undetermined"  # the name that is lost may be this one
+    race = unnamed_log().tuned
+    unsaid = strategies((4, [*race, FOUND, CHOSE]), (3, [*race, FOUND, CHOSE]))
+    unsaid.engine = unnamed_log().engine
+    assert verdict(tmp_path, unsaid).status == "undetermined"  # nor does anyone know whose list it is
+    said = [{**info_layer(name, UNNAMED, {"x": INFO_HWC8}, {"y": INFO_HWC8})} for name in (LAYER, "other1", "other2")]
+    assert verdict(tmp_path, unnamed_log(), info(said)).status == "undetermined"  # the list of another build
+
+
+def test_dense_by_the_list_alone_is_suggested(tmp_path: Path) -> None:
+    """All of the pass is FP32, which would prove why; that the tactic is dense at all is only what the list does not say."""
+    race = combination(LAYER, FLOATS, [tactic(UNNAMED, 0.04, None)], UNNAMED)
+    log = Log(layer(LAYER, race), [engine_line(LAYER, UNNAMED, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")])
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel-precision", "suggested")
+
+
+def test_a_kernel_whose_name_tells_nothing_leaves_it_open_what_runs(tmp_path: Path) -> None:
+    said = {**info_layer(LAYER, UNNAMED, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "TacticName": "my_own_kernel_v2"}
+    assert verdict(tmp_path, unnamed_log(lists=[]), info([said])).status == "undetermined"
+
+
+def test_a_name_from_a_pass_that_is_not_certain_suggests(tmp_path: Path) -> None:
+    race = one_race(SPARSE, (SPARSE, 0.03), (DENSE, 0.05))
+    chose = "(Sparsity) Chose 1 layer(s) using sparse tactics: conv1"
+    for log, proof in (
+        (strategies((4, [*race, FOUND, chose, USED.format(4)]), (3, [*race, FOUND, chose, DROPPED])), "proven"),
+        (strategies((4, [*race, FOUND, chose]), (3, [*race, FOUND, chose])), "suggested"),
+    ):
+        log.engine = [engine_line(LAYER, SPARSE)]
+        assert told(verdict(tmp_path, log)) == ("sparse", "picked", proof)
+
+
+def test_sparse_though_slower_needs_the_pass_that_made_the_engine(tmp_path: Path) -> None:
+    race, chose = pinned_log().tuned, "(Sparsity) Chose 1 layer(s) using sparse tactics: conv1"
+    for log, proof in (
+        (strategies((4, [*race, FOUND, chose, USED.format(4)]), (3, [*race, FOUND, chose, DROPPED])), "proven"),
+        (strategies((4, [*race, FOUND, chose]), (3, [*race, FOUND, chose])), "suggested"),
+    ):
+        log.engine = [engine_line(LAYER, SPARSE)]
+        assert told(verdict(tmp_path, log, PINNED_INFO)) == ("sparse", "picked-but-slower", proof)
+
+
+def test_of_another_build_only_the_causes_are_taken_and_said_so(tmp_path: Path) -> None:
+    said = [info_layer(name, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for name in (LAYER, "other1", "other2")]
+    del said[0]["TacticName"]
+    log = dense_log()
+    found = verdict(tmp_path, log, info(said))
+    assert found.tactic.name is None  # the id is in the log, with a name, for another engine
+    said[0]["TacticName"] = KERNELS[DENSE_2]
+    found = verdict(tmp_path, log, info(said))
+    assert (found.status, found.reason) == ("dense", "no-kernel") and found.summary.startswith("in another build of this model")
+    assert not [item for item in found.evidence if isinstance(item, LineEvidence) and "Layer(" in item.text]
+
+
+def test_in_a_cut_log_a_pass_of_fp32_alone_is_not_whole(tmp_path: Path) -> None:
+    other = layer("conv0", combination("conv0", FLOATS, [(DENSE, 0.05)], DENSE))
+    said = info([info_layer(LAYER, DENSE, {"x": "Row major linear FP32"}, {"y": "Row major linear FP32"})])
+    text = Log(other, [engine_line(LAYER, DENSE, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")]).text()
+    assert told(verdict(tmp_path, text, said)) == ("dense", "no-kernel-precision", "proven")
+    assert told(verdict(tmp_path, text[: text.index(ENGINE)], said)) == ("dense", "log-truncated", "unknown")
+
+
+def test_without_its_tensors_nobody_knows_what_stands_beside_a_layer(tmp_path: Path) -> None:
+    combinations = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)
+    log = Log(layer(LAYER, *combinations), [engine_line(LAYER, DENSE)])
+    assert told(verdict(tmp_path, log, info([info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR})]))) == ("dense", "slower", "proven")
+    assert told(verdict(tmp_path, log, info([info_layer(LAYER, DENSE, {}, {})]))) == ("dense", "slower", "suggested")
+
+
+def test_a_dropped_strategy_explains_only_where_sparse_won_in_it(tmp_path: Path) -> None:
+    cut = layer(LAYER, combination(LAYER, PAIR[1], [(DENSE, 0.05), "Fast skip Tactic:0x5000000000000009 which exceed time limit during pre-run"], DENSE))
+    chose = "(Sparsity) Chose 1 layer(s) using sparse tactics: conv1"
+    won, lost = one_race(SPARSE, (SPARSE, 0.03), (DENSE_2, 0.06)), one_race(DENSE_2, (SPARSE, 0.07), (DENSE_2, 0.06))
+    said = strategies((4, [*cut, FOUND, CHOSE, USED.format(4)]), (3, [*won, FOUND, chose, DROPPED]))
+    assert told(verdict(tmp_path, said)) == ("dense", "backend-strategy", "proven")
+    against = strategies((4, [*cut, FOUND, CHOSE, USED.format(4)]), (3, [*lost, FOUND, chose, DROPPED]))
+    assert verdict(tmp_path, against).reason != "backend-strategy"
+    other = [info_layer(name, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for name in (LAYER, "other1", "other2")]
+    assert verdict(tmp_path, said, info(other)).reason != "backend-strategy"

@@ -1,9 +1,8 @@
 """Every condition that guards a `proven` is needed: with it dropped, a capture that is right without the change comes out wrong.
 
-In: mutants.json (which snippet of which module, and what catches it), the synthetic captures, the hand-made ones of test_adversarial.py. Out: a failure
+In: mutants.json (which snippet of which module, and what catches it), the synthetic captures, the hand-made ones. Out: a failure
 for each mutant that nothing catches, and for each snippet that no longer stands in the code: then the condition has moved, and its mutant must follow.
-A catcher is a test of test_adversarial.py or test_plain_races.py by name, or (seed, switches) of a synthetic capture; an exception is a catch, too,
-as a user would see it.
+A catcher is a test of one of HAND_MADE by name, or (seed, switches) of a synthetic capture; an exception is a catch, too, as a user would see it.
 """
 
 from __future__ import annotations
@@ -21,12 +20,13 @@ from typing import Any
 import pytest
 
 import trtlens.diagnose.explain as unchanged
-from tests.diagnose import test_adversarial, test_plain_races
+from tests.diagnose import test_adversarial, test_conditions, test_plain_races
 from tests.diagnose.mutate import changed_source, mutated
 from tests.diagnose.test_truth import defects, write
 from tests.synthetic.truth import Capture, Switches, make_capture
 from trtlens.diagnose import load
 
+HAND_MADE = test_adversarial, test_conditions, test_plain_races
 MUTANTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "mutants.json").read_text(encoding="utf-8"))
 
 
@@ -65,7 +65,7 @@ def point_to_the_mutant(tests: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def caught_by_hand(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
-    tests = test_adversarial if hasattr(test_adversarial, name) else test_plain_races
+    tests = next(module for module in HAND_MADE if hasattr(module, name))
     point_to_the_mutant(tests, monkeypatch)
     test = getattr(tests, name)
     for number, arguments in enumerate(parameters(test)):

@@ -310,7 +310,7 @@ def _sparse_lost(
         )  # fmt: skip
     margin = _ratio(best.sparse, current) - 1.0
     if margin >= 0:
-        sure = whole and len(running) == 1 and bool(fitting) and around.plan_whole and around.no_reformats(layer) and not _skipped_sparse(race)
+        sure = whole and len(fitting) == 1 and around.plan_whole and around.no_reformats(layer) and not _skipped_sparse(race)
         ruling = _compare("slower", current, best.sparse, margin, around.noise, race, _proof(sure))
         ruling.summary = _race_sentence(ruling, "any format") + "; the dense tactic that runs is in another format than the sparse one"
         return ruling
