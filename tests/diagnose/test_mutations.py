@@ -66,7 +66,8 @@ def point_to_the_mutant(tests: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
 
 def caught_by_hand(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
     tests = next(module for module in HAND_MADE if hasattr(module, name))
-    point_to_the_mutant(tests, monkeypatch)
+    for module in HAND_MADE:  # they use each other's builders
+        point_to_the_mutant(module, monkeypatch)
     test = getattr(tests, name)
     for number, arguments in enumerate(parameters(test)):
         place = folder / f"{name}{number}"
