@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ...errors import InputError
+from ..heap import give_back
 from ..records import Note
 from ..textio import TextSource
 from . import grammar as g
@@ -24,6 +25,8 @@ from .records import NO_TACTIC, TIMED, Build, BuildLog, Line, TacticRows, stretc
 from .state import KEPT_LINES, NAN
 
 _AROUND = 1 << 15  # bytes on either side of the first ruler
+_TRIM_BYTES = 128 << 20
+"""After how much text freed memory is given back."""
 MOST_LINES = (1 << 31) - 1  # line numbers are kept in 32 bits
 
 
@@ -368,7 +371,7 @@ def parse_build_log(source: TextSource, on_bytes: Callable[[int], None] | None =
     """
     reader = LogReader(source.path)
     notes: list[Note] = []
-    total = 0
+    total = given_back = 0
     blocks: Iterator[tuple[int, bytes]] = source.blocks(on_bytes, hash_it=hash_it, padding=k.PAD)
     while True:
         try:
@@ -382,7 +385,13 @@ def parse_build_log(source: TextSource, on_bytes: Callable[[int], None] | None =
             break
         reader.block(offset, data)
         total = offset + len(data) - k.PAD
+        if total - given_back >= _TRIM_BYTES:
+            given_back = total
+            give_back()
     log = reader.finish(total, notes)
+    if given_back:
+        del reader
+        give_back()
     if notes:
         log.truncated = True
     return log
