@@ -554,8 +554,11 @@ class _Diagnosing:
         if layer.named_by == "log" and (self.listing is None or not self.listing.chosen.certain):
             proof = "suggested"
         race = self._race(layer)
+        same = race.won_by(layer.tactic_id) if race is not None else []
+        if layer.named_by == "log" and layer.tactic_id is not None and layer.tactic_name is not None and self.races is not None:
+            naming = self.races.naming_line(layer.tactic_id, layer.tactic_name, same)
+            evidence = (*evidence, *([self.citer.place(*naming)] if naming is not None else []))
         if race is not None:
-            same = race.won_by(layer.tactic_id)
             for item in same:
                 if item.sparse is not None and item.dense is not None and item.winner is not None:
                     margin = item.winner.time_ms / item.dense.time_ms - 1.0 if item.dense.time_ms > 0 else 0.0
@@ -622,7 +625,7 @@ class _Diagnosing:
             proof = weaker(proof, "suggested")
         evidence = [
             *self._tactic_evidence(layer),
-            *(self.citer.place(line, offset) for line, offset in ruling.cites),
+            *(self.citer.place(line, self.races.offset_of(line) if offset < 0 and self.races is not None else offset) for line, offset in ruling.cites),
             *judgement.eligibility.evidence[:1],
         ]
         if layer.region is not None and layer.tactic_name is None and race is not None and race.combinations[-1].winner is not None:

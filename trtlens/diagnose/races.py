@@ -351,6 +351,24 @@ class Races:
         sparse = is_sparse(kernel) if kernel else (None if runner_may_be_sparse(name) else False)
         return Entry(tactic, kernel, float(c["winner_time"][number]), sparse, name, c["winner_line"][number], c["winner_offset"][number])
 
+    def offset_of(self, line: int) -> int:
+        """Where the line of a tactic stands in the log; -1 for a line that holds none."""
+        rows = self.log.tactics
+        at = int(np.searchsorted(rows.line, line))
+        return int(rows.offset[at]) if at < len(rows) and int(rows.line[at]) == line else -1
+
+    def naming_line(self, tactic: int, kernel: str, chosen: list[Combination]) -> tuple[int, int] | None:
+        """(line, offset) of a time of this tactic that has this kernel's name: where it was chosen, else its first one in the log.
+
+        TensorRT up to 8.5 prints the name in the line before the time.
+        """
+        for item in chosen:
+            if item.winner is not None and item.winner.kernel == kernel and item.winner.line > 0:
+                return item.winner.line, item.winner.offset
+        rows = self.log.tactics
+        found = np.flatnonzero((rows.tactic == np.uint64(tactic)) & (rows.kernel == self.log.kernels.index.get(kernel, -2)))
+        return (int(rows.line[found[0]]), int(rows.offset[found[0]])) if len(found) else None
+
     def winning_kernels(self, layer: str, tactic: int, runner: str | None) -> set[str]:
         """The kernels that the log names for a tactic that won a combination of the layer (with this runner, if one is given)."""
         c, found = self.log.combinations.arrays, set()

@@ -328,6 +328,7 @@ def _sparse_lost(
         found.best_dense, found.best_sparse = current, best.sparse
         found.dense_ms, found.sparse_ms, found.margin = current.time_ms, best.sparse.time_ms, margin
         found.gain_ms = current.time_ms - best.sparse.time_ms
+        found.cites = list(dict.fromkeys([*_entry_cites(current, best.sparse), *found.cites]))  # the sum may be that of another combination
         found.stability = found.stability or _stability(margin, around.noise.band(current.time_ms, race.repeat_spread))
         if found.proof == "proven" and not (whole and around.plan_whole and not _skipped_sparse(race) and not _unnamed_below(race, current.time_ms)):
             found.proof = "suggested"
