@@ -62,6 +62,8 @@ from tests.diagnose.test_adversarial import (
     told,
     verdict,
 )
+from tests.small_log import LAYER as SMALL_LAYER
+from tests.small_log import layer_info_text, log_text
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis, LineEvidence
 
@@ -502,3 +504,30 @@ def test_a_dropped_strategy_explains_only_where_sparse_won_in_it(tmp_path: Path)
     assert verdict(tmp_path, against).reason != "backend-strategy"
     other = [info_layer(name, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for name in (LAYER, "other1", "other2")]
     assert verdict(tmp_path, said, info(other)).reason != "backend-strategy"
+
+
+# ---- a log that ends early
+
+
+@pytest.mark.parametrize("end", ["=============== Computing reformatting costs", "Registering layer: conv1"])
+def test_a_verbose_log_that_ends_before_tuning_is_cut_not_quiet(end: str, tmp_path: Path) -> None:
+    text = log_text()
+    cut = text[: text.index(f"[01/02/2026-03:04:05] [V] [TRT] {end}")]
+    found = build(tmp_path, cut, ("layer_info.json", layer_info_text()))
+    layer_verdict = next(item for item in found.layers if item.name == SMALL_LAYER)
+    assert told(layer_verdict) == ("dense", "log-truncated", "unknown")
+    assert "log-truncated" in {w.id for w in found.warnings}
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["[01/02/2026-03:04:05] [E] Engine could not be created from network\n&&&& FAILED TensorRT.trtexec [TensorRT v861] # trtexec\n", "[01/02/2026-03:04:09] [V] [TRT] Engine generation completed in 4 seconds.\n"],
+    ids=["failed", "complete"],
+)  # fmt: skip
+def test_a_log_that_goes_on_to_an_end_is_not_cut(more: str, tmp_path: Path) -> None:
+    text = log_text()
+    text = text[: text.index("[01/02/2026-03:04:05] [V] [TRT] =============== Computing reformatting costs")] + more
+    found = build(tmp_path, text, ("layer_info.json", layer_info_text()))
+    layer_verdict = next(item for item in found.layers if item.name == SMALL_LAYER)
+    assert (layer_verdict.status, layer_verdict.reason) == ("dense", "not-captured")
+    assert "log-truncated" not in {w.id for w in found.warnings}

@@ -22,6 +22,7 @@ from .citing import Citer
 from .eligibility import Judge, Judgement
 from .environment import Surroundings, surroundings
 from .findings import (
+    ends_before_tuning,
     find_mismatch,
     info_warnings,
     listed_strangers,
@@ -361,10 +362,12 @@ class _Diagnosing:
             else None
         )
         complete = build is not None and (build.complete or not (log is not None and log.truncated))
+        cut = build is not None and log is not None and not self.around.jit and ends_before_tuning(log, build)
+        truncated = cut or (log is not None and log.truncated and not (build is not None and build.complete))
         trusted = build is not None and not self.distrusted and listing is not None and listing.settled
         return Circumstances(
             noise=self.options.noise, trusted=trusted, compute_capability=_number(capability), all_fp32=all_fp32 and complete, fp32_cites=tuple(cites),
-            has_log=log is not None, has_timings=has_timings, truncated=log is not None and log.truncated and not (build is not None and build.complete),
+            has_log=log is not None, has_timings=has_timings, truncated=truncated,
             cache_loaded=build is not None and (build.loaded_cache_entries or 0) > 0, out_of_memory=(oom.line, oom.offset) if oom is not None else None,
             capability_cite=(self.around.capability_line.line, self.around.capability_line.offset) if self.around.capability_line is not None else None,
             engine_printed=bool(build is not None and build.engine_layers), no_reformats=self._no_reformats,
@@ -520,7 +523,7 @@ class _Diagnosing:
             reason, summary = "unnamed-tactic", f"tactic {tactic_hex(layer.tactic_id)} runs, and no input names its kernel"
         elif layer.tactic_name:
             reason, summary = "unnamed-tactic", "the kernel's name does not say whether it is sparse"
-        elif self.capture.log is not None and self.capture.log.truncated:
+        elif self.circumstances.truncated:
             reason, summary = "log-truncated", "the log ends before the engine was printed"
         elif (layer.type or "").lower() in (*_MYELIN_INSTRUCTIONS, "myelin"):
             reason, summary = "myelin-opaque", "inside a Myelin region, and its kernel has no name here"

@@ -151,7 +151,7 @@ def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache
         found.append(
             Warning("several-builds", f"the log holds {len(log.builds)} builds; the report is about one of them (--build N selects)")
         )
-    if log.truncated:
+    if log.truncated or (build is not None and ends_before_tuning(log, build)):
         found.append(
             Warning("log-truncated", "the log ends before the engine was made" + (f": {log.notes[0].message}" if log.notes else ""))
         )
@@ -165,6 +165,12 @@ def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache
             )
         )
     return found
+
+
+def ends_before_tuning(log: BuildLog, build: Build) -> bool:
+    """Whether a verbose log ends between its network and its tuning: then the build's end is what it lacks, not its verbosity."""
+    begun = build is log.builds[-1] and bool(build.network) and "V" in build.severities
+    return begun and not (build.tuned or build.complete or build.failed or build.engine_layers or build.sparsity or build.layer_infos)
 
 
 def info_warnings(engine: EngineInfo, info_input: int) -> list[Warning]:
