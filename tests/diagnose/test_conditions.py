@@ -29,6 +29,7 @@ from tests.diagnose.test_adversarial import (
     INTO,
     KERNELS,
     LAYER,
+    LEFT_OUT,
     LINEAR,
     OP,
     OUT,
@@ -531,3 +532,145 @@ def test_a_log_that_goes_on_to_an_end_is_not_cut(more: str, tmp_path: Path) -> N
     layer_verdict = next(item for item in found.layers if item.name == SMALL_LAYER)
     assert (layer_verdict.status, layer_verdict.reason) == ("dense", "not-captured")
     assert "log-truncated" not in {w.id for w in found.warnings}
+
+
+# ---- which reason, where nothing is proven
+
+
+def test_why_the_race_is_not_in_the_log(tmp_path: Path) -> None:
+    """Reused, cached, partly lost or never there: each is said."""
+    runner_line = f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"
+    assert verdict(tmp_path, Log([*half_elsewhere(), *layer(LAYER, [autotuning(PAIR[1])])], [engine_line(LAYER, DENSE)])).reason == "twin-layer"
+    assert verdict(tmp_path, Log([*half_elsewhere(), *layer(LAYER, [autotuning(PAIR[1]), runner_line])], [engine_line(LAYER, DENSE)])).reason == "not-captured"
+    none = Log(half_elsewhere(), [engine_line("conv0", DENSE, "w (Half[1,64,28,28])", "x (Half[1,64,28,28])"), engine_line(LAYER, DENSE)])
+    assert verdict(tmp_path, none).reason == "twin-layer"
+    none.tuned.insert(0, "Loaded 12 timing cache entries")
+    assert verdict(tmp_path, none).reason == "timing-cache"
+
+
+def test_why_a_part_of_the_race_is_not_in_the_log(tmp_path: Path) -> None:
+    runner_line = f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"
+    for gap, reason in (
+        ([autotuning(THIRD)], "twin-layer"), ([autotuning(THIRD), runner_line], "not-captured"), ([CACHED.format(LAYER, THIRD, RUNNER, DENSE, 0.07)], "timing-cache"),
+    ):  # fmt: skip
+        log = dense_log()
+        log.tuned += gap
+        found = verdict(tmp_path, log)
+        assert (found.reason, found.proof) == (reason, "unknown")
+    log = dense_log()
+    log.tuned = ["Loaded 12 timing cache entries", *log.tuned, autotuning(THIRD), runner_line]
+    assert verdict(tmp_path, log).reason == "timing-cache"
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    ["Tactic: 0x8888888888888888 skipped. Scratch requested: 2000, available: 1000",
+     "[01/02/2030-03:04:06] [W] [TRT] Skipping tactic 0x8888888888888888 due to insufficient memory on requested size of 8589934592 detected for tactic 0x8888888888888888."],
+    ids=["scratch", "memory"],
+)  # fmt: skip
+def test_a_tactic_without_a_name_that_was_left_out_for_memory_may_be_the_reason(left_out: str, tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, dense_log([left_out]))) == ("dense", "workspace", "suggested")
+
+
+def test_a_result_that_repeats_the_layers_own_race_is_its_own(tmp_path: Path) -> None:
+    log = dense_log()
+    log.tuned.append(CACHED.format(LAYER, PAIR[1], RUNNER, DENSE_2, 0.04))
+    found = verdict(tmp_path, log)
+    assert told(found) == ("dense", "no-kernel", "proven") and found.inherited_from is None
+
+
+# ---- what a time is compared with
+
+
+def test_a_choice_without_a_time_and_no_other_dense_tactic(tmp_path: Path) -> None:
+    other = layer("conv0", combination("conv0", PAIR[1], [(DENSE_2, 0.04)], DENSE_2))
+    log = Log([*other, *layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.06)], DENSE_2))], [engine_line(LAYER, DENSE_2)])
+    found = verdict(tmp_path, log)
+    assert found.status == "dense" and found.proof != "proven" and found.best_dense_ms is None
+
+
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+def test_of_two_combinations_with_one_tactic_the_one_with_a_time_has_it(places: Sequence[int], tmp_path: Path) -> None:
+    """cuDNN's tactic 1 was chosen in both; for one of them its timing was reused and is not printed."""
+    races = (
+        [autotuning(PAIR[0]), *no_valid(RUNNER), ">>>>>>>>>>>>>>> Chose Runner Type: CudnnConvolution Tactic: 0x0000000000000001"],
+        [autotuning(THIRD), *no_valid(RUNNER), *combination(LAYER, THIRD, [tactic(1, 0.05, None)], 1, "CudnnConvolution")[1:]],
+    )  # fmt: skip
+    sparse = combination(LAYER, PAIR[1], [(SPARSE, 0.04), (DENSE_HWC, 0.06)], SPARSE)
+    found = verdict(tmp_path, Log(layer(LAYER, *(races[place] for place in places), sparse), [engine_line(LAYER, 1, runner="CudnnConvolution")]))
+    assert found.reason == "unexplained" and found.best_dense_ms in (None, 0.05) and (found.margin is None or found.margin == pytest.approx(-0.2))
+
+
+def test_a_choice_without_a_time_gives_no_time_to_compare(tmp_path: Path) -> None:
+    other = layer("conv0", combination("conv0", PAIR[0], [(DENSE_2, 0.04)], DENSE_2))
+    races = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE_2), combination(LAYER, PAIR[1], [(SPARSE, 0.04), (DENSE_HWC, 0.06)], SPARSE)
+    found = verdict(tmp_path, Log([*other, *layer(LAYER, *races)], [engine_line(LAYER, DENSE_2)]))
+    assert (found.reason, found.best_dense_ms, found.margin) == ("unexplained", None, None)
+
+
+def test_a_tie_stays_one_whatever_an_unnamed_tactic_is(tmp_path: Path) -> None:
+    """It lost to the tactic that was chosen, so it could not make sparse the better choice."""
+    race = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.0505), tactic(UNNAMED, 0.0502, None)], DENSE)
+    assert told(verdict(tmp_path, Log(layer(LAYER, race), [engine_line(LAYER, DENSE)]))) == ("dense", "tie", "proven")
+
+
+@pytest.mark.parametrize("time_ms", [0.9, 0.045])
+def test_an_unnamed_tactic_that_lost_to_a_sparse_one_changes_no_sum(time_ms: float, tmp_path: Path) -> None:
+    log = switch_log([INTO, OUT])
+    assert verdict(tmp_path, log).stability == "stable"
+    log.tuned.insert(next(n for n, line in enumerate(log.tuned) if KERNELS[SPARSE] in line), tactic(UNNAMED, time_ms, None))
+    assert told(verdict(tmp_path, log)) == ("dense", "io-format", "proven")
+
+
+def test_a_sum_within_the_band_is_a_coin_toss_however_far_the_times_are_apart(tmp_path: Path) -> None:
+    found = verdict(tmp_path, switch_log([INTO, reformat("<in> -> y", LINEAR, HWC8, 0.0045)]))
+    assert (found.reason, found.stability) == ("tie", "coin-toss") and found.margin == pytest.approx(-0.2)
+
+
+def test_what_is_unexplained_is_not_suggested_by_a_gap(tmp_path: Path) -> None:
+    """The copies would have paid: that a tactic was skipped makes this no surer."""
+    log = switch_log([reformat("x -> <out>", HWC8, LINEAR, 0.001), reformat("<in> -> y", LINEAR, HWC8, 0.001)])
+    assert told(verdict(tmp_path, log)) == ("dense", "unexplained", "unknown")
+    log.tuned.insert(next(n for n, line in enumerate(log.tuned) if KERNELS[SPARSE] in line), LEFT_OUT)
+    assert told(verdict(tmp_path, log)) == ("dense", "unexplained", "unknown")
+
+
+def test_a_skipped_tactic_that_is_known_to_be_dense_or_was_the_only_one_leaves_nothing_open(tmp_path: Path) -> None:
+    log = slower_log()
+    log.tuned[:0] = layer("conv0", combination("conv0", PAIR[1], [(DENSE_2, 0.05)], DENSE_2))
+    log.tuned.insert(-2, f"Tactic: 0x{DENSE_2:016x} skipped. Scratch requested: 2000, available: 1000")
+    assert told(verdict(tmp_path, log)) == ("dense", "slower", "proven")
+    log = slower_log()
+    log.tuned += [autotuning(THIRD), f"--------------- Timing Runner: {LAYER} (CudnnConvolution[0x80000000])", "Tactic: 0x0000000000000001 is the only option, timing skipped", tactic(1, 0.05, None),
+                  ">>>>>>>>>>>>>>> Chose Runner Type: CudnnConvolution Tactic: 0x0000000000000001"]  # fmt: skip
+    assert told(verdict(tmp_path, log)) == ("dense", "slower", "proven")
+
+
+def test_layer_info_that_names_no_runner_is_joined_by_the_id(tmp_path: Path) -> None:
+    said = json.loads(RUNS_HWC8)
+    del said["Layers"][0]["LayerType"]
+    assert told(verdict(tmp_path, slower_log(), json.dumps(said))) == ("dense", "slower", "proven")
+
+
+def test_formats_tell_in_which_combination_a_neighbour_runs(tmp_path: Path) -> None:
+    """conv2's tactic won in two formats; its line says eight lanes."""
+    copied, lanes = "Reformatted Input Tensor 0 to conv2", "(Half[1,64:8,28,28])"
+    engine = [
+        engine_line(LAYER, DENSE_HWC, X, Y), engine_line("Reformatting CopyNode for Input Tensor 0 to conv2", 0, Y, f"{copied} {lanes}", "Reformat"),
+        engine_line("conv2", DENSE_2, f"{copied} {lanes}", f"z {lanes}"),
+    ]  # fmt: skip
+    races = layer("conv2", *(combination("conv2", pair, [(DENSE_2, 0.01)], DENSE_2) for pair in PAIR))
+    found = verdict(tmp_path, switch_log([INTO, reformat("y -> <out>", LINEAR, HWC8, 0.007)], races, engine))
+    assert found.reason == "io-format" and "not all of it was measured" not in found.summary
+
+
+def test_types_of_another_build_are_not_this_ones(tmp_path: Path) -> None:
+    other = layer("conv0", combination("conv0", FLOATS, [(DENSE, 0.05)], DENSE))
+    lines = [engine_line("conv0", DENSE, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])"), engine_line(LAYER, DENSE, "y (Float[1,64,28,28])", "z (Float[1,64,28,28])")]
+    assert told(verdict(tmp_path, dense_log(model="other.onnx").text() + Log(other, lines).text())) == ("dense", "no-kernel-precision", "proven")
+
+
+def test_a_log_that_trtexec_did_not_write_needs_no_standard_error(tmp_path: Path) -> None:
+    """A program's logger has one stream."""
+    text = "\n".join(line for line in dense_log().text().splitlines() if "[V]" in line or line.startswith("Layer("))
+    assert told(verdict(tmp_path, text)) == ("dense", "no-kernel", "proven")

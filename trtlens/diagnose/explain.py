@@ -370,7 +370,7 @@ class _Diagnosing:
             has_log=log is not None, has_timings=has_timings, truncated=truncated,
             cache_loaded=build is not None and (build.loaded_cache_entries or 0) > 0, out_of_memory=(oom.line, oom.offset) if oom is not None else None,
             capability_cite=(self.around.capability_line.line, self.around.capability_line.offset) if self.around.capability_line is not None else None,
-            engine_printed=bool(build is not None and build.engine_layers), no_reformats=self._no_reformats,
+            no_reformats=self._no_reformats,
             fits=self.arithmetic.fits if self.arithmetic is not None else lambda _, __: None, plan_whole=self._plan_whole(),
         )  # fmt: skip
 

@@ -68,7 +68,6 @@ class Circumstances:
     out_of_memory: Cite | None
     capability_cite: Cite | None = None
     strategy_cites: tuple[Cite, ...] = ()
-    engine_printed: bool = False
     no_reformats: Callable[[EngineLayer], bool] = lambda _: False
     fits: Callable[[EngineLayer, Combination], bool | None] = lambda _, __: None
     """Whether a combination's formats are those that the layer has in the engine; None where the inputs do not say."""
@@ -137,7 +136,7 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
             "its combinations are listed without timings: the race of an equal layer was reused, and which is not clear",
             cites=[(c.line, c.offset) for c in race.combinations[:3]],
         )
-    if (race is not None and any(c.cached for c in race.combinations)) or around.cache_loaded:
+    if around.cache_loaded:
         cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
         return Ruling("timing-cache", "unknown", "its results came from a timing cache, so this log does not hold the race", cites=cites)
     if race is not None:
@@ -147,7 +146,7 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
             "the log holds only a part of this layer's race",
             cites=[(c.line, c.offset) for c in race.combinations[:3]],
         )
-    if around.engine_printed and layer.line is not None:
+    if layer.line is not None:
         return Ruling(
             "twin-layer",
             "unknown",
@@ -226,7 +225,7 @@ def _unraced(race: LayerRace) -> list[Combination]:
 
 
 def _all_fp32(race: LayerRace) -> bool:
-    return all(text and fp32_only(text) for text in race.texts())
+    return all(fp32_only(text) for text in race.texts())
 
 
 _INDEX_TYPES = frozenset({"Int32", "Int64", "Bool"})
@@ -257,7 +256,7 @@ def _sparse_lost(
     """Rules 2 to 5: sparse tactics were timed."""
     running = _running(layer, race)
     fitting = [c for c in running if around.fits(layer, c) is not False]
-    winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.telling if c.raced or c.cached)
+    winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.telling)
     undecided = _unraced(race)
     whole = around.trusted and not undecided and winners_known and not race.doubts and not any(c.winner is None and c.raced for c in race.telling)
     lost = [c for c in sparse if c.winner is not None and c.winner.sparse is False and c.dense is not None]
@@ -292,8 +291,8 @@ def _sparse_lost(
     won = [c for c in sparse if id(c) not in gone]
     best = min(won, key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
     assert best.sparse is not None
-    times = {round(c.winner.time_ms, 9) for c in fitting if c.winner is not None and c.winner.time_ms == c.winner.time_ms}
-    current = fitting[0].winner if fitting and len(times) == 1 else None
+    timed = [c.winner for c in fitting if c.winner is not None and c.winner.time_ms == c.winner.time_ms]
+    current = timed[0] if len({round(winner.time_ms, 9) for winner in timed}) == 1 else None
     won_here = [c for c in fitting if c.winner is not None and c.winner.sparse]
     if won_here:
         ruling = Ruling(
