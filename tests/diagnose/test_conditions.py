@@ -7,6 +7,7 @@ condition that each of them holds.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -606,6 +607,24 @@ def test_a_choice_without_a_time_gives_no_time_to_compare(tmp_path: Path) -> Non
     races = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE_2), combination(LAYER, PAIR[1], [(SPARSE, 0.04), (DENSE_HWC, 0.06)], SPARSE)
     found = verdict(tmp_path, Log([*other, *layer(LAYER, *races)], [engine_line(LAYER, DENSE_2)]))
     assert (found.reason, found.best_dense_ms, found.margin) == ("unexplained", None, None)
+
+
+def test_no_time_is_compared_with_zero(tmp_path: Path) -> None:
+    """What took 0 ms was not measured: neither how much slower sparse is follows from it, nor that both are equal."""
+    for sparse_ms in (0.0, 0.03):
+        lost = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, sparse_ms), (DENSE, 0.0)], DENSE)), [engine_line(LAYER, DENSE)])
+        won = Log(layer(LAYER, combination(LAYER, PAIR[0], [(DENSE, 0.0)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, sparse_ms), (DENSE_HWC, 0.06)], SPARSE)), [engine_line(LAYER, DENSE)])
+        for log in (lost, won):
+            found = verdict(tmp_path, log)
+            assert (found.reason, found.proof) == ("unexplained", "unknown") and (found.margin is None or math.isfinite(found.margin))
+
+
+def test_a_strategys_choice_without_a_time_has_none(tmp_path: Path) -> None:
+    cut = layer(LAYER, combination(LAYER, PAIR[1], [(DENSE, 0.05), "Fast skip Tactic:0x5000000000000009 which exceed time limit during pre-run"], DENSE))
+    untimed = [*layer(LAYER, combination(LAYER, PAIR[1], [(DENSE_2, 0.06)], SPARSE)), *layer("conv0", combination("conv0", PAIR[1], [(SPARSE, 0.06)], SPARSE))]
+    log = strategies((4, [*cut, FOUND, CHOSE, USED.format(4)]), (3, [*untimed, FOUND, "(Sparsity) Chose 1 layer(s) using sparse tactics: conv1", DROPPED]))
+    found = verdict(tmp_path, log)
+    assert (found.reason, found.best_sparse_ms) == ("backend-strategy", None)
 
 
 def test_a_tie_stays_one_whatever_an_unnamed_tactic_is(tmp_path: Path) -> None:

@@ -688,7 +688,7 @@ class _Diagnosing:
                 return Ruling(
                     "backend-strategy", "proven" if sure else "suggested",
                     f"a sparse tactic won in the graph of backend strategy {other.strategy}, and that engine was estimated slower as a whole",
-                    best_sparse=won[0].winner, sparse_ms=won[0].winner.time_ms, cites=cites,
+                    best_sparse=won[0].winner, sparse_ms=None if math.isnan(won[0].winner.time_ms) else won[0].winner.time_ms, cites=cites,
                 )  # fmt: skip
         return None
 

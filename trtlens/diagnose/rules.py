@@ -263,6 +263,11 @@ def _sparse_lost(
     if len(lost) == len(sparse):
         close = min(lost, key=lambda c: _ratio(c.sparse, c.dense))
         assert close.sparse is not None and close.dense is not None
+        if close.dense.time_ms <= 0:
+            return Ruling(
+                "unexplained", "unknown", "the dense tactic's time is 0 ms in the log, with which nothing can be compared",
+                best_dense=close.dense, best_sparse=close.sparse, dense_ms=close.dense.time_ms, sparse_ms=close.sparse.time_ms, cites=_entry_cites(close.sparse, close.dense),
+            )  # fmt: skip
         margin = _ratio(close.sparse, close.dense) - 1.0
         if margin < -around.noise.band(close.dense.time_ms, race.repeat_spread):
             return Ruling(
@@ -291,7 +296,7 @@ def _sparse_lost(
     won = [c for c in sparse if id(c) not in gone]
     best = min(won, key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
     assert best.sparse is not None
-    timed = [c.winner for c in fitting if c.winner is not None and c.winner.time_ms == c.winner.time_ms]
+    timed = [c.winner for c in fitting if c.winner is not None and c.winner.time_ms > 0]  # not 0 ms, nor none
     current = timed[0] if len({round(winner.time_ms, 9) for winner in timed}) == 1 else None
     won_here = [c for c in fitting if c.winner is not None and c.winner.sparse]
     if won_here:
