@@ -45,6 +45,7 @@ from tests.diagnose.test_adversarial import (
     X,
     Y,
     autotuning,
+    cached_log,
     combination,
     consumer,
     dense_log,
@@ -693,3 +694,49 @@ def test_a_log_that_trtexec_did_not_write_needs_no_standard_error(tmp_path: Path
     """A program's logger has one stream."""
     text = "\n".join(line for line in dense_log().text().splitlines() if "[V]" in line or line.startswith("Layer("))
     assert told(verdict(tmp_path, text)) == ("dense", "no-kernel", "proven")
+
+
+# ---- what is no gap
+
+
+def test_what_stands_in_or_near_a_race_and_takes_nothing_from_it(tmp_path: Path) -> None:
+    elsewhere = layer("pool9", combination("pool9", PAIR[0], [LEFT_OUT, tactic(0, 0.01, None)], 0, "CudnnPooling"))
+    no_tactic = [f"--------------- Timing Runner: {LAYER} (CaskFlattenConvolution[0x80000008])", f"{LAYER} (CaskFlattenConvolution[0x80000008]) profiling completed in 0.1 seconds. Fastest Tactic: 0xd15ea5edd15ea5ed Time: inf"]
+    for inside, behind in (
+        (["conv7: 10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."], []), ([tactic(0xD15EA5EDD15EA5ED, "inf", None)], []), (no_tactic, []), ([], elsewhere),
+    ):  # fmt: skip
+        log = dense_log()
+        log.tuned[-1:-1] = inside
+        log.tuned += behind
+        assert told(verdict(tmp_path, log)) == ("dense", "no-kernel", "proven"), (inside, behind)
+
+
+def test_only_a_tactic_with_itself_shows_how_much_times_scatter(tmp_path: Path) -> None:
+    """Two tactics timed twice in two combinations: their times differ from each other and from combination to combination, not from themselves."""
+    races = [combination(LAYER, pair, [(SPARSE, ms), (SPARSE, ms), (DENSE, ms * 0.9), (DENSE, ms * 0.9)], DENSE) for pair, ms in zip((*PAIR, THIRD), (0.05, 0.09, 0.07), strict=True)]
+    found = verdict(tmp_path, Log(layer(LAYER, *races), [engine_line(LAYER, DENSE)]))
+    assert (found.reason, found.stability) == ("slower", "stable")
+
+
+def test_the_layers_own_race_names_a_small_number(tmp_path: Path) -> None:
+    race = combination(LAYER, PAIR[1], [tactic(5, 0.03, KERNELS[SPARSE]), (DENSE, 0.05)], 5)
+    other = layer("conv0", combination("conv0", PAIR[1], [tactic(5, 0.03, KERNELS[DENSE])], 5))
+    found = verdict(tmp_path, Log([*other, *layer(LAYER, race)], [engine_line(LAYER, 5)], picked=LAYER))
+    assert told(found) == ("sparse", "picked", "proven") and found.tactic.name == KERNELS[SPARSE]
+
+
+def test_an_equal_race_after_a_cached_result_is_not_the_one_it_repeats(tmp_path: Path) -> None:
+    line = CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.05)
+    later = layer("conv8", combination("conv8", PAIR[1], [(SPARSE, 0.06), (DENSE, 0.05)], DENSE))
+    found = verdict(tmp_path, cached_log([line, *later]))
+    assert told(found) == ("dense", "slower", "proven") and found.inherited_from == "conv0"
+
+
+def test_a_cached_result_of_a_dense_runner_repeats_a_race_of_all_runners(tmp_path: Path) -> None:
+    both = combination("conv0", THIRD, [(DENSE, 0.06)], None)
+    both += ["--------------- Timing Runner: conv0 (CudnnConvolution[0x80000000])", tactic(1, 0.05, None), ">>>>>>>>>>>>>>> Chose Runner Type: CudnnConvolution Tactic: 0x0000000000000001"]
+    race = layer("conv0", combination("conv0", PAIR[1], [(DENSE, 0.04), (DENSE_2, 0.06)], DENSE), both)
+    lines = [CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.04), CACHED.format(LAYER, THIRD, "CudnnConvolution", 1, 0.05)]
+    log = cached_log([])
+    log.tuned = [*race, f"=============== Computing costs for {LAYER}", *lines]
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel", "proven")

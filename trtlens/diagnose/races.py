@@ -528,7 +528,7 @@ class Races:
                 missing.append(f"the cached result at {place} matches no single race of this build")
             elif not item.cached and not item.raced and not item.no_valid:
                 missing.append(f"the combination at {place} ends in no timing")
-            elif item.raced and item.winner is None and not item.table:
+            elif item.raced and item.winner is None:
                 missing.append(f"the log ends before the combination at {place} was decided")
             if item.raced and tried and not item.runners and not item.inherited_from:
                 missing.append(f"no runner with sparse kernels is shown for the combination at {place}")
@@ -563,7 +563,7 @@ class Races:
 
     def _lost_lines(self, item: Combination) -> list[str]:
         """Signs that the log lost lines of this race: what was chosen or fastest has no time, or one runner raced twice (two races in one)."""
-        if item.cached or not item.raced or item.table:
+        if item.cached or not item.raced:
             return []
         found = []
         s, numbers = self.log.sections.arrays, [section for section in self._sections_of(item.index) if self.log.sections.arrays["op"][section] < 0]
