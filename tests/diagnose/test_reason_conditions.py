@@ -1,0 +1,193 @@
+"""Reasons, proofs and words that hold because of one condition which no other capture needs. Every text here is invented; nothing in it was measured.
+
+In: logs built line by line with the builders of test_adversarial.py. Out: assertions on the verdict of one layer: that something is left open which a
+rule without the condition would call proven, and that the reason, the sentence and the cited lines are those of the very case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.diagnose.test_adversarial import (
+    DENSE,
+    DENSE_2,
+    DENSE_HWC,
+    FLOAT,
+    HWC8,
+    INFO_HWC8,
+    INTO,
+    LAYER,
+    LINEAR,
+    OUT,
+    PAIR,
+    RUNNER,
+    SPARSE,
+    Log,
+    autotuning,
+    combination,
+    dense_log,
+    engine_line,
+    info,
+    info_layer,
+    layer,
+    switch_log,
+    tactic,
+    told,
+    verdict,
+)
+from trtlens.diagnose.explain import explain
+from trtlens.diagnose.model import LayerVerdict, LineEvidence
+
+THIRD = f"{HWC8} -> {LINEAR}"
+FLOATS = f"{FLOAT} -> {FLOAT}"
+UNNAMED = 0x9999999999999999
+FLOAT_LINE = engine_line(LAYER, DENSE, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")
+ENGINE = "[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information"
+
+
+def elsewhere(formats: str, number: int = DENSE_2) -> list[str]:
+    """Another layer of the pass."""
+    return layer("conv9", combination("conv9", formats, [(number, 0.05)], number))
+
+
+def cited(found: LayerVerdict) -> list[str]:
+    return [item.text for item in found.evidence if isinstance(item, LineEvidence)]
+
+
+# ---- what is left open
+
+
+def test_a_winner_without_a_name_elsewhere_leaves_a_tie_open(tmp_path: Path) -> None:
+    """If it is sparse, sparse won a format, and rule 2 is not the one that decides."""
+    lost = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.0505)], DENSE)
+    log = Log(layer(LAYER, lost, combination(LAYER, PAIR[0], [(DENSE_2, 0.06)], DENSE_2)), [engine_line(LAYER, DENSE)])
+    assert told(verdict(tmp_path, log)) == ("dense", "tie", "proven")
+    log.tuned = layer(LAYER, lost, combination(LAYER, PAIR[0], [tactic(UNNAMED, 0.06, None)], UNNAMED))
+    assert told(verdict(tmp_path, log)) == ("dense", "tie", "suggested")
+
+
+def test_one_unnamed_tactic_near_one_winner_is_enough_to_leave_slower_open(tmp_path: Path) -> None:
+    near = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.07), tactic(UNNAMED, 0.0505, None)], DENSE)
+    log = Log(layer(LAYER, near, combination(LAYER, PAIR[0], [(DENSE_2, 0.06)], DENSE_2)), [engine_line(LAYER, DENSE)])
+    assert told(verdict(tmp_path, log)) == ("dense", "slower", "suggested")
+
+
+def test_a_race_without_formats_is_not_of_fp32(tmp_path: Path) -> None:
+    """The line that names its formats is lost; that all others of the pass are FP32 says nothing of them."""
+    race = combination(LAYER, FLOATS, [(DENSE, 0.05)], DENSE)
+    log = Log([*elsewhere(FLOATS), *layer(LAYER, race)], [FLOAT_LINE])
+    assert told(verdict(tmp_path, log)) == ("dense", "no-kernel-precision", "proven")
+    log.tuned = [*elsewhere(FLOATS), *layer(LAYER, race[1:])]
+    assert verdict(tmp_path, log).proof != "proven"
+
+
+@pytest.mark.parametrize(("formats", "proof"), [("Int32(64,1) -> Int64(64,1)", "proven"), ("half(64,1) -> half(64,1)", None), ("(64,1) -> (64,1)", None)], ids=["indices", "unknown", "none"])
+def test_indices_alone_leave_a_pass_fp32(formats: str, proof: str | None, tmp_path: Path) -> None:
+    log = Log([*layer("conv0", combination("conv0", FLOATS, [(DENSE, 0.05)], DENSE)), *elsewhere(formats)], [FLOAT_LINE])
+    found = verdict(tmp_path, log)
+    assert (told(found) == ("dense", "no-kernel-precision", "proven")) == (proof == "proven")
+
+
+def test_a_race_of_indices_alone_is_not_of_fp32(tmp_path: Path) -> None:
+    """A pass is FP32 where some of its tensors are Float and none is of another float type; without any Float nothing is known."""
+    log = Log(elsewhere("Int32(64,1) -> Int32(64,1)"), [FLOAT_LINE])
+    assert verdict(tmp_path, log).reason != "no-kernel-precision"
+
+
+# ---- at the very border
+
+
+def test_sparse_in_another_format_as_fast_as_what_runs_is_a_tie(tmp_path: Path) -> None:
+    races = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.05), (DENSE_HWC, 0.07)], SPARSE)
+    found = verdict(tmp_path, Log(layer(LAYER, *races), [engine_line(LAYER, DENSE)]))
+    assert told(found) == ("dense", "tie", "proven") and found.margin == 0.0
+
+
+def test_a_sum_of_times_within_the_band_is_a_coin_toss(tmp_path: Path) -> None:
+    """The two times are equal within the noise; the copies decide."""
+    for sparse_ms, stability in ((0.0495, "coin-toss"), (0.0475, "near"), (0.04, "stable")):
+        found = verdict(tmp_path, switch_log([INTO, OUT], best_sparse=sparse_ms))
+        assert found.proof == "proven" and found.stability == stability, sparse_ms
+
+
+# ---- which reason, and in which words
+
+
+def test_without_a_log_or_without_timings_the_sentence_says_which(tmp_path: Path) -> None:
+    said = info([info_layer(LAYER, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    (tmp_path / "layer_info.json").write_text(said, encoding="utf-8")
+    build = explain([str(tmp_path / "layer_info.json")]).captures[0].main
+    assert build is not None
+    assert (build.layers[0].reason, "no build log was given" in build.layers[0].summary) == ("not-captured", True)
+    found = verdict(tmp_path, Log([], [engine_line(LAYER, DENSE)]))
+    assert (found.reason, "no tactic timings" in found.summary) == ("not-captured", True)
+
+
+def test_a_layer_that_the_log_does_not_print_is_no_twin(tmp_path: Path) -> None:
+    """The log names it nowhere but in its list: nothing says that it was ever tuned."""
+    text = Log(elsewhere(PAIR[1]), []).text()
+    said = info([info_layer(LAYER, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    assert told(verdict(tmp_path, text, said)) == ("dense", "not-captured", "unknown")
+    found = verdict(tmp_path, Log(elsewhere(PAIR[1]), [engine_line("conv9", DENSE_2), engine_line(LAYER, DENSE)]))
+    assert told(found) == ("dense", "twin-layer", "unknown")
+
+
+def test_pruning_and_memory_are_reasons_where_nothing_else_is_known(tmp_path: Path) -> None:
+    pruned = "conv1: 10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."
+    log = dense_log()
+    log.tuned.append(pruned)
+    assert told(verdict(tmp_path, log)) == ("dense", "heuristic-pruned", "suggested")
+    memory = "[01/02/2030-03:04:06] [E] [TRT] Requested amount of GPU memory (8589934592 bytes) could not be allocated. There may not be enough free memory for allocation to succeed."
+    log = dense_log()
+    log.tuned.append(memory)
+    found = verdict(tmp_path, log)
+    assert told(found) == ("dense", "out-of-memory", "suggested") and any("could not be allocated" in line for line in cited(found))
+
+
+@pytest.mark.parametrize("tail", [[], [f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"]], ids=["silent", "begun"])
+def test_a_log_that_ends_within_a_race(tail: Sequence[str], tmp_path: Path) -> None:
+    """What follows is lost: neither an equal layer's race nor a cache is the reason."""
+    said = info([info_layer(LAYER, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    for races in ([autotuning(PAIR[0]), *tail], [*combination(LAYER, PAIR[1], [(DENSE, 0.05)], DENSE), autotuning(PAIR[0]), *tail]):
+        log = Log([*elsewhere(PAIR[1]), *layer(LAYER, races)], [], lists=[])
+        text = log.text()
+        found = verdict(tmp_path, text[: text.index(ENGINE)], said)
+        assert told(found) == ("dense", "log-truncated", "unknown")
+        assert any(f"Autotuning format combination: {PAIR[0]}" in line for line in cited(found))
+
+
+def test_one_silent_combination_among_lost_ones_is_an_equal_layers(tmp_path: Path) -> None:
+    begun = [autotuning(PAIR[1]), f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"]
+    none = Log([*elsewhere(PAIR[1]), *layer(LAYER, [autotuning(PAIR[0])], begun)], [engine_line(LAYER, DENSE)])
+    assert verdict(tmp_path, none).reason == "twin-layer"
+    some = dense_log()
+    some.tuned += [autotuning(PAIR[0]), autotuning(THIRD), f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"]
+    assert verdict(tmp_path, some).reason == "twin-layer"
+
+
+def test_the_sentence_says_what_the_reason_says(tmp_path: Path) -> None:
+    for times, reason, words in (((0.05, 0.07), "slower", "dense was faster in"), ((0.05, 0.0505), "tie", "equal within the noise in")):
+        race = combination(LAYER, PAIR[1], [(DENSE, times[0]), (SPARSE, times[1])], DENSE)
+        found = verdict(tmp_path, Log(layer(LAYER, race), [engine_line(LAYER, DENSE)]))
+        assert (found.reason, words in found.summary, "the combination where both were timed" in found.summary) == (reason, True, True)
+
+
+def test_the_sentence_counts_the_formats(tmp_path: Path) -> None:
+    one = combination(LAYER, FLOATS, [(DENSE, 0.05)], DENSE)
+    two = combination(LAYER, "Float(50176,1,1792,64) -> Float(50176,1,1792,64)", [(DENSE_2, 0.06)], DENSE_2)
+    assert "its one format combination is FP32" in verdict(tmp_path, Log(layer(LAYER, one), [FLOAT_LINE])).summary
+    assert "all 2 format combinations are FP32" in verdict(tmp_path, Log(layer(LAYER, one, two), [FLOAT_LINE])).summary
+
+
+def test_a_whole_race_is_cited_itself_and_a_partial_one_with_its_pass(tmp_path: Path) -> None:
+    pass_line = f"Autotuning format combination: {FLOATS}"
+    own = "Float(50176,1,1792,64) -> Float(50176,1,1792,64)"
+    log = Log([*elsewhere(FLOATS), *layer(LAYER, combination(LAYER, own, [(DENSE, 0.05)], DENSE))], [FLOAT_LINE])
+    found = verdict(tmp_path, log)
+    assert told(found) == ("dense", "no-kernel-precision", "proven") and not any(pass_line in line for line in cited(found))
+    log.tuned += ["Fast skip Tactic:0x5000000000000009 which exceed time limit during pre-run"]
+    found = verdict(tmp_path, log)
+    assert told(found) == ("dense", "no-kernel-precision", "proven") and any(pass_line in line for line in cited(found))
