@@ -6,6 +6,7 @@ In: synthetic captures, the corpus, hand-made races with every kind of gap. Out:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,14 @@ from tests.synthetic.truth import make_capture
 from trtlens.diagnose.explain import Options, diagnose
 from trtlens.diagnose.load import Capture, load_captures
 from trtlens.diagnose.plain_races import PlainColumns
-from trtlens.diagnose.race_records import LayerRace
+from trtlens.diagnose.race_records import Combination, LayerRace
 from trtlens.diagnose.races import Races
 from trtlens.errors import InputError
+
+
+def told(combinations: list[Combination]) -> list[Combination]:
+    """Without the runners that were tried, which a plain race leaves out: only what is missing depends on them."""
+    return [replace(c, runners=frozenset()) for c in combinations]
 
 
 def queries(race: LayerRace, tactics: list[int]) -> dict[str, str]:
@@ -49,7 +55,8 @@ def queries(race: LayerRace, tactics: list[int]) -> dict[str, str]:
     found = {
         "missing": race.missing, "doubts": race.doubts, "spread": race.repeat_spread, "decided": race.decided, "timed": race.timed, "size": race.size,
         "dense": race.best_dense(), "sparse": race.best_sparse(), "texts": list(race.texts()), "places": race.places(6),
-        "won by": [race.won_by(tactic) for tactic in tactics], "below": [race.sparse_below(ms) for ms in (0.0, 0.01, 0.05, 1.0)],
+        "won by": [told(race.won_by(tactic)) for tactic in tactics], "below": [told(race.sparse_below(ms)) for ms in (0.0, 0.01, 0.05, 1.0)],
+        "inherited": race.inherited_from,
     }  # fmt: skip
     return {name: repr(value) for name, value in found.items()}
 
@@ -174,6 +181,51 @@ def test_a_race_with_a_gap_is_not_plain(log: Log, tmp_path: Path, monkeypatch: p
     (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
     capture = load_captures([str(tmp_path / "build.log")])[0]
     assert compare(capture) == 1
+    same_verdicts(capture, monkeypatch)
+
+
+CONV0 = [combination("conv0", PAIR[0], [(DENSE, 0.05)], DENSE), combination("conv0", PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)]
+REPEATED = [CACHED.format(LAYER, PAIR[0], RUNNER, DENSE, 0.05), CACHED.format(LAYER, PAIR[1], RUNNER, SPARSE, 0.06)]
+TRIED = [RUNNER_LINE.format(RUNNER)]
+
+
+def repeats(*lines: Sequence[str], source: Sequence[Sequence[str]] = CONV0, before: Sequence[str] = (), runs: int = DENSE) -> Log:
+    """conv0 is raced, conv1 repeats it by cached results."""
+    return Log([*before, *layer("conv0", *source), *layer(LAYER, *lines)], [engine_line("conv0", runs), engine_line(LAYER, runs)], version="10.3.0")
+
+
+REPEATS: dict[str, tuple[Log, int]] = {
+    "a whole race": (repeats(REPEATED), 2),
+    "a whole race that sparse won": (repeats(REPEATED, runs=SPARSE), 2),
+    "a runner begins behind it": (repeats(REPEATED[:1], TRIED, REPEATED[1:], TRIED), 1),
+    "one combination": (repeats(REPEATED[1:]), 2),
+    "one combination, and one of its own": (repeats(REPEATED[1:], combination(LAYER, THIRD, [(SPARSE_2, 0.04), (DENSE_2, 0.03)], DENSE_2)), 2),
+    "two races of two layers": (
+        repeats(REPEATED, [CACHED.format(LAYER, THIRD, RUNNER, DENSE_2, 0.02)], before=layer("conv9", combination("conv9", THIRD, [(DENSE_2, 0.02)], DENSE_2))), 3
+    ),
+    "two races of two layers, the first of which is raced in part": (
+        repeats(
+            REPEATED[1:], [CACHED.format(LAYER, THIRD, RUNNER, DENSE_2, 0.02)],
+            before=layer("conv9", combination("conv9", THIRD, [(DENSE_2, 0.02), *UNNAMED_AND_SLOW], DENSE_2)),
+        ), 1,
+    ),
+    "a race that repeats another one in part": (repeats(REPEATED, source=[*CONV0, [CACHED.format("conv0", THIRD, RUNNER, DENSE_2, 0.02)]]), 1),
+    "a race with an unnamed tactic": (repeats(REPEATED, source=[[*CONV0[0][:-1], *UNNAMED_AND_SLOW, CONV0[0][-1]], CONV0[1]]), 0),
+    "a race with an unnamed tactic elsewhere": (repeats(REPEATED[1:], source=[[*CONV0[0][:-1], *UNNAMED_AND_SLOW, CONV0[0][-1]], CONV0[1]]), 0),
+    "a race with a damaged line": (repeats(REPEATED[1:], source=[[*CONV0[0], "Tactic Name: sm80_xmma_fprop_sparse Tactic: 0x5000"], CONV0[1]]), 0),
+    "another time": (repeats(REPEATED[:1], [CACHED.format(LAYER, PAIR[1], RUNNER, SPARSE, 0.061)]), 1),
+    "without a time": (repeats(REPEATED[:1], [CACHED.format(LAYER, PAIR[1], RUNNER, SPARSE, "nan")]), 1),
+    "its own": (repeats(*CONV0, REPEATED[1:], source=[combination("conv0", THIRD, [(DENSE_2, 0.02)], DENSE_2)]), 1),
+    "lines about pruned tactics": (repeats(REPEATED, source=[*CONV0, ["conv0: 10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."]]), 1),
+    "no tactic of its runner is valid": (repeats(REPEATED[:1], no_valid(RUNNER), REPEATED[1:], no_valid(RUNNER)), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("log", "plain"), REPEATS.values(), ids=REPEATS)
+def test_a_cached_result_is_as_plain_as_what_it_repeats(log: Log, plain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
+    capture = load_captures([str(tmp_path / "build.log")])[0]
+    assert compare(capture) == plain
     same_verdicts(capture, monkeypatch)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtlens.parse.kernel_names import KernelName, classify, dense_inventory, is_sparse, sparse_inventory, sparse_kernels_for
+from trtlens.parse.kernel_names import KernelName, are_sparse, classify, dense_inventory, is_sparse, sparse_inventory, sparse_kernels_for
 
 CORPUS = Path(os.environ.get("TRTLENS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 
@@ -167,6 +167,18 @@ def test_any_text_is_answered_and_the_two_ways_agree(text: str) -> None:
 def test_a_kernel_name_inside_a_layer_name_proves_nothing(kernel: KernelName, mark: str, rest: str) -> None:
     assert is_sparse(kernel.name + mark + rest) is None
     assert is_sparse(rest + mark + kernel.name) is None
+
+
+_BEGINNING = st.sampled_from(
+    ["nvjet_sp", "nvjet_hsh_", "__myelin_CASK_STUB", "__myl_", "__myl_Mul", "cutlass3x_sm90_", "cutlass_80_", "sm80_xmma_", "sm80_xmma_cublas_", "ampere_", "ampere_h16816gemm_",
+     "ampere_fp16_scudnn_", "trt_ampere_", "kIMMA_V1_", "kFP16_", "sm123456789012345678_xmma_", ""],
+)  # fmt: skip
+_MIDDLE = st.sampled_from(["", "sparse_conv_", "_spgemm", "sptensor16x8x64", "asparsely", "gemm_tn", " numSplitK: 1", "/x", "ü", "x" * 2001, "spa"])
+
+
+@given(st.lists(st.one_of(st.text(max_size=30), st.tuples(_BEGINNING, _MIDDLE, _MIDDLE).map("".join)), max_size=8))
+def test_many_names_are_told_as_each_alone(names: list[str]) -> None:
+    assert are_sparse(names) == [is_sparse(name) for name in names]
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus of real logs is not at {CORPUS}")

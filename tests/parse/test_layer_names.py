@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtlens.parse.layer_names import onnx_nodes_from_metadata, onnx_nodes_from_name, split_profile_suffix
+from trtlens.parse.layer_names import _simple_parts, _taken_apart, onnx_nodes_from_metadata, onnx_nodes_from_name, split_profile_suffix
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,27 @@ def test_joined_plain_names_come_apart_again(names: list[str]) -> None:
 def test_any_name_gives_distinct_parts(name: str, depth: int) -> None:
     nodes = onnx_nodes_from_name("PWN(" * depth + name + ")" * depth)
     assert len(set(nodes)) == len(nodes) and all(nodes)
+
+
+_LEAF = st.sampled_from(["a", "/b/Conv", "x y", "+", ",", "PWN", "(Unnamed Layer* 3) [Shuffle]", "b(c", "d)", " ", ""])
+_FUSED = st.recursive(
+    _LEAF,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: f"PWN({', '.join(parts)})"),
+        st.lists(inner, min_size=1, max_size=3).map(" + ".join),
+        st.lists(inner, min_size=2, max_size=3).map(", ".join),
+        st.lists(inner, min_size=1, max_size=3).map("".join),
+    ),
+    max_leaves=12,
+)
+
+
+@given(_FUSED)
+def test_one_pass_takes_a_name_apart_as_the_whole_way_does(name: str) -> None:
+    simple = _simple_parts(name)
+    assert simple is None or simple == _taken_apart(name)
+
+
+def test_the_usual_fused_names_need_one_pass() -> None:
+    for name in ("Conv_1", "Conv_663 + Add_664 + Relu_665", "/c + PWN(PWN(/a/Sigmoid), /a/Mul)", "PWN(PWN(a, b), PWN(c + d))"):
+        assert _simple_parts(name) == _taken_apart(name)

@@ -251,15 +251,13 @@ class _Diagnosing:
         if self.races is None or self.distrusted:
             return
         unnamed = [
-            layer
+            (layer, layer.tactic_id, self.races.winning_kernels(layer.name, layer.tactic_id, layer.type))
             for layer in self.layers
             if not layer.tactic_name and layer.tactic_id is not None and not layer.is_reformat and concern(layer) == "weights"
         ]
-        self.races.learn_names({layer.tactic_id for layer in unnamed if layer.tactic_id is not None})
-        for layer in unnamed:
-            assert layer.tactic_id is not None
-            kernels = self.races.winning_kernels(layer.name, layer.tactic_id, layer.type)
-            name = kernels.pop() if len(kernels) == 1 else self.races.name_of(layer.tactic_id) if not kernels else None
+        self.races.learn_names({tactic for _, tactic, kernels in unnamed if not kernels})
+        for layer, tactic, kernels in unnamed:
+            name = kernels.pop() if len(kernels) == 1 else self.races.name_of(tactic) if not kernels else None
             if name is not None:
                 layer.tactic_name, layer.named_by = name, "log"
 
@@ -347,14 +345,16 @@ class _Diagnosing:
     def _circumstances(self) -> Circumstances:
         build, log, listing = self.build, self.capture.log, self.listing
         has_timings = self.races is not None and bool(self.races.by_layer)
-        formats = self.races.pass_formats() if self.races is not None else []
-        all_fp32 = (
-            bool(formats)
-            and all(fp32_only(text) or index_only(text) for _, text in formats)
-            and any(fp32_only(text) for _, text in formats)
-        )
-        floats = [(line, -1) for line, text in formats if fp32_only(text)][:3] if all_fp32 else []
-        cites = [self._line_offset(line) for line, _ in floats]
+        floats: list[int] = []
+        all_fp32 = self.races is not None
+        for line, text in self.races.pass_formats() if self.races is not None else ():
+            if fp32_only(text):
+                floats.append(line)
+            elif not index_only(text):
+                all_fp32 = False
+                break
+        all_fp32 = all_fp32 and bool(floats)
+        cites = [self._line_offset(line) for line in floats[:3]] if all_fp32 else []
         capability = self.around.environment.compute_capability
         oom = (
             next((w for w in build.warnings if "out of memory" in w.text.lower() or "could not be allocated" in w.text), None)

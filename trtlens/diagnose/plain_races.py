@@ -1,7 +1,7 @@
 """Which races hide nothing, and their figures: all layers at once, in columns.
 
-In: the columns that races.py made. Out: a `PlainRace` for each layer whose race has no gap of its own (nothing cached, skipped, silent, unnamed,
-failed, lost or undecided). Next: races.py, which makes all other races combination by combination.
+In: the columns that races.py made. Out: a `PlainRace` for each layer whose race has no gap of its own (nothing skipped, silent, unnamed, failed, lost or
+undecided; cached results only where they repeat a race that has no gap either). Next: races.py, which makes all other races combination by combination.
 
 Nine of ten layers of a large log are plain, and the rules need one or two combinations of each: making all of them would cost more than parsing.
 What is plain is decided here by the very conditions of `Races.combination` and `Races._find_gaps`; tests compare both ways on every log.
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ..parse.build_log.records import NO_TACTIC, SKIPPED, TIMED
 from .layers import runner_may_be_sparse
-from .race_records import DENSE, SPARSE, UNKNOWN, Entry, PlainRace
+from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, PlainRace
 
 if TYPE_CHECKING:
     from .races import Races
@@ -54,7 +54,23 @@ class PlainColumns:
 
         times = self._sparse_ms[first : first + len(numbers)]
         telling = [decisive] if decisive >= 0 else []
-        return PlainRace(numbers, telling, self._timed[place], self._lost[place], times, best, races.combinations_of, races.log)
+        inherited = races.log.layers.get(self._inherited[place])
+        return PlainRace(numbers, telling, self._timed[place], self._lost[place], times, best, races.combinations_of, self._combination, races.log, inherited)
+
+    def _combination(self, number: int) -> Combination:
+        """`Races.combination` of one that hides nothing: what could be missing is not looked for again."""
+        races, c = self._races, self._races.log.combinations.arrays
+        cached = bool(c["cached"][number])
+        raced = races.source_of(number) if cached else number
+        item = Combination(number, races.log.formats.get(c["text"][number]) or "", c["line"][number], c["offset"][number], cached=cached)
+        item.times = races.timed.item(raced)
+        dense, sparse, winner = races.best.item(raced * 3 + DENSE), races.best.item(raced * 3 + SPARSE), races.winning.item(raced)
+        item.dense = races.entry(dense) if dense >= 0 else None
+        item.sparse = races.entry(sparse) if sparse >= 0 else None
+        item.winner = item.dense if winner == dense else item.sparse if winner == sparse else races.entry(winner)
+        if cached:
+            item.inherited_from = races.log.layers.get(c["layer"][raced])
+        return item
 
     def lines_of(self, layer: str) -> tuple[int, int]:
         """First and last line of a plain race."""
@@ -68,13 +84,16 @@ class PlainColumns:
         begins = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         layer = np.repeat(np.arange(len(sizes)), sizes)
 
-        # Of each combination.
-        times, best = races.timed[numbers], races.best.reshape(-1, 3)[numbers]
-        dense, sparse, winning = best[:, DENSE], best[:, SPARSE], races.winning[numbers]
+        # Of each combination: a cached result has the race that it repeats.
+        cached = c["cached"][numbers] != 0
+        source = races.sources()[numbers] if cached.any() else np.full(len(numbers), -1, dtype=np.int64)
+        raced = np.where(cached & (source >= 0), source, numbers)
+        times, best = races.timed[raced], races.best.reshape(-1, 3)[raced]
+        dense, sparse, winning = best[:, DENSE], best[:, SPARSE], races.winning[raced]
         winner_kind = np.where(winning >= 0, races.kind[winning], UNKNOWN)
         has_runners, tried, confused, all_empty = self._runners(numbers)
         empty_text = np.array([text == "" for text in log.formats.texts] + [True])
-        clean = (c["cached"][numbers] == 0) & ~empty_text[c["text"][numbers]] & ~self._left_out()[numbers]
+        clean = ~cached & ~empty_text[c["text"][numbers]] & ~self._left_out()[numbers]
         clean &= (races.unnamed[numbers] == 0) & (races.failed[numbers] == 0)
         decided = (winning >= 0) & ~confused  # the row that won is one of those that were timed and, where all are named, one with a name
         # `No valid tactics` for every runner counts as a race where nothing can be missing: see `_distrust_partial` in races.py.
@@ -83,8 +102,18 @@ class PlainColumns:
         decided &= (layer_tried == 0) | (tried != 0)
         nothing_valid &= tried == layer_tried
         clean &= decided | nothing_valid
+        first, last = c["line"][numbers][begins], np.maximum.reduceat(self._last_lines(numbers), begins)
+        damaged = np.sort(np.array([line.line for line in (*log.damaged_lines, *log.unknown_samples)], dtype=np.int64))
+        whole = np.searchsorted(damaged, first, side="left") == np.searchsorted(damaged, last + 2, side="right")  # no damage within
+        # What a cached result repeats must have no gap either, nor what else was raced for that layer: `_source_race` in races.py.
+        place = np.full(len(log.combinations) + 1, -1, dtype=np.int64)
+        place[numbers] = layer
+        origin = np.where(cached, place[source], -1)
+        sound = np.append(np.logical_and.reduceat(clean | cached, begins) & whole, False)[origin]
+        repeats = cached & sound & (origin != layer) & (not races.pruned)
+        clean, decided = clean | repeats, (decided & ~cached) | repeats
         lost = (sparse >= 0) & (winner_kind == DENSE)
-        plain = np.logical_and.reduceat(clean, begins) & np.logical_or.reduceat(decided, begins)
+        plain = np.logical_and.reduceat(clean, begins) & np.logical_or.reduceat(decided, begins) & whole
 
         # Of each layer.
         time_ms = rows.time_ms
@@ -97,9 +126,6 @@ class PlainColumns:
         best_won = _first_least(np.where(won, sparse_ms, np.inf), begins, layer)
         closest = _first_least(ratio, begins, layer)
         plain &= ~any_lost | np.isfinite(ratio[closest])
-        first, last = c["line"][numbers][begins], np.maximum.reduceat(self._last_lines(numbers), begins)
-        damaged = np.sort(np.array([line.line for line in (*log.damaged_lines, *log.unknown_samples)], dtype=np.int64))
-        plain &= np.searchsorted(damaged, first, side="left") == np.searchsorted(damaged, last + 2, side="right")  # none within
         self._plain = plain.tolist()
         self._dense = dense[_first_least(dense_ms, begins, layer)].tolist()
         self._sparse = sparse[_first_least(sparse_ms, begins, layer)].tolist()
@@ -109,6 +135,11 @@ class PlainColumns:
         self._timed = np.add.reduceat(times, begins).tolist()
         self._lost = np.add.reduceat(lost.astype(np.int64), begins).tolist()
         self._first_line, self._last_line = first.tolist(), last.tolist()
+        # The one layer whose races all cached results of a layer repeat; -1 where there is none, or there are several.
+        names = c["layer"][source]
+        most = np.maximum.reduceat(np.where(repeats, names, -1), begins)
+        least = np.minimum.reduceat(np.where(repeats, names, np.iinfo(np.int32).max), begins)
+        self._inherited = np.where(most == least, most, -1).tolist()
 
     def _runners(self, numbers: Numbers) -> tuple[Bools, Numbers, Bools, Bools]:
         """Of each combination: whether runners were tried, which of those that may be sparse (as bits), whether lines seem lost, whether all failed."""

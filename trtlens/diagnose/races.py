@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog, Line, stretches
 from ..parse.build_log.state import KEPT_LINES
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
-from ..parse.kernel_names import is_sparse
+from ..parse.kernel_names import are_sparse, is_sparse
 from .layers import runner_may_be_sparse
 from .plain_races import PlainColumns
 from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, LayerRace
@@ -53,7 +53,7 @@ class Races:
         self.by_layer: dict[str, Sequence[int]] = {}
         self.by_op: dict[str, list[int]] = defaultdict(list)
         self._index_layers()
-        self._pruned = self._pruned_lines()
+        self.pruned = self._pruned_lines()
         self._sources: dict[int, int] = {}
         self._gap_cache: dict[tuple[int, int], LayerRace] = {}
         self._damaged: list[int] | None = None
@@ -70,9 +70,8 @@ class Races:
     def _kinds(self) -> npt.NDArray[np.int8]:
         """DENSE, SPARSE or UNKNOWN for each row: by the kernel's name, else by whether the runner has sparse kernels at all."""
         log, rows = self.log, self.log.tactics
-        by_kernel = np.array(
-            [{True: SPARSE, False: DENSE, None: UNKNOWN}[is_sparse(name)] for name in log.kernels.texts] + [UNKNOWN], dtype=np.int8
-        )
+        kinds_of = {True: SPARSE, False: DENSE, None: UNKNOWN}
+        by_kernel = np.array([*map(kinds_of.__getitem__, are_sparse(log.kernels.texts)), UNKNOWN], dtype=np.int8)
         by_runner = np.array([UNKNOWN if runner_may_be_sparse(name) else DENSE for name in log.runners.texts] + [UNKNOWN], dtype=np.int8)
         if not len(rows):
             return np.empty(0, dtype=np.int8)
@@ -149,7 +148,7 @@ class Races:
 
     def _pruned_within(self, layer: str, first: int, last: int) -> Line | None:
         """The line that says tactics of a layer were pruned: it names the layer, or stands among the layer's own lines."""
-        for named, line in self._pruned:
+        for named, line in self.pruned:
             if named == layer or (named is None and first <= line.line <= last):
                 return line
         return None
@@ -190,16 +189,17 @@ class Races:
             self._format_cache[key] = parse_combination(*key) if text else None
         return self._format_cache[key]
 
-    def pass_formats(self) -> list[tuple[int, str]]:
-        """(line, text) of every distinct combination of the pass, all layers together."""
+    def pass_formats(self) -> Iterator[tuple[int, str]]:
+        """(line, text) of every distinct combination of the pass, all layers together, in the log's order."""
         columns = self.log.combinations
         mask = (columns["build"] == self.build.index) & (columns["is_reformat"] == 0) & (columns["text"] >= 0)
         if self.pass_index is not None:
             mask &= columns["pass_index"] == self.pass_index
         texts, first = np.unique(columns["text"][mask], return_index=True)
-        lines = columns["line"][mask][first].tolist()
-        found = [(line, self.log.formats.texts[text]) for text, line in zip(texts.tolist(), lines, strict=True)]
-        return sorted((line, text) for line, text in found if text)
+        order = np.argsort(first)
+        for text, line in zip(texts[order].tolist(), columns["line"][mask][first[order]].tolist(), strict=True):
+            if self.log.formats.texts[text]:
+                yield line, self.log.formats.texts[text]
 
     # ---- races
 
@@ -221,7 +221,7 @@ class Races:
             race = LayerRace(layer, plain=plain)
             race.missing.extend(self._global_missing)
             race.doubts.extend(self._global_doubts)
-            pruned = self._pruned_within(layer, *self._plain.lines_of(layer)) if self._pruned else None
+            pruned = self._pruned_within(layer, *self._plain.lines_of(layer)) if self.pruned else None
             if pruned is not None:
                 race.missing.append(f"tactics were pruned before timing (line {pruned.line})")
             race.repeat_spread = self._spread(numbers)
@@ -371,12 +371,17 @@ class Races:
 
     def winning_kernels(self, layer: str, tactic: int, runner: str | None) -> set[str]:
         """The kernels that the log names for a tactic that won a combination of the layer (with this runner, if one is given)."""
-        c, found = self.log.combinations.arrays, set()
-        for number in self.by_layer.get(layer, ()):
-            if c["winner_line"][number] and c["winner_tactic"][number] == tactic:
-                entry = self.combination(number).winner if c["cached"][number] else self._winner(number)
-                if entry is not None and entry.kernel and (runner is None or entry.runner == runner):
-                    found.add(entry.kernel)
+        c, rows, found = self.log.combinations.arrays, self.log.tactics, set()
+        wanted = self.log.runners.index.get(runner, -2) if runner is not None else -2
+        won, lines = c["winner_tactic"], c["winner_line"]
+        for number in [number for number in self.by_layer.get(layer, ()) if won[number] == tactic and lines[number]]:
+            source = self.source_of(number) if c["cached"][number] else -1
+            number = source if source >= 0 else number
+            if runner is None or c["winner_runner"][number] == wanted:
+                row = self.winning.item(number)
+                kernel = self.log.kernels.get(rows.kernel.item(row)) if row >= 0 else self.name_of(tactic)
+                if kernel:
+                    found.add(kernel)
         return found
 
     def name_of(self, tactic: int) -> str | None:
@@ -387,30 +392,35 @@ class Races:
         if tactic < 1 << 40:
             return None
         if tactic not in self._name_cache:
-            # One look at all rows for whatever may be asked for next, too: what won somewhere, or was skipped.
-            rows = self.log.tactics
-            asked = np.concatenate([self.log.combinations["winner_tactic"], rows.tactic[rows.source == SKIPPED]])
-            self.learn_names({tactic, *np.unique(asked).tolist()})
+            self.learn_names({tactic})
         return self._name_cache[tactic]
 
     def learn_names(self, tactics: set[int]) -> None:
         """Look up the kernels of many tactic ids at once, for `name_of`."""
-        wanted = np.array([tactic for tactic in tactics if tactic >= 1 << 40 and tactic not in self._name_cache], dtype=np.uint64)
+        if not tactics:
+            return
+        rows = self.log.tactics
+        asked = np.array([tactic for tactic in tactics if tactic not in self._name_cache], dtype=np.uint64)
+        if not self._name_cache:
+            # One look at all rows for whatever may be asked for next, too: what won without a time of its own, or was skipped without a name.
+            won = self.log.combinations["winner_tactic"][(self.log.combinations["winner_line"] > 0) & (self.winning < 0)]
+            asked = np.concatenate([asked, won, rows.tactic[(rows.source == SKIPPED) & (rows.kernel < 0)]])
+        wanted = np.unique(asked[asked >= np.uint64(1 << 40)])
         if not len(wanted):
             return
-        wanted.sort()
-        rows = self.log.tactics
         # By their low bits first: looking up half a million ids in a sorted list would take a tenth of the diagnosis.
         low = np.zeros(1 << 16, dtype=bool)
         low[wanted & np.uint64(0xFFFF)] = True
-        named = np.flatnonzero(low[rows.tactic & np.uint64(0xFFFF)] & (rows.kernel >= 0))
-        at = np.minimum(np.searchsorted(wanted, rows.tactic[named]), len(wanted) - 1)
-        named = named[wanted[at] == rows.tactic[named]]
-        kernels: dict[int, set[int]] = {tactic: set() for tactic in wanted.tolist()}
-        for tactic, kernel in set(zip(rows.tactic[named].tolist(), rows.kernel[named].tolist(), strict=True)):
-            kernels[tactic].add(kernel)
-        for tactic, found in kernels.items():
-            self._name_cache[tactic] = self.log.kernels.get(found.pop()) if len(found) == 1 else None
+        least, most = np.full(len(wanted), len(self.log.kernels.texts), dtype=np.int32), np.full(len(wanted), -1, dtype=np.int32)
+        for part in stretches(len(rows)):
+            tactic, kernel = rows.tactic[part], rows.kernel[part]
+            named = np.flatnonzero(low[tactic & np.uint64(0xFFFF)] & (kernel >= 0))
+            at = np.minimum(np.searchsorted(wanted, tactic[named]), len(wanted) - 1)
+            same = wanted[at] == tactic[named]
+            np.minimum.at(least, at[same], kernel[named[same]])
+            np.maximum.at(most, at[same], kernel[named[same]])
+        for number, first, last in zip(wanted.tolist(), least.tolist(), most.tolist(), strict=True):
+            self._name_cache[number] = self.log.kernels.get(first) if first == last else None
 
     def _skipped(self, rows: npt.NDArray[np.int64], timed: npt.NDArray[np.int64]) -> tuple[tuple[str, str | None, int, int], ...]:
         """Tactics that were never timed in the combination (a `Fast skip` is mostly followed by a time all the same)."""
@@ -439,9 +449,13 @@ class Races:
 
     def source_of(self, cached: int) -> int:
         """The combination whose race a cached result repeats; -1 where there is none, or several could be meant."""
+        return self.sources().item(cached)
+
+    def sources(self) -> npt.NDArray[np.int64]:
+        """`source_of` for every combination."""
         if self._source_numbers is None:
             self._source_numbers = self._joined_sources()
-        return self._source_numbers.item(cached)
+        return self._source_numbers
 
     def _joined_sources(self) -> npt.NDArray[np.int64]:
         """`source_of` for every combination, at once."""
@@ -541,7 +555,7 @@ class Races:
                     missing.append(f"tactic 0x{tactic:016x} was skipped ({why}) at line {line}")
             if item.text == "":
                 missing.append(f"the formats of the combination at {place} are not in the log")
-        pruned = self._pruned_within(race.layer, race.combinations[0].line, self._last(race)) if self._pruned else None
+        pruned = self._pruned_within(race.layer, race.combinations[0].line, self._last(race)) if self.pruned else None
         if pruned is not None:
             missing.append(f"tactics were pruned before timing (line {pruned.line})")
         for number in {self._sources[c.index] for c in race.combinations if c.index in self._sources}:

@@ -94,9 +94,7 @@ def decide(
         return _no_race(layer, race, around)
     sparse = [c for c in race.telling if c.sparse is not None]
     ruling = _nothing_sparse(layer, race, around) if not sparse else _sparse_lost(layer, race, sparse, around, arithmetic)
-    sources = {c.inherited_from for c in race.telling if c.inherited_from and c.inherited_from != race.layer}
-    if len(sources) == 1:
-        ruling.inherited_from = sources.pop()
+    ruling.inherited_from = race.inherited_from
     ruling.missing = tuple(race.missing)
     return ruling
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -155,6 +156,24 @@ def _sparse(name: str) -> bool | None:
 def is_sparse(name: str | None) -> bool | None:
     """Whether a kernel of this name is a 2:4 sparse one; None where the name cannot tell. Equals `classify(name).sparse`, faster."""
     return None if not name else _sparse(name)
+
+
+def are_sparse(names: Iterable[str]) -> list[bool | None]:
+    """`is_sparse` of many names: those that begin alike are of one family, and most are dense identifiers."""
+    found: list[bool | None] = []
+    dense: dict[str, bool] = {}  # the beginning of names → whether a family of dense and sparse kernels begins so
+    for name in names:
+        head = name[:20]
+        known = dense.get(head)
+        if known is None:
+            match = _FAMILY.match(head)
+            known = dense[head] = match is not None and match.lastgroup in _BY_NAME
+        found.append(False if known and "sp" not in name and name.isidentifier() and name.isascii() and len(name) <= _LONGEST else is_sparse(name))
+    return found
+
+
+_BY_NAME: Final = frozenset({"nvjet", "cutlass3x", "cutlass2x", "cublas", "xmma", "cudnn", "trt"})
+"""Families in which a sparse kernel says so in its name. What else a name can begin with shows in fewer than 20 letters."""
 
 
 def classify(name: str | None) -> KernelName:

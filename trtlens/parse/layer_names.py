@@ -42,6 +42,49 @@ def onnx_nodes_from_name(name: str) -> tuple[str, ...]:
     if base.startswith(_COPIES) or base.startswith(_MYELIN_OWN):
         return ()
     base = _MYELIN_SUFFIX.sub("", base)
+    simple = _simple_parts(base)
+    return simple if simple is not None else _taken_apart(base)
+
+
+_SIMPLE = re.compile(r"PWN\(|[()]| \+ |, ")
+
+
+def _simple_parts(base: str) -> tuple[str, ...] | None:
+    """`_taken_apart` in one pass, for names of ` + ` and `PWN(a, b)` alone, as most fused ones are; None for all others."""
+    if "[" in base or "]" in base or "{" in base or "}" in base or " || " in base or "MLP" in base:
+        return None
+    parts: list[str] = []
+    depth = start = 0
+    closed = False  # behind the bracket that closes a PWN
+    for token in _SIMPLE.finditer(base):
+        sign, at = token[0], token.start()
+        if sign == "(" or (sign == ", " and not depth):
+            return None
+        if sign == "PWN(":
+            if at != start or closed or depth == _MAX_DEPTH // 2:
+                return None
+            depth += 1
+        elif closed:
+            if at != start:
+                return None
+        else:
+            parts.append(base[start:at])
+        if sign == ")":
+            depth -= 1
+            if depth < 0:
+                return None
+        closed = sign == ")"
+        start = token.end()
+    if depth or (closed and start != len(base)):
+        return None
+    if not closed:
+        parts.append(base[start:])
+    if any(not part or part[0].isspace() or part[-1].isspace() for part in parts):
+        return None
+    return tuple(dict.fromkeys(parts))
+
+
+def _taken_apart(base: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     pending: list[tuple[str, int]] = [(base, 0)]
     while pending:
