@@ -12,17 +12,23 @@ from pathlib import Path
 import pytest
 
 from tests.diagnose.test_adversarial import (
+    CACHED,
     DENSE,
     DENSE_2,
     DENSE_HWC,
     FLOAT,
+    GEMM,
     HWC8,
     INFO_HWC8,
     INTO,
+    KERNELS,
     LAYER,
     LINEAR,
+    OP,
     OUT,
     PAIR,
+    ROW,
+    ROWS,
     RUNNER,
     SPARSE,
     Log,
@@ -33,13 +39,15 @@ from tests.diagnose.test_adversarial import (
     info,
     info_layer,
     layer,
+    region_log,
     switch_log,
     tactic,
     told,
     verdict,
 )
-from trtlens.diagnose.explain import explain
+from trtlens.diagnose.explain import Options, explain
 from trtlens.diagnose.model import LayerVerdict, LineEvidence
+from trtlens.diagnose.rules import Noise, fp32_only, index_only
 
 THIRD = f"{HWC8} -> {LINEAR}"
 FLOATS = f"{FLOAT} -> {FLOAT}"
@@ -191,3 +199,72 @@ def test_a_whole_race_is_cited_itself_and_a_partial_one_with_its_pass(tmp_path: 
     log.tuned += ["Fast skip Tactic:0x5000000000000009 which exceed time limit during pre-run"]
     found = verdict(tmp_path, log)
     assert told(found) == ("dense", "no-kernel-precision", "proven") and any(pass_line in line for line in cited(found))
+
+
+def test_types_of_a_combination() -> None:
+    assert fp32_only("Float(1), Int32(1), Int64(1), Bool(1) -> Float(1)") and index_only("Int32(1), Int64(1), Bool(1) -> Int32(1)")
+    assert not fp32_only("Int32(1) -> Int32(1)") and not index_only("Float(1) -> Float(1)")
+    assert not fp32_only("") and not index_only("")
+
+
+def test_a_difference_of_just_the_band_is_within_it(tmp_path: Path) -> None:
+    """A band of one half: 0.5 and 0.75 ms, 0.5 and 0.25 ms lie on its very border, 0.5 and 1 ms on that of twice the band."""
+    options = Options(noise=Noise(0.5, 0.0))
+    for sparse_ms, more, answer in ((0.75, [], ("tie", "proven", "coin-toss")), (0.75, [tactic(UNNAMED, 0.6, None)], ("tie", "proven", "coin-toss")), (0.25, [], ("tie", "proven", "coin-toss")), (1.0, [], ("slower", "proven", "near"))):
+        race = combination(LAYER, PAIR[1], [(DENSE, 0.5), (SPARSE, sparse_ms), *more], DENSE)
+        (tmp_path / "build.log").write_text(Log(layer(LAYER, race), [engine_line(LAYER, DENSE)]).text(), encoding="utf-8")
+        build = explain([str(tmp_path / "build.log")], options).captures[0].main
+        assert build is not None
+        found = build.layers[0]
+        assert (found.reason, found.proof, found.stability) == answer, sparse_ms
+
+
+# ---- times that are none, choices that are not made
+
+
+def test_a_race_in_which_all_took_no_time_is_compared_with_nothing(tmp_path: Path) -> None:
+    lost = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.07)], DENSE)
+    for times, answer in (((0.0, 0.0), ("dense", "unexplained", "unknown")), ((0.0, 0.03), ("dense", "slower", "proven"))):
+        other = combination(LAYER, PAIR[0], [(DENSE_2, times[0]), (SPARSE, times[1])], DENSE_2)
+        assert told(verdict(tmp_path, Log(layer(LAYER, lost, other), [engine_line(LAYER, DENSE)]))) == answer
+
+
+def test_nothing_is_near_a_winner_that_took_no_time(tmp_path: Path) -> None:
+    lost = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.07)], DENSE)
+    other = combination(LAYER, PAIR[0], [(DENSE_2, 0.0), tactic(UNNAMED, 0.06, None)], DENSE_2)
+    assert told(verdict(tmp_path, Log(layer(LAYER, lost, other), [engine_line(LAYER, DENSE)]))) == ("dense", "slower", "suggested")
+
+
+def test_a_race_with_a_sparse_time_and_no_choice_is_open(tmp_path: Path) -> None:
+    lost = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.07)], DENSE)
+    for times in ((0.02, 0.03), (0.03, 0.02)):
+        open_race = combination(LAYER, PAIR[0], [(DENSE_2, times[0]), (SPARSE, times[1])], None)
+        found = verdict(tmp_path, Log(layer(LAYER, lost, open_race), [engine_line(LAYER, DENSE)]))
+        assert found.status == "dense" and found.proof != "proven"
+
+
+def test_sparse_alone_won_what_runs_and_the_layer_info_names_a_dense_kernel(tmp_path: Path) -> None:
+    log = Log(layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.03)], SPARSE)), [engine_line(LAYER, SPARSE)], picked=LAYER)
+    said = {**info_layer(LAYER, SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "TacticName": KERNELS[DENSE]}
+    assert told(verdict(tmp_path, log, info([said]))) == ("dense", "unexplained", "unknown")
+
+
+def test_an_unnamed_tactic_slower_than_what_runs_changes_no_sum(tmp_path: Path) -> None:
+    more = combination(LAYER, THIRD, [tactic(UNNAMED, 0.9, None), (DENSE_2, 0.06)], DENSE_2)
+    assert told(verdict(tmp_path, switch_log([INTO, OUT], more))) == ("dense", "io-format", "proven")
+
+
+def test_one_result_from_a_cache_among_lost_ones_came_from_a_cache(tmp_path: Path) -> None:
+    log = dense_log()
+    log.tuned += [CACHED.format(LAYER, PAIR[0], RUNNER, DENSE, 0.07), autotuning(THIRD), f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"]
+    assert verdict(tmp_path, log).reason == "timing-cache"
+
+
+def test_the_sentence_says_where_and_the_figures_are_those_of_the_race(tmp_path: Path) -> None:
+    lost = [combination(LAYER, pair, [(DENSE, 0.05), (SPARSE, 0.07)], DENSE) for pair in PAIR]
+    for races, words in ((lost, "each of the 2 combinations where both were timed"), (lost[:1], "in the combination where both were timed")):
+        assert words in verdict(tmp_path, Log(layer(LAYER, *races), [engine_line(LAYER, DENSE)])).summary
+    sparse = ROW.format(2, "0.0600000", GEMM.format(256).replace("gemm", "sparse_gemm"), 0xAB3)
+    assert "dense was faster in its table" in verdict(tmp_path, region_log([*ROWS, sparse]), name=OP).summary
+    found = verdict(tmp_path, dense_log())
+    assert (found.reason, found.best_dense_ms, found.best_sparse_ms) == ("no-kernel", 0.04, None)
