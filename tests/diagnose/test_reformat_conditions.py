@@ -1,0 +1,220 @@
+"""The reformat arithmetic, one condition at a time: which copies a switch adds and removes, and what stays open. Every text here is invented.
+
+In: logs built line by line with the builders of test_adversarial.py: conv1 runs dense in HWC8 and would run sparse in LINEAR. Out: assertions on its
+verdict. Where a capture is proven, the same one with the trap must not be.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.diagnose.test_adversarial import (
+    CACHED,
+    DENSE,
+    DENSE_2,
+    DENSE_HWC,
+    HWC8,
+    INFO_HWC8,
+    INFO_LINEAR,
+    INTO,
+    LAYER,
+    LINEAR,
+    OUT,
+    PAIR,
+    SPARSE,
+    SPARSE_2,
+    Log,
+    X,
+    Y,
+    combination,
+    consumer,
+    engine_line,
+    info,
+    info_layer,
+    layer,
+    reformat,
+    slower_log,
+    switch_log,
+    told,
+    verdict,
+)
+from trtlens.diagnose.explain import Options, explain
+from trtlens.diagnose.model import LineEvidence
+from trtlens.diagnose.rules import Noise
+
+THIRD = f"{HWC8} -> {LINEAR}"
+OWN = "Reformatted Input Tensor 0 to conv1"
+COPY = f"Reformatting CopyNode for {OWN.removeprefix('Reformatted ')}"
+LANES = "(Half[1,64:8,28,28])"
+Z = f"z {LANES}"
+
+
+def told_with(tmp_path: Path, log: Log, *layers: dict[str, Any], bindings: tuple[str, ...] = ("x", "y")) -> tuple[str, str | None, str]:
+    return told(verdict(tmp_path, log, info(list(layers), bindings)))
+
+
+# ---- who takes the output
+
+
+def test_without_the_networks_outputs_a_sum_over_a_tensor_that_others_take_is_suggested(tmp_path: Path) -> None:
+    """It may leave the network, too, in a format of its own."""
+    tuned, line = consumer("conv2", Y, Z)
+    log = switch_log([INTO, OUT], tuned, [engine_line(LAYER, DENSE_HWC, X, Y), line])
+    own, other = info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), info_layer("conv2", DENSE_2, {"y": INFO_HWC8}, {"z": INFO_HWC8})
+    assert told_with(tmp_path, log, own, other, bindings=("x", "z")) == ("dense", "io-format", "proven")
+    (tmp_path / "layer_info.json").unlink()
+    assert told(verdict(tmp_path, log)) == ("dense", "io-format", "suggested")
+    pays = switch_log([reformat("x -> <out>", HWC8, LINEAR, 0.001), reformat("<in> -> y", LINEAR, HWC8, 0.001)], tuned, [engine_line(LAYER, DENSE_HWC, X, Y), line])
+    assert told(verdict(tmp_path, pays)) == ("dense", "unexplained", "unknown")
+
+
+def test_one_of_two_outputs_that_others_take_is_enough(tmp_path: Path) -> None:
+    both = [f"{form} -> {form}, {form}" for form in (LINEAR, HWC8)]
+    races = layer(LAYER, combination(LAYER, both[1], [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, both[0], [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE))
+    costs = [INTO, OUT, reformat("<in> -> w", LINEAR, HWC8, 0.008)]
+    tuned, line = consumer("conv2", Y, Z)
+    alone = Log([*(item for cost in costs for item in cost), *races], [engine_line(LAYER, DENSE_HWC, X, f"{Y}, w {LANES}")])
+    assert told(verdict(tmp_path, alone)) == ("dense", "io-format", "proven")
+    alone.tuned += tuned
+    alone.engine.append(line)
+    assert told(verdict(tmp_path, alone)) == ("dense", "io-format", "suggested")
+
+
+def test_what_neighbours_take_or_give_without_a_copy_is_in_the_format_that_runs(tmp_path: Path) -> None:
+    """conv0 and conv2 are twins of other layers, their formats are in no race; no copy stands between them and conv1."""
+    engine = [engine_line("conv0", DENSE_2, f"w {LANES}", X), engine_line(LAYER, DENSE_HWC, X, Y), engine_line("conv2", DENSE_2, Y, Z)]
+    layers = [
+        info_layer("conv0", DENSE_2, {"w": INFO_HWC8}, {"x": INFO_HWC8}), info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}),
+        info_layer("conv2", DENSE_2, {"y": INFO_HWC8}, {"z": INFO_HWC8}),
+    ]  # fmt: skip
+    assert told_with(tmp_path, switch_log([INTO, OUT], (), engine), *layers, bindings=("w", "z")) == ("dense", "format-cost", "proven")
+
+
+# ---- a copy that stands in the plan
+
+
+def copied_log(costs: list[list[str]], *more: str, best_sparse: float = 0.045) -> Log:
+    """x is LINEAR and copied for conv1: a switch needs no copy of x any more, and one of y."""
+    plain = "(Half[1,64,28,28])"
+    engine = [engine_line(COPY, 0, f"x {plain}", f"{OWN} {LANES}", "Reformat"), engine_line(LAYER, DENSE_HWC, f"{OWN} {LANES}", Y)]
+    return switch_log(costs, more, engine, best_sparse)
+
+
+ADDED = f"Adding reformat layer: {OWN} (x) from {LINEAR} to {HWC8}"
+
+
+def test_a_copy_of_the_plan_that_the_switch_removes(tmp_path: Path) -> None:
+    there, out = reformat("x -> <out>", LINEAR, HWC8, 0.003), reformat("<in> -> y", LINEAR, HWC8, 0.02)
+    found = verdict(tmp_path, copied_log([there, out], ADDED))
+    assert told(found) == ("dense", "io-format", "proven") and "+0.02 −0.003 ms: +0.012 ms" in found.summary
+    assert [item for item in found.evidence if isinstance(item, LineEvidence) and item.text.endswith((" 0.003", " 0.02"))]
+    assert verdict(tmp_path, copied_log([out], ADDED)).proof == "suggested"  # what the copy cost is not in the log
+    assert verdict(tmp_path, copied_log([there, out])).proof == "suggested"  # nor from which format it copies
+
+
+def test_the_lines_of_each_copy_are_cited(tmp_path: Path) -> None:
+    found = verdict(tmp_path, switch_log([INTO, OUT]))
+    texts = [item.text for item in found.evidence if isinstance(item, LineEvidence)]
+    assert found.proof == "proven" and all(any(text.endswith(f"Time: {time}") for text in texts) for time in (0.006, 0.007))
+
+
+@pytest.mark.parametrize("chosen", [1, 2])
+def test_the_log_says_from_which_format_a_neighbours_output_is_copied(chosen: int, tmp_path: Path) -> None:
+    """conv0 makes x; where its tactic won two formats, only the copy's own line says in which."""
+    races = layer("conv0", *(combination("conv0", pair, [(DENSE_2, 0.01)], DENSE_2) for pair in (PAIR[0], THIRD)[:chosen]))
+    there, out = reformat("x -> <out>", LINEAR, HWC8, 0.003), reformat("<in> -> y", LINEAR, HWC8, 0.02)
+    log = copied_log([there, out], *races, ADDED)
+    log.engine.insert(0, engine_line("conv0", DENSE_2, "w (Half[1,64,28,28])", "x (Half[1,64,28,28])"))
+    assert told(verdict(tmp_path, log)) == ("dense", "io-format", "proven")
+    log.tuned.remove(ADDED)
+    log.tuned = [line.replace(f"Autotuning format combination: {THIRD}", f"Autotuning format combination: {HWC8} -> {HWC8}") for line in log.tuned]
+    log.engine = [line.replace(LANES, "(Half[1,64,28,28])") for line in log.engine]
+    assert verdict(tmp_path, log).proof == ("proven" if chosen == 1 else "suggested")
+
+
+def test_a_line_about_a_copy_that_is_of_no_known_form(tmp_path: Path) -> None:
+    found = verdict(tmp_path, switch_log([INTO, OUT], ["Adding reformat layer: of a new kind"]))
+    assert (found.status, found.reason) == ("dense", "io-format")
+
+
+# ---- what a copy costs
+
+
+def test_the_fastest_time_of_a_copy_counts(tmp_path: Path) -> None:
+    for costs in ([OUT, reformat("<in> -> y", LINEAR, HWC8, 0.9)], [reformat("<in> -> y", LINEAR, HWC8, 0.9), OUT]):
+        assert "+0.013 −0 ms" in verdict(tmp_path, switch_log([INTO, *costs])).summary
+
+
+def test_a_copy_whose_time_is_a_cached_result(tmp_path: Path) -> None:
+    name = "Optimizer Reformat(<in> -> y)"
+    cached = ["=============== Computing reformatting costs: ", CACHED.format(name, f"{LINEAR} -> {HWC8}", "Reformat", 0, 0.007)]
+    found = verdict(tmp_path, switch_log([INTO, cached]))
+    assert "+0.013 −0 ms" in found.summary and found.reason == "io-format"
+
+
+def test_one_sum_that_is_open_leaves_the_whole_open(tmp_path: Path) -> None:
+    """LINEAR needs copies of x and y, of which that of x was never timed; the other combination needs y alone, and would not pay."""
+    more = combination(LAYER, THIRD, [(SPARSE_2, 0.049), (DENSE_2, 0.06)], SPARSE_2)
+    assert told(verdict(tmp_path, switch_log([INTO, OUT], more, best_sparse=0.048))) == ("dense", "io-format", "proven")
+    assert verdict(tmp_path, switch_log([OUT], more, best_sparse=0.048)).proof == "suggested"
+
+
+@pytest.mark.parametrize("copy_ms", [0.25, 0.0])
+def test_a_sum_of_just_the_band_is_within_it(copy_ms: float, tmp_path: Path) -> None:
+    """A band of one half of 0.5 ms: −0.25 and −0.25 + 0.25 + 0.25 ms lie on its very border."""
+    races = layer(LAYER, combination(LAYER, PAIR[1], [(DENSE_HWC, 0.5)], DENSE_HWC), combination(LAYER, PAIR[0], [(SPARSE, 0.25), (DENSE, 0.6)], SPARSE))
+    costs = [*reformat("x -> <out>", HWC8, LINEAR, copy_ms), *reformat("<in> -> y", LINEAR, HWC8, copy_ms)]
+    (tmp_path / "build.log").write_text(Log([*costs, *races], [engine_line(LAYER, DENSE_HWC, X, Y)]).text(), encoding="utf-8")
+    build = explain([str(tmp_path / "build.log")], Options(noise=Noise(0.5, 0.0))).captures[0].main
+    assert build is not None and told(build.layers[0]) == ("dense", "tie", "proven")
+
+
+def test_a_tensor_that_several_layers_write_has_no_part_in_the_sum(tmp_path: Path) -> None:
+    tuned, line = consumer("conv2", X, Y)
+    found = verdict(tmp_path, switch_log([INTO, OUT], tuned, [engine_line(LAYER, DENSE_HWC, X, Y), line]))
+    assert "reformats +0.006 −0 ms" in found.summary and "y is written by several layers" in found.summary
+    tuned, line = consumer("conv0", f"w {LANES}", X)
+    engine = [line, engine_line("conv3", DENSE_2, f"w {LANES}", X), engine_line(LAYER, DENSE_HWC, X, Y)]
+    found = verdict(tmp_path, switch_log([INTO, OUT], [*tuned, *consumer("conv3", f"w {LANES}", X)[0]], engine))
+    assert "reformats +0.007 −0 ms" in found.summary and "x is written by several layers" in found.summary
+
+
+# ---- inputs that say less than they should
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_formats_that_are_lost_leave_the_sum_open(first: bool, tmp_path: Path) -> None:
+    runs, other = combination(LAYER, PAIR[1], [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, PAIR[0], [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE)
+    races = layer(LAYER, *((runs[1:], other) if first else (other[1:], runs)))
+    found = verdict(tmp_path, Log([*INTO, *OUT, *races], [engine_line(LAYER, DENSE_HWC, X, Y)]))
+    assert found.status == "dense" and found.proof != "proven"
+
+
+def test_an_engine_line_with_more_outputs_than_the_race(tmp_path: Path) -> None:
+    found = verdict(tmp_path, switch_log([INTO, OUT], engine=[engine_line(LAYER, DENSE_HWC, X, f"{Y}, w {LANES}")]))
+    assert found.status == "dense" and found.proof != "proven"
+
+
+@pytest.mark.parametrize("lacks", ["Inputs", "Outputs"])
+def test_a_copy_without_tensors_takes_no_part(lacks: str, tmp_path: Path) -> None:
+    copy = {**info_layer("Reformatting CopyNode for Input Tensor 0 to conv2", 0, {"y": INFO_HWC8}, {"Reformatted Input Tensor 0 to conv2": INFO_LINEAR}, "Reformat", "Reformat"), lacks: []}
+    own = info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8})
+    assert told_with(tmp_path, switch_log([INTO, OUT]), own, copy) == ("dense", "io-format", "proven")
+
+
+def test_a_copy_of_what_is_not_said(tmp_path: Path) -> None:
+    copy = {**info_layer(COPY, 0, {"x": INFO_LINEAR}, {OWN: INFO_HWC8}, "Reformat", "Reformat"), "Inputs": []}
+    own = info_layer(LAYER, DENSE_HWC, {OWN: INFO_HWC8}, {"y": INFO_HWC8})
+    found = verdict(tmp_path, switch_log([INTO, OUT], engine=[engine_line(LAYER, DENSE_HWC, f"{OWN} {LANES}", Y)]), info([copy, own]))
+    assert (found.status, found.proof) == ("dense", "suggested")
+
+
+def test_tensors_without_a_type_contradict_no_race(tmp_path: Path) -> None:
+    said = json.loads(info([info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))
+    for tensor in (*said["Layers"][0]["Inputs"], *said["Layers"][0]["Outputs"]):
+        del tensor["Format/Datatype"]
+    assert told(verdict(tmp_path, slower_log(), json.dumps(said))) == ("dense", "slower", "proven")
