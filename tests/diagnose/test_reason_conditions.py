@@ -39,6 +39,7 @@ from tests.diagnose.test_adversarial import (
     info,
     info_layer,
     layer,
+    no_valid,
     region_log,
     switch_log,
     tactic,
@@ -223,10 +224,11 @@ def test_a_difference_of_just_the_band_is_within_it(tmp_path: Path) -> None:
 
 
 def test_a_race_in_which_all_took_no_time_is_compared_with_nothing(tmp_path: Path) -> None:
-    lost = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.07)], DENSE)
-    for times, answer in (((0.0, 0.0), ("dense", "unexplained", "unknown")), ((0.0, 0.03), ("dense", "slower", "proven"))):
-        other = combination(LAYER, PAIR[0], [(DENSE_2, times[0]), (SPARSE, times[1])], DENSE_2)
-        assert told(verdict(tmp_path, Log(layer(LAYER, lost, other), [engine_line(LAYER, DENSE)]))) == answer
+    for more in ([], [tactic(UNNAMED, 0.9, None)]):  # by columns, and combination by combination
+        lost = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.07), *more], DENSE)
+        for times, answer in (((0.0, 0.0), ("dense", "unexplained", "unknown")), ((0.0, 0.03), ("dense", "slower", "proven"))):
+            other = combination(LAYER, PAIR[0], [(DENSE_2, times[0]), (SPARSE, times[1])], DENSE_2)
+            assert told(verdict(tmp_path, Log(layer(LAYER, lost, other), [engine_line(LAYER, DENSE)]))) == answer
 
 
 def test_nothing_is_near_a_winner_that_took_no_time(tmp_path: Path) -> None:
@@ -250,12 +252,29 @@ def test_sparse_alone_won_what_runs_and_the_layer_info_names_a_dense_kernel(tmp_
 
 
 def test_an_unnamed_tactic_slower_than_what_runs_changes_no_sum(tmp_path: Path) -> None:
-    more = combination(LAYER, THIRD, [tactic(UNNAMED, 0.9, None), (DENSE_2, 0.06)], DENSE_2)
-    assert told(verdict(tmp_path, switch_log([INTO, OUT], more))) == ("dense", "io-format", "proven")
+    for time_ms in (0.9, 0.05):
+        more = combination(LAYER, THIRD, [tactic(UNNAMED, time_ms, None), (DENSE_2, 0.06)], DENSE_2)
+        assert told(verdict(tmp_path, switch_log([INTO, OUT], more))) == ("dense", "io-format", "proven")
+
+
+def test_an_unnamed_tactic_faster_than_the_sparse_one_beside_it_leaves_the_sum_open(tmp_path: Path) -> None:
+    log = switch_log([INTO, OUT])
+    log.tuned.insert(next(n for n, line in enumerate(log.tuned) if KERNELS[SPARSE] in line), tactic(UNNAMED, 0.035, None))
+    assert told(verdict(tmp_path, log)) == ("dense", "io-format", "suggested")
+
+
+def test_an_unnamed_tactic_beyond_the_band_leaves_slower_as_it_is(tmp_path: Path) -> None:
+    race = combination(LAYER, PAIR[1], [(DENSE, 0.05), (SPARSE, 0.07), tactic(UNNAMED, 0.053, None)], DENSE)
+    lines = [*layer(LAYER, race, [autotuning(THIRD), *no_valid(RUNNER)])]  # nor does a combination that no runner can do
+    assert told(verdict(tmp_path, Log(lines, [engine_line(LAYER, DENSE)]))) == ("dense", "slower", "proven")
 
 
 def test_one_result_from_a_cache_among_lost_ones_came_from_a_cache(tmp_path: Path) -> None:
     log = dense_log()
+    begun = [autotuning(PAIR[0]), f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"]
+    loaded = Log(["Loaded 12 timing cache entries", *elsewhere(PAIR[1]), *layer(LAYER, begun)], [engine_line(LAYER, DENSE)])
+    found = verdict(tmp_path, loaded)
+    assert found.reason == "timing-cache" and any(f"Autotuning format combination: {PAIR[0]}" in line for line in cited(found))
     log.tuned += [CACHED.format(LAYER, PAIR[0], RUNNER, DENSE, 0.07), autotuning(THIRD), f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"]
     assert verdict(tmp_path, log).reason == "timing-cache"
 

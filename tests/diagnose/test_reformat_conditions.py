@@ -92,6 +92,9 @@ def test_what_neighbours_take_or_give_without_a_copy_is_in_the_format_that_runs(
         info_layer("conv2", DENSE_2, {"y": INFO_HWC8}, {"z": INFO_HWC8}),
     ]  # fmt: skip
     assert told_with(tmp_path, switch_log([INTO, OUT], (), engine), *layers, bindings=("w", "z")) == ("dense", "format-cost", "proven")
+    for item in (layers[0], layers[2]):
+        del item["LayerType"]
+    assert told_with(tmp_path, switch_log([INTO, OUT], (), engine), *layers, bindings=("w", "z")) == ("dense", "format-cost", "proven")
 
 
 # ---- a copy that stands in the plan
@@ -124,16 +127,58 @@ def test_the_lines_of_each_copy_are_cited(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chosen", [1, 2])
 def test_the_log_says_from_which_format_a_neighbours_output_is_copied(chosen: int, tmp_path: Path) -> None:
-    """conv0 makes x; where its tactic won two formats, only the copy's own line says in which."""
-    races = layer("conv0", *(combination("conv0", pair, [(DENSE_2, 0.01)], DENSE_2) for pair in (PAIR[0], THIRD)[:chosen]))
+    """conv0 makes x; where its tactic won two formats, only the copy's own line says in which (the engine's lines print no lanes)."""
+    races = layer("conv0", *(combination("conv0", pair, [(DENSE_2, 0.01)], DENSE_2) for pair in PAIR[:chosen]))
     there, out = reformat("x -> <out>", LINEAR, HWC8, 0.003), reformat("<in> -> y", LINEAR, HWC8, 0.02)
     log = copied_log([there, out], *races, ADDED)
-    log.engine.insert(0, engine_line("conv0", DENSE_2, "w (Half[1,64,28,28])", "x (Half[1,64,28,28])"))
+    log.engine = [line.replace(LANES, "(Half[1,64,28,28])") for line in [engine_line("conv0", DENSE_2, f"w {LANES}", f"x {LANES}"), *log.engine]]
     assert told(verdict(tmp_path, log)) == ("dense", "io-format", "proven")
     log.tuned.remove(ADDED)
-    log.tuned = [line.replace(f"Autotuning format combination: {THIRD}", f"Autotuning format combination: {HWC8} -> {HWC8}") for line in log.tuned]
-    log.engine = [line.replace(LANES, "(Half[1,64,28,28])") for line in log.engine]
     assert verdict(tmp_path, log).proof == ("proven" if chosen == 1 else "suggested")
+
+
+def test_a_copy_behind_the_layer_that_makes_a_tensor(tmp_path: Path) -> None:
+    plain, made = "(Half[1,64,28,28])", "Reformatted Output Tensor 0 to conv0"
+    engine = [
+        engine_line("conv0", DENSE_2, f"w {plain}", f"{made} {plain}"), engine_line("Reformatting CopyNode for Output Tensor 0 to conv0", 0, f"{made} {plain}", X, "Reformat"),
+        engine_line(LAYER, DENSE_HWC, X, Y),
+    ]  # fmt: skip
+    costs = [reformat("<in> -> x", LINEAR, HWC8, 0.003), reformat("<in> -> y", LINEAR, HWC8, 0.02)]
+    found = verdict(tmp_path, switch_log(costs, [f"Adding reformat layer: {made} (x) from {LINEAR} to {HWC8}"], engine, 0.045))
+    assert told(found) == ("dense", "io-format", "proven") and "+0.02 −0.003 ms" in found.summary
+
+
+def test_a_copy_into_the_network_from_an_output_that_others_take_is_of_an_unknown_format(tmp_path: Path) -> None:
+    """Only the line that adds the copy says in which format y leaves the network."""
+    own = "Reformatted Output Tensor 0 to conv1"
+    engine = [
+        engine_line(LAYER, DENSE_HWC, X, f"{own} {LANES}"), engine_line("Reformatting CopyNode for Output Tensor 0 to conv1", 0, f"{own} {LANES}", "y (Half[1,64,28,28])", "Reformat"),
+        engine_line("conv2", DENSE_2, f"{own} {LANES}", Z),
+    ]  # fmt: skip
+    tuned = layer("conv2", combination("conv2", PAIR[1], [(DENSE_2, 0.01)], DENSE_2))
+    layers = [
+        info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {own: INFO_HWC8}), info_layer("Reformatting CopyNode for Output Tensor 0 to conv1", 0, {own: INFO_HWC8}, {"y": INFO_LINEAR}, "Reformat", "Reformat"),
+        info_layer("conv2", DENSE_2, {own: INFO_HWC8}, {"z": INFO_HWC8}),
+    ]  # fmt: skip
+    log = switch_log([INTO, reformat("<in> -> y", LINEAR, HWC8, 0.007), reformat("<in> -> y", HWC8, LINEAR, 0.001)], tuned, engine)
+    assert told_with(tmp_path, log, *layers, bindings=("x", "y", "z"))[2] != "proven"
+    log.tuned.append(f"Adding reformat layer: {own} (y) from {HWC8} to {LINEAR}")
+    assert told_with(tmp_path, log, *layers, bindings=("x", "y", "z")) == ("dense", "io-format", "proven")
+
+
+def test_an_output_that_is_not_the_networks_is_not_fixed_from_outside(tmp_path: Path) -> None:
+    log = switch_log([reformat("x -> <out>", HWC8, LINEAR, 0.001), reformat("<in> -> y", LINEAR, HWC8, 0.02)])
+    own = info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8})
+    assert told_with(tmp_path, log, own, bindings=("x", "y")) == ("dense", "io-format", "proven")
+    assert told_with(tmp_path, log, own, bindings=("x", "z")) == ("dense", "format-cost", "proven")
+
+
+def test_sparse_as_fast_without_the_networks_copies_is_io_format(tmp_path: Path) -> None:
+    """u is made inside: −0.25 + 0.25 (u) ms, and 0.25 ms for y, which leaves the network: without it nothing speaks against sparse."""
+    races = layer(LAYER, combination(LAYER, PAIR[1], [(DENSE_HWC, 0.5)], DENSE_HWC), combination(LAYER, PAIR[0], [(SPARSE, 0.25), (DENSE, 0.6)], SPARSE))
+    costs = [*reformat("u -> <out>", HWC8, LINEAR, 0.25), *reformat("<in> -> y", LINEAR, HWC8, 0.25)]
+    log = Log([*costs, *races], [engine_line(LAYER, DENSE_HWC, f"u {LANES}", Y)])
+    assert told_with(tmp_path, log, info_layer(LAYER, DENSE_HWC, {"u": INFO_HWC8}, {"y": INFO_HWC8})) == ("dense", "io-format", "proven")
 
 
 def test_a_line_about_a_copy_that_is_of_no_known_form(tmp_path: Path) -> None:
@@ -161,6 +206,27 @@ def test_one_sum_that_is_open_leaves_the_whole_open(tmp_path: Path) -> None:
     more = combination(LAYER, THIRD, [(SPARSE_2, 0.049), (DENSE_2, 0.06)], SPARSE_2)
     assert told(verdict(tmp_path, switch_log([INTO, OUT], more, best_sparse=0.048))) == ("dense", "io-format", "proven")
     assert verdict(tmp_path, switch_log([OUT], more, best_sparse=0.048)).proof == "suggested"
+
+
+def test_a_copy_that_failed_once_costs_what_it_took_otherwise(tmp_path: Path) -> None:
+    for time in ("inf", "nan"):
+        failed = [*OUT[:3], f"Tactic: 0x00000000000003e8 Time: {time}", *OUT[3:]]
+        found = verdict(tmp_path, switch_log([INTO, failed]))
+        assert told(found) == ("dense", "io-format", "proven") and "+0.013 −0 ms" in found.summary
+
+
+@pytest.mark.parametrize("time", [None, "inf", "nan"])
+def test_a_copy_without_a_time_has_no_cost(time: str | None, tmp_path: Path) -> None:
+    timed = [] if time is None else [f"Tactic: 0x0000000000000000 Time: {time}"]
+    for lines in ([*OUT[:3], *timed], [OUT[0], CACHED.format("Optimizer Reformat(<in> -> y)", f"{LINEAR} -> {HWC8}", "Reformat", 0, time or "")]):
+        found = verdict(tmp_path, switch_log([INTO, lines]))
+        assert found.status == "dense" and found.proof != "proven" and "+0.006" in found.summary
+
+
+def test_a_sum_that_is_open_beside_a_closed_one(tmp_path: Path) -> None:
+    """As above, the other way round: the first combination closes, the second needs a copy in a format that was never timed."""
+    more = combination(LAYER, f"Half(1568,784:32,28,1) -> {HWC8}", [(SPARSE_2, 0.049), (DENSE_2, 0.06)], SPARSE_2)
+    assert told(verdict(tmp_path, switch_log([INTO, OUT], more, best_sparse=0.048))) == ("dense", "format-cost", "suggested")
 
 
 @pytest.mark.parametrize("copy_ms", [0.25, 0.0])
@@ -194,6 +260,25 @@ def test_formats_that_are_lost_leave_the_sum_open(first: bool, tmp_path: Path) -
     assert found.status == "dense" and found.proof != "proven"
 
 
+@pytest.mark.parametrize("runs", [f"{HWC8}, {HWC8} -> {HWC8}", f"{HWC8} -> {HWC8}, {HWC8}"], ids=["inputs", "outputs"])
+def test_what_runs_has_other_tensors_than_the_layer(runs: str, tmp_path: Path) -> None:
+    races = layer(LAYER, combination(LAYER, runs, [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, PAIR[0], [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE))
+    found = verdict(tmp_path, Log([*INTO, *OUT, *races], [engine_line(LAYER, DENSE_HWC, X, Y)]))
+    assert found.status == "dense" and found.proof != "proven"
+
+
+def test_a_neighbour_with_more_tensors_than_its_race(tmp_path: Path) -> None:
+    """conv0 makes x as its second output, conv2 takes a copy of y as its second input; their races list one of each."""
+    plain, taken = "(Half[1,64,28,28])", "Reformatted Input Tensor 1 to conv2"
+    engine = [
+        engine_line("conv0", DENSE, f"w {plain}", f"v {plain}, x {plain}"), engine_line(COPY, 0, f"x {plain}", f"{OWN} {plain}", "Reformat"), engine_line(LAYER, DENSE_HWC, f"{OWN} {plain}", f"y {plain}"),
+        engine_line("Reformatting CopyNode for Input Tensor 1 to conv2", 0, f"y {plain}", f"{taken} {plain}", "Reformat"), engine_line("conv2", DENSE_2, f"v {plain}, {taken} {plain}", f"z {plain}"),
+    ]  # fmt: skip
+    races = [*layer("conv0", combination("conv0", PAIR[0], [(DENSE, 0.01)], DENSE)), *layer("conv2", combination("conv2", PAIR[0], [(DENSE_2, 0.01)], DENSE_2))]
+    found = verdict(tmp_path, switch_log([INTO, OUT], races, engine))
+    assert (found.status, found.proof) == ("dense", "suggested")
+
+
 def test_an_engine_line_with_more_outputs_than_the_race(tmp_path: Path) -> None:
     found = verdict(tmp_path, switch_log([INTO, OUT], engine=[engine_line(LAYER, DENSE_HWC, X, f"{Y}, w {LANES}")]))
     assert found.status == "dense" and found.proof != "proven"
@@ -211,6 +296,19 @@ def test_a_copy_of_what_is_not_said(tmp_path: Path) -> None:
     own = info_layer(LAYER, DENSE_HWC, {OWN: INFO_HWC8}, {"y": INFO_HWC8})
     found = verdict(tmp_path, switch_log([INTO, OUT], engine=[engine_line(LAYER, DENSE_HWC, f"{OWN} {LANES}", Y)]), info([copy, own]))
     assert (found.status, found.proof) == ("dense", "suggested")
+
+
+@pytest.mark.parametrize("symbolic", ["linear", "hwc"])
+def test_a_dynamic_size_in_one_of_two_formats_makes_no_copy_free(symbolic: str, tmp_path: Path) -> None:
+    linear, hwc = ("Half((* 50176 (# 0 (SHAPE x))),784,28,1)", HWC8) if symbolic == "linear" else (LINEAR, "Half((* 6272 (# 0 (SHAPE x))),1:8,224,8)")
+    races = layer(
+        LAYER, combination(LAYER, f"{hwc} -> {hwc}", [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, f"{linear} -> {linear}", [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE)
+    )  # fmt: skip
+    said = json.loads(info([info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))
+    for tensor in (*said["Layers"][0]["Inputs"], *said["Layers"][0]["Outputs"]):
+        tensor["Dimensions"] = [-1, 64, 28, 28]
+    log = Log([*reformat("x -> <out>", hwc, linear, 0.006), *reformat("<in> -> y", linear, hwc, 0.007), *races], [])
+    assert told(verdict(tmp_path, log, json.dumps(said))) == ("dense", "io-format", "proven")
 
 
 def test_tensors_without_a_type_contradict_no_race(tmp_path: Path) -> None:
