@@ -37,9 +37,11 @@ _TYPICAL_STAGES: Final = 3
 class GemmShape:
     """A layer as a matrix product of m rows (N·OH·OW, or the leading dimensions), k (C·R·S) and n (output channels).
 
-    `taps`: R·S of a convolution; k is `taps` times the input channels. `input_elements`: N·C·H·W, which is below m·k where a
-    filter has more than one tap; None stands for m·k. `residual_elements`: a fused second input, read whatever the weights are.
-    `*_bytes` per element: None stands for the size of the data type; the weights are always of the data type.
+    `taps`: R·S of a convolution; k is `taps` times the input channels. `input_elements`: those of N·C·H·W that are read at all, each
+    once: below m·k where a filter has more than one tap, below N·C·H·W where a stride steps over some; None stands for m·k.
+    `residual_elements`: a fused second input, read whatever the weights are. `*_bytes` per element: None stands for the size of the data
+    type; the weights are always of the data type. `inside_share`: the part of the products that does not fall on padding, in (0, 1]; a
+    kernel might leave the others out, though none is known to.
     """
 
     m: int
@@ -50,10 +52,11 @@ class GemmShape:
     taps: int = 1
     input_bytes: float | None = None
     output_bytes: float | None = None
+    inside_share: float = 1.0
 
     def __post_init__(self) -> None:
         inputs = 1 if self.input_elements is None else self.input_elements
-        if min(self.m, self.k, self.n, self.taps, inputs) < 1 or self.residual_elements < 0:
+        if min(self.m, self.k, self.n, self.taps, inputs) < 1 or self.residual_elements < 0 or not 0 < self.inside_share <= 1:
             raise ValueError(f"sizes must be positive: {self}")
 
     @property
@@ -97,7 +100,7 @@ def sparse_roofline_ms(shape: GemmShape, gpu: Gpu | None, datatype: str) -> floa
     if peak is None:
         return None
     traffic = shape.traffic(datatype, COMPRESSION[datatype])
-    seconds = [shape.flops / (2 * peak)]
+    seconds = [shape.flops * shape.inside_share / (2 * peak)]
     if gpu.l2_mb is not None:
         # What one run leaves in L2, read or still unwritten, the next run finds there: at most the size of L2 is saved.
         seconds.append((traffic - gpu.l2_mb * 2**20) / gpu.bandwidth_limit)

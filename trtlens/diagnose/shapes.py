@@ -6,6 +6,8 @@ In: an `EngineLayer`, the GPU, kernels. Out: `GemmShape`, suspects. Next: explai
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from functools import lru_cache
 
 from ..parse.kernel_names import classify, sparse_kernels_for
 from .gpus import Gpu
@@ -18,11 +20,20 @@ ROOFLINE_TYPE = {"Half": "fp16", "BFloat16": "bf16", "Int8": "int8", "FP8": "fp8
 _KERNEL_TYPE = {"Half": "f16", "BFloat16": "bf16", "Int8": "i8", "FP8": "e4m3", "Float": "f32"}
 # TensorRT counts elements in 64 bits: a size beyond that is damage, and would not fit a float either.
 _MOST_ELEMENTS = (1 << 63) - 1
+# What an element takes; where the type is unknown, no more than the smallest one counts.
+_BYTES = {"Float": 4.0, "Int32": 4.0, "Half": 2.0, "BFloat16": 2.0, "Int8": 1.0, "UInt8": 1.0, "Bool": 1.0, "FP8": 1.0, "Int4": 0.5, "FP4": 0.5}
+_LEAST_BYTES = 0.5
+# Larger paddings and filters are damage.
+_MOST_PADDING = 1024
 _SAID = "of the sparse kernels that TensorRT-RTX 1.7 holds (desktop TensorRT has more)"
 
 
 def gemm_shape(layer: EngineLayer) -> GemmShape | None:
-    """The layer as m x k x n; None where a size is unknown or dynamic."""
+    """The layer as m x k x n; None where a size is unknown or dynamic, or the sizes do not fit together.
+
+    No figure is above what the layer needs at least, as bounds stand on them: layer info does not say the padding to us, so the least that any allows counts.
+    A transposed convolution has none: its output is larger than its input, so m x k x n would count products that nobody computes.
+    """
     if not layer.inputs or not layer.outputs:
         return None
     first, last = layer.inputs[0].dimensions, layer.outputs[0].dimensions
@@ -30,23 +41,95 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
         return None
     if max(math.prod(first), math.prod(last), math.prod(layer.kernel or ())) > _MOST_ELEMENTS:
         return None
-    sizes = {"Float": 4.0, "Half": 2.0, "BFloat16": 2.0, "Int8": 1.0, "FP8": 1.0}
-    in_bytes, out_bytes = sizes.get(layer.inputs[0].datatype or ""), sizes.get(layer.outputs[0].datatype or "")
+    in_bytes = _BYTES.get(layer.inputs[0].datatype or "")
+    out_bytes = _BYTES.get(layer.outputs[0].datatype or "", _LEAST_BYTES)
     residual = 0
     for extra in layer.inputs[1:]:
         if extra.dimensions == last:
-            residual += math.prod(last)
-    if layer.kernel and len(first) == len(layer.kernel) + 2:
-        taps = math.prod(layer.kernel)
-        channels = first[1] // max(layer.groups or 1, 1)
-        if taps < 1 or channels < 1:
+            residual += int(math.prod(last) * min(_BYTES.get(extra.datatype or "", _LEAST_BYTES) / out_bytes, 1.0))
+    if layer.kernel:
+        if is_transposed(layer) or not len(first) == len(last) == len(layer.kernel) + 2 or first[0] != last[0]:
             return None
-        return GemmShape(last[0] * math.prod(last[2:]), channels * taps, last[1], math.prod(first), residual, taps, in_bytes, out_bytes)
-    if layer.kernel is None and (
-        layer.parameter_type in ("MatrixMultiply", "FullyConnected") or (layer.type or "").lower() in ("gemm", "fc")
-    ):
-        return GemmShape(max(math.prod(last[:-1]), 1), first[-1], last[-1], math.prod(first), residual, 1, in_bytes, out_bytes)
-    return None
+        reach = _reach(layer, layer.kernel, first[2:], last[2:])
+        taps, channels = math.prod(layer.kernel), first[1] // max(layer.groups or 1, 1)
+        if reach is None or taps < 1 or channels < 1:
+            return None
+        positions, inside = reach
+        found = GemmShape(
+            last[0] * math.prod(last[2:]), channels * taps, last[1], first[0] * first[1] * positions, residual, taps, in_bytes, out_bytes, inside
+        )
+    elif layer.parameter_type in ("MatrixMultiply", "FullyConnected") or (layer.type or "").lower() in ("gemm", "fc"):
+        if layer.parameter_type == "FullyConnected" and len(last) > 3 and last[-2:] == (1, 1):
+            last = last[:-2]  # TensorRT up to 8.6 prints N x K x 1 x 1
+        m = max(math.prod(last[:-1]), 1)
+        k = math.prod(first) // m
+        if m * k != math.prod(first) or (k != first[-1] and layer.parameter_type != "FullyConnected"):
+            return None  # the first input is transposed, broadcast, or not the one with the rows
+        found = GemmShape(m, k, last[-1], math.prod(first), residual, 1, in_bytes, out_bytes)
+    else:
+        return None
+    # Fewer weights than k x n: these are not the sizes that the kernel computes. A count of 0 is that of weights made at run time.
+    return None if layer.weights_count and layer.weights_count < found.k * found.n else found
+
+
+def is_transposed(layer: EngineLayer) -> bool:
+    """Whether the layer is a transposed convolution."""
+    kind = f"{layer.type or ''} {layer.parameter_type or ''}".lower()
+    return "deconv" in kind or "ConvTranspose" in layer.operators or classify(layer.tactic_name).operation == "deconv"
+
+
+def _reach(layer: EngineLayer, kernel: tuple[int, ...], sizes: tuple[int, ...], outputs: tuple[int, ...]) -> tuple[int, float] | None:
+    """(input positions that the filter touches at least, share of its taps that lie inside the input at least); None if a tap never does."""
+    stride, dilation = layer.stride, layer.dilation or ((1,) * len(kernel) if max(kernel) == 1 else None)
+    if stride is None or dilation is None or not len(stride) == len(dilation) == len(kernel):
+        return None
+    positions, inside = 1, 1.0
+    for axis, taps in enumerate(kernel):
+        if taps < 1 or min(stride[axis], dilation[axis]) < 1:
+            return None
+        least = _least(sizes[axis], outputs[axis], taps, stride[axis], dilation[axis])
+        if least is None:
+            return None
+        positions *= least[0]
+        inside *= least[1]
+    return positions, inside
+
+
+@lru_cache(maxsize=4096)
+def _least(size: int, outputs: int, taps: int, stride: int, dilation: int) -> tuple[int, float] | None:
+    """(positions touched, share of taps inside) along one axis, the least of all paddings that give this many outputs."""
+    spare = size - ((outputs - 1) * stride + (taps - 1) * dilation + 1)  # without any padding; negative where padding is needed
+    most = stride - 1 - spare
+    if most > _MOST_PADDING or taps > _MOST_PADDING:
+        return None
+    # A pooling fused behind the convolution leaves fewer outputs than the input allows: then the padding may be anything that a filter spans.
+    paddings = range(most + 1) if most >= 0 else range(min((taps - 1) * dilation, _MOST_PADDING) + 1)
+    found = [_touched(size, outputs, taps, stride, dilation, padding) for padding in paddings]
+    known = [one for one in found if one is not None]
+    if not known or len(known) < len(found):
+        return None
+    return min(count for count, _ in known), min(share for _, share in known)
+
+
+def _touched(size: int, outputs: int, taps: int, stride: int, dilation: int, padding: int) -> tuple[int, float] | None:
+    """(positions touched, share of taps inside) along one axis with `padding` in front; None if a tap lies outside for every output."""
+    spans: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    inside = 0
+    for tap in range(taps):
+        start = tap * dilation - padding
+        begin, end = max(0, -(start // stride)), min(outputs, (size - 1 - start) // stride + 1)
+        if begin >= end:
+            return None
+        inside += end - begin
+        # Taps whose distance is a multiple of the stride fall on the same positions: those that leave the same remainder.
+        spans[start % stride].append((start // stride + begin, start // stride + end))
+    touched = 0
+    for group in spans.values():
+        reached = min(begin for begin, _ in group)
+        for begin, end in sorted(group):
+            touched += max(end - max(begin, reached), 0)
+            reached = max(reached, end)
+    return touched, inside / (outputs * taps)
 
 
 def physical_suspects(layer: EngineLayer, gpu: Gpu | None, sm_count: int | None, kernel: str | None) -> list[Suspect]:
