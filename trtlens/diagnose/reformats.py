@@ -46,6 +46,21 @@ class _Sum:
     fixed_ms: float = 0.0
     missing: list[str] = field(default_factory=list)
     cites: list[Cite] = field(default_factory=list)
+    added_despite: int = 0
+    """How many of the `missing` are so for what would be removed alone: what would be added was measured."""
+    removed_despite: int = 0
+
+    def words(self) -> str:
+        """`reformats +0.03 −0 ms: -0.02 ms`; what was not measured is no 0 but a `?`, and then there is no sum."""
+        added = _side(self.added_ms, len(self.missing) > self.added_despite)
+        removed = _side(self.removed_ms, len(self.missing) > self.removed_despite)
+        return f"reformats +{added} −{removed} ms" + ("" if self.missing else f": {self.delta_ms:+.4g} ms")
+
+
+def _side(measured_ms: float, more: bool) -> str:
+    if not more:
+        return f"{measured_ms:.4g}"
+    return f"({measured_ms:.4g} + ?)" if measured_ms > 0 else "?"
 
 
 class Arithmetic:
@@ -57,6 +72,8 @@ class Arithmetic:
         """`bindings`: the network's inputs and outputs where an input lists them, else None."""
         self.races, self.layers, self.build, self.noise, self.bindings = races, layers, build, noise, bindings
         self._ready = False
+        self.net_ms: dict[int, float] = {}
+        """By the id() of a layer: what its remedies would gain, where that is another sum than sparse against dense."""
         self.lanes_printed = any(t.lanes for layer in layers if layer.engine_line for t in (*layer.engine_line.inputs, *layer.engine_line.outputs))
 
     # ---- the plan, made when the first layer asks for it
@@ -212,6 +229,23 @@ class Arithmetic:
 
         return decide
 
+    def fixed_by(self, layer: EngineLayer) -> frozenset[str]:
+        """`network` and `plugin`: what fixes the format of a tensor of this layer from outside, or could."""
+        self._prepare()
+        found: set[str] = set()
+        for tensor in layer.inputs:
+            maker = self.producer.get(self._class(tensor.name))
+            if maker is None or (maker[0].type or "").startswith("Plugin"):
+                found.add("network" if maker is None else "plugin")
+        for tensor in layer.outputs:
+            name = self._class(tensor.name)
+            takers = self.consumers.get(name, [])
+            if not takers or self._is_bound(name):
+                found.add("network")
+            if any((taker.type or "").startswith("Plugin") for taker, _ in takers):
+                found.add("plugin")
+        return frozenset(found)
+
     def _feeds_others(self, layer: EngineLayer) -> bool:
         """Whether another layer takes one of the layer's outputs."""
         return any(self.consumers.get(self._class(tensor.name)) for tensor in layer.outputs)
@@ -232,17 +266,22 @@ class Arithmetic:
         if any(s.missing for s in sums):
             gap = next(s.missing[0] for s in sums if s.missing)
             if any(not s.missing and s.delta_ms < -band_ms for s in sums):
+                worst = min((s for s in sums if not s.missing), key=lambda s: s.delta_ms)  # the sum that shows it, not one with a gap
+                text, cites = self._words(worst, running), self._cites(worst, running)
+                self.net_ms[id(layer)] = -worst.delta_ms
                 return Ruling(
                     "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites
                 )
-            return Ruling("format-cost", "suggested", f"{text}; not all of it was measured ({gap})", cites=cites)
+            return Ruling("format-cost", "suggested", f"{text}; whether they cost more than it saves is open, as not all was measured ({gap})", cites=cites)
         if worst.delta_ms < -band_ms:
+            self.net_ms[id(layer)] = -worst.delta_ms
             return Ruling(
                 "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites
             )
         if worst.delta_ms <= band_ms:
             return Ruling("tie", "proven", f"{text}: nothing is gained or lost beyond the noise", stability="coin-toss", cites=cites)
         if all(s.delta_ms - s.fixed_ms <= 0 for s in sums) and any(s.fixed_ms > 0 for s in sums):
+            self.net_ms[id(layer)] = max(s.fixed_ms - s.delta_ms for s in sums)  # the other reformats stay
             return Ruling(
                 "io-format",
                 "proven",
@@ -331,6 +370,10 @@ class Arithmetic:
     ) -> None:
         removed, added = self._cost(name, *before), self._cost(name, *after)
         if removed is None or added is None:
+            if added is not None:
+                total.added_ms, total.added_despite = total.added_ms + added.time_ms, total.added_despite + 1
+            if removed is not None:
+                total.removed_ms, total.removed_despite = total.removed_ms + removed.time_ms, total.removed_despite + 1
             total.missing.append(f"a reformat of {name}")
             return
         total.delta_ms += added.time_ms - removed.time_ms
@@ -363,7 +406,7 @@ class Arithmetic:
         assert total.combination.sparse is not None and running.winner is not None
         return (
             f"sparse {total.combination.sparse.time_ms:.4g} ms in {total.combination.text}, dense {running.winner.time_ms:.4g} ms in {running.text}, "
-            f"reformats +{total.added_ms:.4g} −{total.removed_ms:.4g} ms: {total.delta_ms:+.4g} ms"
+            + total.words()
         )
 
     def _cites(self, total: _Sum, running: Combination) -> list[Cite]:
