@@ -25,6 +25,9 @@ _BYTES = {"Float": 4.0, "Int32": 4.0, "Half": 2.0, "BFloat16": 2.0, "Int8": 1.0,
 _LEAST_BYTES = 0.5
 # Larger paddings and filters are damage.
 _MOST_PADDING = 1024
+# Types that desktop TensorRT is known to run sparse on a generation, whatever the inventory lacks: FP16 and INT8 on 8.x. Seen are FP16 convolutions on
+# A100 and Orin (NVIDIA/TensorRT issue 4056 runs 79 layers so) and FP16 products on Orin Nano (onnxsim pull request 1764).
+_SEEN = {8: frozenset({"Half", "Int8"})}
 _SAID = "of the sparse kernels that TensorRT-RTX 1.7 holds (desktop TensorRT has more)"
 
 
@@ -172,7 +175,14 @@ def kernel_suspects(layer: EngineLayer, sm: int | None, layouts: set[str], timed
                     f"INT8 in, {target} out: none {_SAID} does that; a Q/DQ pair after the activation would keep the output INT8",
                 )
             )
-    elif sm and not timed_sparse and source in _KERNEL_TYPE and source != "Float" and not sparse_kernels_for(sm, operation, _KERNEL_TYPE[source]):
+    elif (
+        sm
+        and not timed_sparse
+        and source in _KERNEL_TYPE
+        and source != "Float"
+        and source not in _SEEN.get(sm // 10, ())
+        and not sparse_kernels_for(sm, operation, _KERNEL_TYPE[source])
+    ):
         found.append(Suspect("no-kernel-arch", "suggested", f"none {_SAID} is a {source} {operation} for SM {sm}"))
     if conv and layouts and not layouts & {"HWC8", "HWC16", "CHW32", "HWC", "DHWC8", "CDHW32"}:
         found.append(
