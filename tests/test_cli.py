@@ -88,7 +88,8 @@ def test_missing_file_folder_and_two_logs(tmp_path: Path) -> None:
 
 def test_gates() -> None:
     assert run("explain", *FILES, "-q", "--fail-on", "dense").returncode == 1
-    assert run("explain", *FILES, "-q", "--fail-on", "slower").returncode == 0
+    unseen = run("explain", *FILES, "-q", "--fail-on", "slower")
+    assert unseen.returncode == 1 and "no input shows why they run dense" in unseen.stderr
     assert run("explain", *FILES, "-q", "--fail-on", "warn:capture-mismatch").returncode == 1
     assert run("explain", *FILES, "-q", "--fail-on", "dense", "--proof", "proven").returncode == 0
     typo = run("explain", *FILES, "--fail-on", "slowr")

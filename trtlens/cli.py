@@ -16,6 +16,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .commands.usage import one_line
+
 # Name → what it does, as the list of commands says it. The modules of commands/ have these names.
 COMMANDS = {
     "explain": "Why do eligible layers run dense? Diagnose the artefacts of one capture.",
@@ -40,9 +42,14 @@ class _Lazy(TyperGroup):
         command.name = cmd_name
         return command
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with one_line():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with one_line():
+                return super().invoke(ctx)
         except KeyboardInterrupt:  # while a command is still being imported; typer would exit with 1, which means that a gate holds
             typer.echo("trtlens: interrupted", err=True)
             raise typer.Exit(130) from None

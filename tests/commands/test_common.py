@@ -36,6 +36,19 @@ def invoke(*arguments: str, **environment: str) -> Result:
         (("--noise", "100%"), "the share must be below 100 %"),
         (("--build", "7"), "7"),
         (("--layer", "nothing like it"), "nothing like it"),
+        (("--min-picked", "60%"), "'--min-picked': '60%' is no number; it takes one such as 0.6"),
+        (("--min-picked", "60"), "--min-picked takes a share from 0 to 1, such as 0.6, not 60"),
+        (("--max-fallback-ms", ""), "'--max-fallback-ms': '' is no number; it takes one such as 0.5"),
+        (("--build", "last"), "'--build'"),
+        (("--nosuch",), "No such option: --nosuch"),
+        (("--fail-on", ""), "--fail-on is empty"),
+        (("--fail-on", ","), "--fail-on is empty"),
+        (("--fail-on", "slowr"), "did you mean slower"),
+        (("--fail-on", "memory-bound", "--proof", "proven"), "--fail-on memory-bound: is never proven"),
+        (("--baseline", ""), "--baseline is empty"),
+        (("--redact", ""), "--redact is empty"),
+        (("--tables", " "), "--tables is empty"),
+        (("--names", ""), "--names is empty"),
     ],
 )
 def test_options_that_make_no_sense_are_one_line_and_exit_2(options: tuple[str, ...], words: str) -> None:
@@ -54,7 +67,41 @@ def test_an_input_behind_a_file_url_is_not_written_over(tmp_path: Path) -> None:
 
 def test_a_command_that_does_not_exist_is_wrong_usage() -> None:
     done = invoke("explane")
-    assert done.exit_code == 2 and "No such command 'explane'" in done.stderr
+    assert done.exit_code == 2 and done.stderr == "trtlens: No such command 'explane'; `trtlens --help` lists the options\n"
+
+
+@pytest.mark.parametrize("arguments", [("check", str(SAMPLE), "--fail-on", ""), ("explain", ""), ("explain",), ("diff", "", str(SAMPLE)), ("build", "--opt-level", "high"), ("--nosuch",)])
+def test_wrong_usage_of_any_command_is_one_line(arguments: tuple[str, ...]) -> None:
+    done = invoke(*arguments)
+    assert done.exit_code == 2 and not done.stdout
+    assert done.stderr.startswith("trtlens: ") and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_wrong_gates_are_refused_before_anything_is_built(tmp_path: Path) -> None:
+    for wrong in (("--fail-on", "slowr"), ("--min-picked", "7"), ("--proof", "proven", "--fail-on", "clocks")):
+        done = invoke("build", str(tmp_path / "no.onnx"), "--output", str(tmp_path / "capture"), *wrong)
+        assert done.exit_code == 2 and wrong[-2] in done.stderr and "no.onnx" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_arguments_the_help_is_printed() -> None:
+    assert "Exit codes" in "".join((invoke().stdout, invoke().stderr))
+
+
+def test_a_build_that_broke_off_passes_no_gate(tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text("".join((SAMPLE / "build.log").read_text().splitlines(keepends=True)[:20]))
+    gates = ("--fail-on", "dense", "--max-fallback-ms", "0.1", "--min-picked", "0.1")
+    done = invoke("explain", str(tmp_path / "build.log"), "--quiet", *gates)
+    assert done.exit_code == 1
+    said = done.stderr.splitlines()
+    assert len(said) == 3 and all(line.startswith("trtlens: gate: cannot tell: ") for line in said)
+    assert invoke("explain", str(tmp_path / "build.log"), "--quiet", *gates, "--allow-unknown").exit_code == 0
+
+
+def test_a_reason_without_a_log_cannot_be_told() -> None:
+    done = invoke("explain", *FILES[:2], "--quiet", "--fail-on", "slower,format-cost")
+    assert done.exit_code == 1 and done.stderr.count("cannot tell: ") == 2
+    assert invoke("explain", *FILES[:2], "--quiet", "--fail-on", "slower,format-cost", "--allow-unknown").exit_code == 0
 
 
 def fails(error: BaseException) -> Callable[..., None]:

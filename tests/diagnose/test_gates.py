@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.report.factory import INPUTS, build, diagnosis, layer, sparse_layer, unknown_layer
 from trtlens.diagnose.gates import GateResult, Gates, evaluate, failures, parse_ids
-from trtlens.diagnose.model import CaptureDiagnosis, Diagnosis, Eligibility, LayerVerdict, Warning
+from trtlens.diagnose.model import CaptureDiagnosis, Diagnosis, Eligibility, Environment, Input, LayerVerdict, Suspect, Warning
+from trtlens.diagnose.reasons import REASONS
 from trtlens.diagnose.rules import Noise
 from trtlens.errors import UsageError
 
@@ -69,6 +70,112 @@ def test_a_capture_without_a_build_cannot_be_told() -> None:
     empty = Diagnosis((CaptureDiagnosis(INPUTS, None, ()),))
     gates = Gates(("dense",), 0.5, 1.0, diagnosis(build(sparse(1))).captures[0])
     assert [result.outcome for result in evaluate(empty, gates)] == ["cannot-tell"] * 4
+
+
+def without_layers(log: str = "build_log", warnings: tuple[Warning, ...] = (), sparsity: str | None = "enable", listed: int | None = None) -> Diagnosis:
+    empty = build([], warnings=warnings, environment=Environment(sparsity=sparsity), eligible_listed=listed)
+    return Diagnosis((CaptureDiagnosis((Input("x", log, None, 1, 1, None),), 0, (empty,)),))
+
+
+CUT = Warning("log-truncated", "the log ends")
+ALL = Gates(("dense", "slower", "ineligible", "warn:out-of-memory", "memory-bound"), 0.5, 1.0, diagnosis(build(sparse(1))).captures[0])
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        without_layers(),
+        without_layers("layer_info"),
+        without_layers("kernel_trace"),
+        without_layers(warnings=(CUT,)),
+        without_layers(warnings=(CUT,), listed=0),
+        without_layers(warnings=(Warning("build-failed", "it failed"),), sparsity="disable"),
+    ],
+)
+def test_inputs_that_list_no_layer_pass_no_gate(empty: Diagnosis) -> None:
+    results = evaluate(empty, ALL)
+    assert [result.outcome for result in results] == ["cannot-tell"] * 8, results
+    assert all("layers" in result.messages[0] and result.messages[0].startswith("cannot tell: ") for result in results)
+    assert not any(result.holds for result in evaluate(empty, dataclasses.replace(ALL, allow_unknown=True)))
+
+
+@pytest.mark.parametrize("whole", [without_layers(listed=0), without_layers(sparsity="disable")])
+def test_a_whole_log_that_says_that_nothing_is_eligible_is_known(whole: Diagnosis) -> None:
+    outcomes = {result.rule: result.outcome for result in evaluate(whole, dataclasses.replace(ALL, baseline=None))}
+    assert outcomes.pop("fail-on ineligible") == outcomes.pop("fail-on warn:out-of-memory") == "cannot-tell"
+    assert outcomes.pop("min-picked 0.5") == "failed"
+    assert set(outcomes.values()) == {"passed"} and len(outcomes) == 4
+
+
+def test_an_engine_without_a_layer_that_qualifies_passes() -> None:
+    other = [unknown_layer("pool", "other", None), unknown_layer("shuffle", "ineligible", "op-kind")]
+    assert judged(other, fail_on=("dense",)).outcome == judged(other, max_fallback_ms=0.0).outcome == "passed"
+    assert judged(other, baseline=diagnosis(build(other)).captures[0]).outcome == "passed"
+
+
+@pytest.mark.parametrize("dialect", [None, "fragment"])
+def test_a_list_of_layers_that_breaks_off_passes_nothing(dialect: str | None) -> None:
+    """The layers that are known are fine; those that come after the break may not be."""
+    known = build(sparse(2), warnings=(CUT,) if dialect is None else ())
+    kind = "build_log" if dialect is None else "layer_info"
+    broken = Diagnosis((CaptureDiagnosis((Input("x", kind, dialect, 1, 1, None),), 0, (known,)),))
+    gates = dataclasses.replace(ALL, fail_on=("dense", "warn:out-of-memory"))
+    assert [result.outcome for result in evaluate(broken, gates)] == ["cannot-tell"] * 5
+    whole = Diagnosis((CaptureDiagnosis((Input("x", "layer_info", "object", 1, 1, None),), 0, (known,)),))
+    assert evaluate(whole, Gates(("dense",)))[0].outcome == "passed"
+    beside = Gates(baseline=broken.captures[0])
+    assert evaluate(whole, beside)[0].messages[0].startswith("cannot tell: the baseline: the l")
+
+
+UNSEEN = [id for id, reason in REASONS.items() if "dense" in reason.statuses and reason.kind == "verdict" and reason.proven_when == "never"]
+
+
+def test_a_reason_that_nobody_saw_may_be_any() -> None:
+    """Without the race of a fallback its reason can be each that a race would show; what the inputs lack cannot be another lack."""
+    hidden = set(UNSEEN) - {"out-of-memory", "heuristic-pruned", "unexplained"}
+    assert hidden == {"not-captured", "timing-cache", "twin-layer", "myelin-opaque", "log-truncated"}
+    for lack in hidden:
+        blind = layer("d", reason=lack, proof="unknown", suspects=())
+        for id in ("slower", "format-cost", "workspace", "unexplained", "no-kernel", "memory-bound"):
+            result = judged([blind], fail_on=(id,))
+            assert (result.outcome, result.layers) == ("cannot-tell", ("d",)), (lack, id)
+            assert result.messages == (f"cannot tell: {id} could hold for 1 layer, 'd': no input shows why it runs dense ({lack})",)
+        assert judged([blind], fail_on=(lack,)).outcome == "failed"
+        assert judged([blind], fail_on=("dense",)).messages == ("dense: 1 layer, 'd'",)
+        assert {judged([blind], fail_on=(id,)).outcome for id in hidden - {lack} | {"picked", "pattern", "other"}} == {"passed"}
+    assert judged([layer("d", reason="unexplained")], fail_on=("slower",)).outcome == "passed"  # its race was seen
+
+
+def test_weights_that_no_input_holds_may_break_the_pattern() -> None:
+    conv = unknown_layer("conv", "ineligible", "not-listed")
+    unseen = diagnosis(build([conv]), inputs=tuple(item for item in INPUTS if item.kind != "onnx"))
+    assert failures(unseen, ("pattern",)) == ["cannot tell: pattern could hold for 1 layer, 'conv': add the ONNX model, which holds the weights"]
+    assert failures(unseen, ("not-listed",)) == ["not-listed: 1 layer, 'conv'"]
+    assert failures(unseen, ("flag-off", "op-kind")) == []
+    assert failures(diagnosis(build([conv])), ("pattern",)) == []
+
+
+def test_a_suspect_counts_as_what_it_is() -> None:
+    suspected = layer("d", suspects=(Suspect("memory-bound", "suggested", "it waits for memory"), Suspect("out-of-memory", "suggested", "a line")))
+    result = judged([suspected, *dense(1, suspects=())], fail_on=("memory-bound",))
+    assert (result.messages, result.layers) == (("memory-bound: 1 layer, 'd'",), ("d",))
+    assert judged([suspected], fail_on=("memory-bound",), proof="suggested").outcome == "failed"
+    assert judged([suspected], fail_on=("clocks",)).outcome == "passed"
+    assert judged([suspected], fail_on=("out-of-memory",)).outcome == "passed"  # not what decided here: the verdict says what did
+
+
+@pytest.mark.parametrize("id", ["memory-bound", "partial-tile", "clocks", "opt-shape", "not-captured"])
+def test_a_gate_that_could_never_hold_is_refused(id: str) -> None:
+    with pytest.raises(UsageError, match=f"--fail-on {id}: is never proven"):
+        Gates(("dense", id), proof="proven")
+
+
+@pytest.mark.parametrize("nothing", ["", " ", ",", [""], ["", " , "]])
+def test_an_empty_list_of_ids_is_no_gate(nothing: str | list[str]) -> None:
+    with pytest.raises(UsageError, match="--fail-on is empty"):
+        parse_ids(nothing)
+    assert parse_ids(()) == ()
+    assert parse_ids(["dense,", ""]) == ("dense",)
 
 
 def test_ids_are_checked_with_a_hint() -> None:

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..diagnose.extras import ReportExtras
     from ..diagnose.gates import GateResult, Gates
-    from ..diagnose.model import Diagnosis
+    from ..diagnose.model import CaptureDiagnosis, Diagnosis
     from ..diagnose.rules import Noise
     from ..diagnose.session import Session
 
@@ -45,10 +45,29 @@ FailOn = Annotated[
         "--fail-on", metavar="ID[,…]", help="Exit 1 where a layer has this status or reason, or the build this warning (warn:ID)."
     ),
 ]
+
+
+def _number(example: str) -> Callable[[str], float]:
+    """A reader of an option's number whose complaint shows what was given, and an example."""
+
+    def number(text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is no number; it takes one such as {example}") from None
+
+    return number
+
+
 MinPicked = Annotated[
-    float | None, typer.Option("--min-picked", metavar="0.6", help="Exit 1 where less than this share of the eligible layers runs sparse.")
+    float | None,
+    typer.Option(
+        "--min-picked", metavar="0.6", parser=_number("0.6"), help="Exit 1 where less than this share of the eligible layers runs sparse."
+    ),
 ]
-MaxFallback = Annotated[float | None, typer.Option("--max-fallback-ms", metavar="0.5", help="Exit 1 where the fallbacks take longer.")]
+MaxFallback = Annotated[
+    float | None, typer.Option("--max-fallback-ms", metavar="0.5", parser=_number("0.5"), help="Exit 1 where the fallbacks take longer.")
+]
 Baseline = Annotated[
     str | None,
     typer.Option("--baseline", metavar="CAPTURE", help="Exit 1 where a layer that was sparse there no longer is, or fallbacks cost more."),
@@ -74,8 +93,10 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         from ..errors import TrtlensError
         from ..text import visible
         from .clashes import refuse_clashes
+        from .usage import refuse_empty
 
         try:
+            refuse_empty(kwargs)
             refuse_clashes(kwargs)
             code = function(*args, **kwargs)
         except TrtlensError as error:
@@ -142,15 +163,19 @@ class Wanted:
             raise UsageError(f"--format takes parquet or csv, not {self.format!r}")
         if [self.json, self.markdown].count("-") > 1:
             raise UsageError("--json - and --markdown - would write into one another: give one of them a path")
+        self._gates(None)
 
     def gates(self, noise: Noise) -> Gates:
         """The gates, with the baseline diagnosed. Raises UsageError and InputError."""
         from ..diagnose.explain import Options
-        from ..diagnose.gates import Gates, parse_ids
         from ..report.diff import read_side
 
-        baseline = read_side(self.baseline, Options(noise=noise)) if self.baseline is not None else None
-        return Gates(parse_ids(self.fail_on or ()), self.min_picked, self.max_fallback_ms, baseline, self.allow_unknown, self.proof, noise)  # type: ignore[arg-type]
+        return replace(self._gates(read_side(self.baseline, Options(noise=noise)) if self.baseline is not None else None), noise=noise)
+
+    def _gates(self, baseline: CaptureDiagnosis | None) -> Gates:
+        from ..diagnose.gates import Gates, parse_ids
+
+        return Gates(parse_ids(self.fail_on or ()), self.min_picked, self.max_fallback_ms, baseline, self.allow_unknown, self.proof)  # type: ignore[arg-type]
 
 
 def redacted(files: list[str], salt: str | None, target: str | None) -> list[str]:

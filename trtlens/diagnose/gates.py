@@ -1,8 +1,8 @@
 """Gates for CI: does a diagnosis hold what `--fail-on` names, run enough layers sparse, lose no more than allowed, keep what its baseline had?
 
 In: a `Diagnosis` and `Gates`. Out: one `GateResult` a gate and capture, passed ones too. Next: the command line exits 1 where one holds;
-report/junit.py and report/sarif.py write them. Statuses, reasons and `warn:ID` share one namespace. Where eligibility, the tactic or a time that a gate
-needs is unknown and could decide it, the gate fails with "cannot tell", unless the caller allows the unknown.
+report/junit.py and report/sarif.py write them. Statuses, reasons and `warn:ID` share one namespace. Where the layers, their eligibility, tactic or
+reason, or a time that a gate needs is unknown and could decide it, the gate fails with "cannot tell", unless the caller allows the unknown.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from typing import Literal
 
 from ..errors import UsageError
 from .diff import DiffResult, LayerDiff, Side, diff
-from .model import STATUSES, BuildDiagnosis, CaptureDiagnosis, Diagnosis, LayerVerdict, Proof
-from .reasons import REASONS, WARNINGS, close_to
+from .model import STATUSES, CaptureDiagnosis, Diagnosis, LayerVerdict, Proof
+from .reasons import REASONS, WARNINGS, Reason, close_to
 from .rules import Noise
 
 Outcome = Literal["passed", "failed", "cannot-tell"]
 _RANK: dict[Proof, int] = {"unknown": 0, "suggested": 1, "proven": 2}
+# Behind these, any other reason of a fallback may stand: nobody saw its race. `unexplained` is none of them: there the race was seen.
+_UNSEEN = frozenset({"not-captured", "timing-cache", "twin-layer", "myelin-opaque", "log-truncated"})
+# Without the model nobody looked at the weights of a layer that the log does not list.
+_NEED_WEIGHTS = frozenset({"pattern", "pattern-wrong-axis", "channels-partial-group", "weights-not-constant"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Gates:
             raise UsageError(f"--min-picked takes a share from 0 to 1, such as 0.6, not {self.min_picked:g}")
         if self.max_fallback_ms is not None and not (math.isfinite(self.max_fallback_ms) and self.max_fallback_ms >= 0):
             raise UsageError(f"--max-fallback-ms takes milliseconds, such as 0.5, not {self.max_fallback_ms:g}")
+        never = next((id for id in self.fail_on if id in REASONS and REASONS[id].proven_when == "never"), None)
+        if never is not None and self.proof == "proven":
+            raise UsageError(f"--fail-on {never}: is never proven, so that with --proof proven this gate could never hold; use --proof suggested or leave it out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,10 @@ def known_ids() -> dict[str, object]:
 
 
 def parse_ids(text: str | Iterable[str]) -> tuple[str, ...]:
-    """`slower,format-cost` → ids. Raises UsageError for an unknown one, with the closest."""
+    """`slower,format-cost` → ids. Raises UsageError for an unknown one, with the closest, and for a text without any: an empty CI variable is no gate."""
     parts = [part.strip() for chunk in ([text] if isinstance(text, str) else text) for part in chunk.split(",")]
     known = known_ids()
+    refuse_empty(parts)
     for part in parts:
         if part and part not in known:
             raise UsageError(
@@ -82,18 +90,24 @@ def parse_ids(text: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
+def refuse_empty(parts: Sequence[str]) -> None:
+    """Raise UsageError where `--fail-on` was given and names nothing."""
+    if parts and not any(parts):
+        raise UsageError("--fail-on is empty; it takes statuses, reasons or warn:ID, such as `dense` (an unset variable?)")
+
+
 def evaluate(diagnosis: Diagnosis, gates: Gates) -> tuple[GateResult, ...]:
     """Every gate on the main build of every capture."""
     found: list[GateResult] = []
     for number, capture in enumerate(diagnosis.captures):
-        judge = _Judge(gates, number)
-        found += [judge.fail_on(capture.main, id) for id in gates.fail_on]
+        judge = _Judge(gates, number, capture)
+        found += [judge.fail_on(id) for id in gates.fail_on]
         if gates.min_picked is not None:
-            found.append(judge.min_picked(capture.main, gates.min_picked))
+            found.append(judge.min_picked(gates.min_picked))
         if gates.max_fallback_ms is not None:
-            found.append(judge.max_fallback(capture.main, gates.max_fallback_ms))
+            found.append(judge.max_fallback(gates.max_fallback_ms))
         if gates.baseline is not None:
-            found.append(judge.baseline(capture, gates.baseline))
+            found.append(judge.baseline(gates.baseline))
     return tuple(found)
 
 
@@ -104,45 +118,61 @@ def failures(diagnosis: Diagnosis, ids: Sequence[str], *, allow_unknown: bool = 
 
 
 class _Judge:
-    """The gates of one capture."""
+    """The gates of one capture. `layers`: those of its main build; `missing`: why they are not all of the engine's, None where they are."""
 
-    def __init__(self, gates: Gates, capture: int) -> None:
-        self.gates, self.capture = gates, capture
+    def __init__(self, gates: Gates, number: int, capture: CaptureDiagnosis) -> None:
+        self.gates, self.number, self.capture = gates, number, capture
+        self.layers = capture.main.layers if capture.main is not None else ()
+        self.missing = _missing(capture)
+        self.none_eligible = _none_eligible(capture)
 
     def _result(self, rule: str, failed: list[str], unknown: list[str], layers: Iterable[LayerVerdict | str]) -> GateResult:
         unknown = [] if self.gates.allow_unknown else [f"cannot tell: {text}" for text in unknown]
         outcome: Outcome = "failed" if failed else "cannot-tell" if unknown else "passed"
         names = dict.fromkeys(layer if isinstance(layer, str) else layer.name for layer in layers) if outcome != "passed" else {}
-        return GateResult(rule, self.capture, outcome, (*failed, *unknown), tuple(names))
+        return GateResult(rule, self.number, outcome, (*failed, *unknown), tuple(names))
 
     # ---- --fail-on
 
-    def fail_on(self, build: BuildDiagnosis | None, id: str) -> GateResult:
+    def fail_on(self, id: str) -> GateResult:
         rule = f"fail-on {id}"
-        if build is None:
-            return self._result(rule, [], [f"{id}: no build in these inputs"], ())
         if id.startswith("warn:"):
-            return self._result(rule, [f"{id}: {w.message}" for w in build.warnings if f"warn:{w.id}" == id][:1], [], ())
-        hits = [layer for layer in build.layers if id in (layer.status, layer.reason) and self._sure(_sureness(layer, id))]
-        unknown = [layer for layer in build.layers if _could_be(layer, id)]
+            warnings = self.capture.main.warnings if self.capture.main is not None else ()
+            hit = [f"{id}: {w.message}" for w in warnings if f"warn:{w.id}" == id][:1]
+            return self._result(rule, hit, [f"{id}: {self.missing}"] if self.missing and not hit else [], ())
+        hits = [layer for layer in self.layers if self._sure(_sureness(layer, id))]
         failed = [f"{id}: {_count(hits)}"] if hits else []
-        doubt = [f"{id} could hold for {_count(unknown)}, whose {_what(unknown[0])} is unknown (--allow-unknown passes them)"] if unknown else []
-        return self._result(rule, failed, doubt, hits or unknown)
+        unknown = [layer for layer in self.layers if _could_be(layer, id)]
+        doubt = []
+        if unknown:
+            doubt.append(f"{id} could hold for {_count(unknown)}, whose {_what(unknown[0])} is unknown (--allow-unknown passes them)")
+        unseen = [layer for layer in self.layers if _could_hide(layer, id)]
+        if unseen:
+            doubt.append(f"{id} could hold for {_count(unseen)}: no input shows why {'it runs' if len(unseen) == 1 else 'they run'} dense ({unseen[0].reason})")
+        unweighed = [layer for layer in self.layers if layer.reason == "not-listed"] if id in _NEED_WEIGHTS and not self._has("onnx") else []
+        if unweighed:
+            doubt.append(f"{id} could hold for {_count(unweighed)}: add the ONNX model, which holds the weights")
+        if self.missing and not hits and not (self.none_eligible and _needs_eligible(id)):
+            doubt.append(f"{id}: {self.missing}")
+        return self._result(rule, failed, doubt, hits or [*unknown, *unseen, *unweighed])
 
-    def _sure(self, proof: Proof) -> bool:
-        return _RANK[proof] >= _RANK[self.gates.proof]
+    def _has(self, kind: str) -> bool:
+        return any(item.kind == kind for item in self.capture.inputs)
+
+    def _sure(self, proof: Proof | None) -> bool:
+        return proof is not None and _RANK[proof] >= _RANK[self.gates.proof]
 
     # ---- --min-picked
 
-    def min_picked(self, build: BuildDiagnosis | None, share: float) -> GateResult:
+    def min_picked(self, share: float) -> GateResult:
         rule = f"min-picked {share:g}"
-        if build is None:
-            return self._result(rule, [], ["no build in these inputs"], ())
-        picked = [layer for layer in build.layers if layer.status == "sparse"]
-        fallback = [layer for layer in build.layers if layer.status == "dense" and self._sure(layer.eligibility.proof)]
+        if self.missing and not self.none_eligible:
+            return self._result(rule, [], [f"the share that runs sparse: {self.missing}"] if share > 0.0 else [], ())
+        picked = [layer for layer in self.layers if layer.status == "sparse"]
+        fallback = [layer for layer in self.layers if layer.status == "dense" and self._sure(layer.eligibility.proof)]
         # A layer that runs dense can only lower the share; one whose tactic is unknown could go either way.
-        open_dense = [layer for layer in build.layers if layer.status == "dense-unknown"]
-        open_any = [layer for layer in build.layers if layer.status == "undetermined" and layer.eligibility.value is not False]
+        open_dense = [layer for layer in self.layers if layer.status == "dense-unknown"]
+        open_any = [layer for layer in self.layers if layer.status == "undetermined" and layer.eligibility.value is not False]
         known = len(picked) + len(fallback)
         worst = _share(len(picked), known + len(open_dense) + len(open_any))
         best = _share(len(picked) + len(open_any), known + len(open_any))
@@ -162,19 +192,19 @@ class _Judge:
 
     # ---- --max-fallback-ms
 
-    def max_fallback(self, build: BuildDiagnosis | None, limit_ms: float) -> GateResult:
+    def max_fallback(self, limit_ms: float) -> GateResult:
         rule = f"max-fallback-ms {limit_ms:g}"
-        if build is None:
-            return self._result(rule, [], ["no build in these inputs"], ())
-        fallback = [layer for layer in build.layers if layer.status == "dense" and self._sure(layer.eligibility.proof)]
+        fallback = [layer for layer in self.layers if layer.status == "dense" and self._sure(layer.eligibility.proof)]
         timed = [layer for layer in fallback if layer.time_ms is not None]
         spent = math.fsum(layer.time_ms or 0.0 for layer in timed)
         if spent > limit_ms:
             return self._result(rule, [f"{spent:.4g} ms in {_count(timed)}, above {limit_ms:g} ms"], [], _costliest(timed))
         # Layers that could be fallbacks count only if they could carry the sum over the limit.
-        doubtful = [layer for layer in build.layers if layer.status == "dense-unknown" or (layer.status == "undetermined" and layer.eligibility.value is not False)]
+        doubtful = [layer for layer in self.layers if layer.status == "dense-unknown" or (layer.status == "undetermined" and layer.eligibility.value is not False)]
         untimed = [layer for layer in (*fallback, *doubtful) if layer.time_ms is None]
         possible = spent + math.fsum(layer.time_ms or 0.0 for layer in doubtful)
+        if self.missing and not self.none_eligible:
+            return self._result(rule, [], [f"the time in fallbacks: {self.missing}"], ())
         if untimed:
             return self._result(rule, [], [f"no time is known for {_count(untimed)}"], untimed)
         if possible > limit_ms:
@@ -184,11 +214,13 @@ class _Judge:
 
     # ---- --baseline
 
-    def baseline(self, capture: CaptureDiagnosis, baseline: CaptureDiagnosis) -> GateResult:
+    def baseline(self, baseline: CaptureDiagnosis) -> GateResult:
         rule = "baseline"
-        if capture.main is None or baseline.main is None:
-            return self._result(rule, [], [f"no build in {'these inputs' if capture.main is None else 'the baseline'}"], ())
-        result = diff(baseline, capture, self.gates.noise, ("the baseline", "now"))
+        reference = _missing(baseline)
+        if self.missing or reference:
+            return self._result(rule, [], [self.missing or f"the baseline: {reference}"], ())
+        assert self.capture.main is not None
+        result = diff(baseline, self.capture, self.gates.noise, ("the baseline", "now"))
         lost = [one for one in result.layers if _sparse(one.a) and _ceased(one)]
         opaque = [one for one in result.layers if _sparse(one.a) and not _ceased(one) and not _sparse(one.b)]
         gone = [one.name for one in result.only_a if one.status == "sparse"]
@@ -197,13 +229,13 @@ class _Judge:
         if gone:
             text = f"{len(gone):,} layers, {gone[0]!r} among them, ran" if len(gone) > 1 else f"1 layer, {gone[0]!r}, ran"
             unknown.append(f"{text} sparse in the baseline and {'have' if len(gone) > 1 else 'has'} no counterpart now")
-        grown, doubt = self._fallback_growth(result, capture.main)
+        grown, doubt = self._fallback_growth(result)
         layers = [name for one in (*lost, *opaque) for name in one.b.names] + gone
-        return self._result(rule, failed + grown, unknown + doubt, layers or (_costliest([v for v in capture.main.layers if v.status == "dense"]) if grown else ()))
+        return self._result(rule, failed + grown, unknown + doubt, layers or (_costliest([v for v in self.layers if v.status == "dense"]) if grown else ()))
 
-    def _fallback_growth(self, result: DiffResult, build: BuildDiagnosis) -> tuple[list[str], list[str]]:
+    def _fallback_growth(self, result: DiffResult) -> tuple[list[str], list[str]]:
         before, now = result.totals_a.fallback_ms, result.totals_b.fallback_ms
-        if result.totals_b.fallback == 0 and not any(layer.status in ("dense-unknown", "undetermined") for layer in build.layers):
+        if result.totals_b.fallback == 0 and not any(layer.status in ("dense-unknown", "undetermined") for layer in self.layers):
             return [], []
         if before is None or now is None:
             return [], [f"the time in fallbacks {'of the baseline' if before is None else 'now'} is unknown"]
@@ -217,13 +249,64 @@ class _Judge:
         return [f"{now:.4g} ms in fallbacks, {before:.4g} ms in the baseline: beyond noise{worst}"], []
 
 
-def _sureness(layer: LayerVerdict, id: str) -> Proof:
-    """The status `dense` stands on the layer's eligibility, everything else on the verdict's own proof."""
-    return layer.eligibility.proof if id == "dense" else layer.proof
+def _missing(capture: CaptureDiagnosis) -> str | None:
+    """Why the layers at hand need not be all of the engine's: of a layer that no input lists nothing is known."""
+    build = capture.main
+    if build is None:
+        return "no build in these inputs"
+    layer_info = next((item for item in capture.inputs if item.kind == "layer_info"), None)
+    if layer_info is not None and layer_info.dialect == "fragment":
+        return "the layer info is damaged, and not all its layers could be read"
+    if layer_info is not None and build.layers:
+        return None
+    warned = {warning.id for warning in build.warnings}
+    if "build-failed" in warned:
+        return "the build did not complete, and these inputs do not list all its layers"
+    if "log-truncated" in warned:
+        return "the log ends before the engine was made, and these inputs do not list all its layers"
+    return None if build.layers else "these inputs do not list the engine's layers"
+
+
+def _none_eligible(capture: CaptureDiagnosis) -> bool:
+    """Whether a whole log says, without a list of layers, that none is eligible: an empty `(Sparsity)` list, or sparsity was off."""
+    build = capture.main
+    if build is None or build.layers or any(warning.id in ("build-failed", "log-truncated") for warning in build.warnings):
+        return False
+    return build.summary.eligible_listed == 0 or build.environment.sparsity == "disable"
+
+
+def _needs_eligible(id: str) -> bool:
+    """Whether only a layer can have this status or reason that is, or could be, eligible."""
+    reason = REASONS.get(id)
+    return not {"ineligible", "other"} & ({id} if reason is None else set(reason.statuses))
+
+
+def _sureness(layer: LayerVerdict, id: str) -> Proof | None:
+    """How sure it is that `id` holds for the layer; None where it does not.
+
+    The status `dense` stands on the layer's eligibility, a suspect on its own proof, everything else on the verdict's.
+    """
+    if id in (layer.status, layer.reason):
+        return layer.eligibility.proof if id == "dense" else layer.proof
+    # What is only ever a suspect can hold nowhere else; a verdict's id among the suspects was not what decided.
+    return next((suspect.proof for suspect in layer.suspects if suspect.reason == id), None) if _is_suspect(REASONS.get(id)) else None
+
+
+def _is_suspect(reason: Reason | None) -> bool:
+    return reason is not None and reason.kind == "suspect"
+
+
+def _could_hide(layer: LayerVerdict, id: str) -> bool:
+    """Whether `id` could be why this layer runs dense, had anyone seen its race."""
+    reason = REASONS.get(id)
+    return (
+        layer.status == "dense" and layer.reason in _UNSEEN and reason is not None and id not in _UNSEEN and "dense" in reason.statuses
+        and _sureness(layer, id) is None
+    )  # fmt: skip
 
 
 def _could_be(layer: LayerVerdict, id: str) -> bool:
-    if layer.status not in ("undetermined", "dense-unknown") or id in (layer.status, layer.reason):
+    if layer.status not in ("undetermined", "dense-unknown") or _sureness(layer, id) is not None:
         return False
     reason = REASONS.get(id)
     statuses = set(reason.statuses) if reason is not None else {id}

@@ -56,11 +56,14 @@ def report_check(
 
 
 def gate_ids(fail_on: Sequence[str]) -> tuple[str, ...]:
-    """`pattern,grouped` → ids. Raises UsageError for one that `check` can never find."""
+    """`pattern,grouped` → ids. Raises UsageError for one that `check` can never find, and where none is named."""
+    from ..diagnose.gates import refuse_empty
     from ..diagnose.reasons import REASONS, WARNINGS, close_to
 
     known = {**dict.fromkeys(_STATUSES), **{id: None for id, reason in REASONS.items() if "ineligible" in reason.statuses}, **{f"warn:{id}": None for id in WARNINGS}}
-    ids = tuple(dict.fromkeys(part for chunk in fail_on for part in map(str.strip, chunk.split(",")) if part))
+    parts = [part.strip() for chunk in fail_on for part in chunk.split(",")]
+    refuse_empty(parts)
+    ids = tuple(dict.fromkeys(part for part in parts if part))
     for id in ids:
         if id not in known:
             raise UsageError(
