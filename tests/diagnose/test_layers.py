@@ -1,0 +1,133 @@
+"""What each kind of layer is, whether its kernel is sparse, and which times are its own. Every layer here is invented.
+
+In: `EngineLayer`s and timing profiles made by hand, small logs. Out: assertions on what diagnose/layers.py says of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.diagnose.test_adversarial import (
+    DENSE,
+    DENSE_2,
+    DENSE_HWC,
+    KERNELS,
+    LAYER,
+    PAIR,
+    SPARSE,
+    Log,
+    combination,
+    dense_log,
+    info,
+    layer,
+    main,
+    tactic,
+)
+from trtlens.diagnose.layers import EngineLayer, concern, join_times, profile_total_ms, runner_may_be_sparse
+from trtlens.parse.records import ProfileRow, TimingProfile
+
+REGION = "{ForeignNode[a...b]}"
+
+
+def engine_layer(**known: Any) -> EngineLayer:
+    return EngineLayer(**{"name": "a", "base_name": "a", "type": None, "onnx_nodes": (), **known})
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"listed_only": True}, "weights"),
+        ({"region": REGION, "type": "Myelin"}, "weights"),
+        ({"type": "Reformat", "has_sparse_weights": False}, "other"),
+        ({"type": "NoOp"}, "other"),
+        ({"type": "kgen", "origin": "REFORMAT", "has_sparse_weights": False}, "other"),
+        ({"name": "Reformatting CopyNode for Input Tensor 0 to a", "type": "CaskConvolution"}, "other"),
+        ({"type": "CaskPooling", "has_sparse_weights": False}, "weights"),
+        ({"type": "CaskPooling", "parameter_type": "Convolution"}, "weights"),
+        ({"operators": frozenset({"Relu"})}, "other"),
+        ({"operators": frozenset({"Relu", "Conv"})}, "weights"),
+        ({"name": REGION, "operators": frozenset()}, "opaque"),
+        ({}, "unknown"),
+        ({"type": "DLA"}, "weights"),
+        ({"type": "dlaNode"}, "weights"),
+        ({"type": "Myelin"}, "opaque"),
+        ({"type": "NewKind", "name": REGION}, "opaque"),
+        ({"type": "kgen", "name": REGION}, "other"),
+        ({"type": "PluginV2Conv"}, "other"),
+        ({"type": "runtime_fusion", "name": "__myl_CorrMulAdd_myl0_2"}, "weights"),
+        ({"type": "runtime_fusion", "name": "__myl_Add_myl0_1"}, "other"),
+        ({"type": "CaskConvolution"}, "weights"),
+        ({"type": "CaskConvActPool"}, "weights"),
+        ({"type": "ConvolutionPool"}, "other"),
+        ({"type": "CaskPooling"}, "other"),
+        ({"type": "kgen", "tactic_name": KERNELS[DENSE]}, "weights"),
+        ({"type": "kgen", "tactic_name": "sm80_pooling_kernel"}, "other"),
+    ],
+    ids=str,
+)
+def test_what_sparsity_concerns(known: dict[str, Any], expected: str) -> None:
+    assert concern(engine_layer(**known)) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"tactic_name": KERNELS[SPARSE], "type": "CudnnConvolution"}, True), ({"tactic_name": KERNELS[DENSE]}, False), ({"tactic_name": "my_own_kernel_v2"}, None),
+        ({"type": "CudnnConvolution"}, False), ({"type": "CudnnConvolution", "listed_only": True}, None), ({"type": "CudnnConvolution", "tuned_only": True}, None),
+        ({"type": "CaskConvolution"}, None), ({}, None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_which_kernels_are_sparse(known: dict[str, Any], expected: bool | None) -> None:
+    assert engine_layer(**known).sparse is expected
+
+
+def test_which_runners_may_hold_sparse_kernels() -> None:
+    assert [runner_may_be_sparse.__wrapped__(name) for name in (None, "CaskConvolution", "BrandNewRunner", "CudnnConvolution", "CublasLt")] == [True, True, True, False, False]
+
+
+def profile(*rows: tuple[str, float | None, float | None, float | None]) -> TimingProfile:
+    return TimingProfile(tuple(ProfileRow(name, None, average, median, percent) for name, average, median, percent in rows), 10, "json-8.5")
+
+
+def test_times_are_joined_by_name_and_order() -> None:
+    layers = [engine_layer(name=name) for name in ("a", "b", "a", "c", "d")]
+    rows = profile(("a", 1.0, 0.9, 10.0), ("a", 3.0, None, None), ("b", None, None, None), ("x", 6.0, 5.0, None), ("c", None, 0.5, None))
+    times, lost = join_times(layers, rows)
+    found = [(item.time_ms, item.stat, item.percent, item.row) if item is not None else None for item in times]
+    assert found == [(0.9, "median", 10.0, 0), (None, None, None, 2), (3.0, "average", 30.0, 1), (0.5, "median", None, 4), None] and lost == [3]
+    assert profile_total_ms(rows) == pytest.approx(0.9 + 3.0 + 5.0 + 0.5)
+    none = profile(("a", None, None, None), ("b", 0.0, None, None))
+    assert [item.percent if item is not None else "no row" for item in join_times(layers[:2], none)[0]] == [None, None]
+    assert profile_total_ms(profile(("a", None, None, None))) is None and profile_total_ms(profile()) is None and profile_total_ms(none) == 0.0
+
+
+def test_what_was_tuned_is_known_of_a_cut_log(tmp_path: Path) -> None:
+    """Without an engine, layers are those of the last pass, each with the runner that won last or, where none did, was tried first."""
+    races = [
+        *layer("a", combination("a", PAIR[0], [(DENSE, 0.05)], DENSE), combination("a", PAIR[1], [tactic(1, 0.04, None)], 1, "CudnnConvolution")),
+        *layer("b", combination("b", PAIR[0], [(DENSE, 0.05)], None), combination("b", PAIR[1], [], None, "CudnnConvolution")),
+    ]  # fmt: skip
+    text = Log(races, [], lists=[]).text()
+    build = main(tmp_path, text[: text.index("[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information")])
+    assert [(item.name, item.type) for item in build.layers] == [("a", "CudnnConvolution"), ("b", "CaskConvolution")]
+    assert all(item.status != "dense" and item.tactic.sparse is None for item in build.layers)
+
+
+def test_names_only_layer_info_takes_what_the_logs_line_says(tmp_path: Path) -> None:
+    names = '{"Layers": ["conv1"], "Bindings": ["x", "y"]}'
+    found = main(tmp_path, dense_log(), names).layers[0]
+    assert (found.type, found.tactic.id, found.status, found.reason) == ("CaskConvolution", DENSE_2, "dense", "no-kernel")
+    other = info([{"Name": LAYER, "LayerType": "CaskConvolution", "Inputs": [], "Outputs": [], "TacticName": KERNELS[DENSE_HWC]}])
+    found = main(tmp_path, dense_log(), other).layers[0]
+    assert found.tactic.name == KERNELS[DENSE_HWC] and found.tactic.id is None  # what the layer info says itself is not mixed with the log's
+
+
+def test_an_engine_line_of_no_known_form_is_left_out(tmp_path: Path) -> None:
+    log = dense_log()
+    log.engine.append("Layer(NewKind) of another form")
+    build = main(tmp_path, log)
+    assert [item.name for item in build.layers] == [LAYER]
