@@ -37,6 +37,7 @@ REFUSED = {
     "zip": (b"PK\x03\x04" + bytes(40), "zip archive"),
     "page": (b"<!DOCTYPE html><html><body>404</body></html>", "HTML page"),
     "other JSON": (b'{"accuracy": 0.75, "epochs": 90}', "accuracy"),
+    "own report": (b'{\n "schema_version": 1, "captures": [{"text": "[V] [TRT] Tactic: 0x1 Time: 1"}]}', "report that trtlens wrote"),
     "binary": (bytes(range(256)) * 4, "binary"),
     "prose": (b"Dear diary, today I pruned a network.\n" * 10, "nothing that TensorRT writes"),
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .clashes import refuse_clashes
 from .common import (
     AllowUnknown,
     Baseline,
@@ -177,7 +179,7 @@ def build(
     no_color: NoColor = False,
 ) -> int | None:
     """Build with TensorRT, TensorRT-RTX or trtexec, capture everything into a folder, then diagnose it as `explain` does."""
-    from ..report.building import run_build_command
+    from ..report.building import build_options, run_build_command
 
     wanted = Wanted(
         json=json, html=html, markdown=markdown, tables=tables, format=format, junit=junit, sarif=sarif, layer=layer, fail_on=fail_on, min_picked=min_picked,
@@ -192,8 +194,16 @@ def build(
         "iterations": iterations, "warmup": warmup, "timeout": timeout, "counterfactual": counterfactual or None, "repeat": repeat, "prune": prune,
         "no-engine": no_engine or None, "force": force or None,
     }  # fmt: skip
+    options, settings = build_options(given, config)
+    building = not dry_run and emit_script is None
+    refuse_clashes({
+        "json": json, "html": html, "markdown": markdown, "junit": junit, "sarif": sarif, "tables": tables, "format": format, "emit_script": emit_script,
+        "model": _text(options.model), "engine": _text(options.engine), "config": settings, "timing_cache": _text(options.timing_cache),
+        "plugins": [str(one) for one in options.plugins], "trtexec": _text(options.trtexec), "baseline": baseline,
+        "capture": str(options.capture_path) if building else None, "force": building and options.force,
+    })  # fmt: skip
     console = console_for(no_color, to_stderr=True)
-    built = run_build_command(given, config, dry_run, emit_script, fail_on or (), console)
+    built = run_build_command(options, dry_run, emit_script, fail_on or (), console)
     if built is None:
         return None
     from ..diagnose.explain import Options
@@ -202,3 +212,8 @@ def build(
     folders = redacted(built.folders, redact, redact_to)
     session = Session(folders, Options(noise=parse_noise(noise)), progress(no_color), model=built.model if redact is None else None)
     return report(session, wanted)
+
+
+def _text(path: Path | None) -> str | None:
+    """A path as a user writes it."""
+    return str(path) if path is not None else None

@@ -44,6 +44,8 @@ def detect(source: TextSource) -> Kind:
         raise InputError(source.path, "holds only blanks", todo="capture it again")
     if lead[0] == "{" and '"manifest_version"' in text and '"backend"' in text:
         return "manifest"
+    if re.match(r'\{\s*"schema_version"', lead):  # its evidence quotes logs
+        raise InputError(source.path, "is a report that trtlens wrote", todo="name the files that it was made from")
     if layer_info.looks_like(text):
         return "layer_info"
     if timing_profile.looks_like(text):

@@ -30,17 +30,19 @@ class Built:
     model: str | None
 
 
-def run_build_command(
-    given: Mapping[str, Any], config: str | None, dry_run: bool, script: str | None, fail_on: Sequence[str], console: Console
-) -> Built | None:
-    """Plan, write the script, or build. Raises UsageError, InputError or BuildFailed (the folder then holds what was captured)."""
-    from ..capture.build import choose_backend, plan_build, run_build
+def build_options(given: Mapping[str, Any], config: str | None) -> tuple[BuildOptions, str | None]:
+    """The options as given over those of the settings file, and that file, if there is one. Raises UsageError and InputError."""
     from ..capture.settings import SETTINGS_FILE, options_from
 
-    settings = Path(config) if config is not None else Path(SETTINGS_FILE)
-    options = options_from(
-        {key: value for key, value in given.items() if value is not None}, settings if config is not None or settings.is_file() else None
-    )
+    settings = config if config is not None else SETTINGS_FILE if Path(SETTINGS_FILE).is_file() else None
+    named = {key: value for key, value in given.items() if value is not None}
+    return options_from(named, Path(settings) if settings is not None else None), settings
+
+
+def run_build_command(options: BuildOptions, dry_run: bool, script: str | None, fail_on: Sequence[str], console: Console) -> Built | None:
+    """Plan, write the script, or build. Raises UsageError, InputError or BuildFailed (the folder then holds what was captured)."""
+    from ..capture.build import choose_backend, plan_build, run_build
+
     if script is not None:
         _write_script(options, script, console)
         return None
