@@ -1,0 +1,215 @@
+"""How the inputs of a capture are joined: which build, what runs, whose times, one condition at a time. Every text here is invented.
+
+In: logs built line by line with the builders of test_adversarial.py, beside layer infos, kernel traces and profiles. Out: assertions on verdicts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.diagnose.test_adversarial import (
+    CHOSE,
+    DENSE,
+    DENSE_2,
+    DENSE_HWC,
+    FOUND,
+    INFO_HWC8,
+    INFO_LINEAR,
+    KERNELS,
+    LAYER,
+    LEFT_OUT,
+    PAIR,
+    SPARSE,
+    USED,
+    Log,
+    combination,
+    dense_log,
+    engine_line,
+    info,
+    info_layer,
+    layer,
+    main,
+    one_race,
+    region_log,
+    slower_log,
+    strategies,
+    tactic,
+    told,
+    verdict,
+    whole,
+)
+from trtlens.diagnose.explain import explain
+from trtlens.diagnose.model import BuildDiagnosis, LineEvidence, PointerEvidence
+
+ENGINE = "[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information"
+UNNAMED = 0x9999999999999999
+
+
+def together(tmp_path: Path, *files: tuple[str, str]) -> BuildDiagnosis:
+    for name, text in files:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    build = explain([str(tmp_path / name) for name, _ in files]).captures[0].main
+    assert build is not None
+    return build
+
+
+# ---- which build
+
+
+def test_the_build_that_the_layer_info_matches_is_the_main_one(tmp_path: Path) -> None:
+    first, second = dense_log(), slower_log(model="other.onnx")
+    of_first = info([info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    of_second = info([info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    for said, number, reason in ((of_first, 0, "no-kernel"), (of_second, 1, "slower"), (None, 1, "slower")):
+        if said is None:
+            (tmp_path / "layer_info.json").unlink()
+        found = whole(tmp_path, first.text() + second.text(), said)
+        assert found.main_build == number and found.main is not None
+        assert told(found.main.layers[0]) == ("dense", reason, "proven")
+        assert not [w for w in found.main.warnings if w.id == "capture-mismatch"]
+
+
+def test_layer_info_of_no_build_is_read_with_the_last_complete_one(tmp_path: Path) -> None:
+    stranger = info([info_layer(f"other{n}", DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for n in range(3)])
+    cut = slower_log(model="other.onnx").text()
+    found = whole(tmp_path, dense_log().text() + cut[: cut.index(ENGINE)], stranger)
+    assert found.main_build == 0 and found.main is not None and "capture-mismatch" in {w.id for w in found.main.warnings}
+    (tmp_path / "layer_info.json").unlink()
+    assert whole(tmp_path, dense_log().text() + cut[: cut.index(ENGINE)]).main_build == 0
+    assert whole(tmp_path, cut[: cut.index(ENGINE)] + cut[: cut.index(ENGINE)]).main_build == 1
+
+
+# ---- the plan around a layer
+
+
+def test_a_copy_beside_the_layer_leaves_rule_three_open(tmp_path: Path) -> None:
+    """Sparse is slower in its format than what runs; with a copy beside the layer the switch might save that copy."""
+    plain, own = "(Half[1,64,28,28])", "Reformatted Input Tensor 0 to conv1"
+    races = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)
+    log = Log(layer(LAYER, *races), [engine_line(LAYER, DENSE, f"x {plain}", f"y {plain}")])
+    assert told(verdict(tmp_path, log)) == ("dense", "slower", "proven")
+    copy = engine_line("Reformatting CopyNode for Input Tensor 0 to conv1", 0, "x (Half[1,64:8,28,28])", f"{own} {plain}", "Reformat")
+    log.engine = [copy, engine_line(LAYER, DENSE, f"{own} {plain}", f"y {plain}")]
+    assert told(verdict(tmp_path, log)) == ("dense", "slower", "suggested")
+
+
+# ---- what runs
+
+
+def trace(*names: str) -> str:
+    rows = [f"{100 * n},50,{n},1,NVIDIA A10,1,7,{name}" for n, name in enumerate(names, 1)]
+    return "\n".join(["Start (ns),Duration (ns),CorrId,GrdX,Device,Ctx,Strm,Name", *rows, ""])
+
+
+def test_a_trace_without_a_sparse_kernel_says_that_none_ran(tmp_path: Path) -> None:
+    """Layer info has an id alone, and neither log nor list: the kernels that ran have names."""
+    said = {**info_layer(LAYER, UNNAMED, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": 1}
+    files = ("layer_info.json", info([said]))
+    assert (together(tmp_path, files).layers[0].status) == "undetermined"
+    dense = together(tmp_path, files, ("trace.csv", trace(KERNELS[DENSE], KERNELS[DENSE_2]))).layers[0]
+    assert dense.status == "dense" and dense.proof != "proven" and dense.tactic.sparse is False
+    assert any(isinstance(item, PointerEvidence) and "none of the 2 kernels" in item.text for item in dense.evidence)
+    for names in ((KERNELS[DENSE], KERNELS[SPARSE]), (KERNELS[DENSE], "my_own_kernel_v2")):
+        assert together(tmp_path, files, ("trace.csv", trace(*names))).layers[0].status == "undetermined"
+
+
+def test_a_cause_that_would_be_proven_is_suggested_where_a_trace_alone_says_what_runs(tmp_path: Path) -> None:
+    floats = "Float(50176,784,28,1) -> Float(50176,784,28,1)"
+    race = combination(LAYER, floats, [tactic(UNNAMED, 0.04, None)], UNNAMED)
+    log = Log(layer(LAYER, race), [engine_line(LAYER, UNNAMED, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")]).text()
+    found = together(tmp_path, ("build.log", log), ("trace.csv", trace(KERNELS[DENSE]))).layers[0]
+    assert told(found) == ("dense", "no-kernel-precision", "suggested")
+
+
+def test_a_traced_kernel_is_cited(tmp_path: Path) -> None:
+    said = info([info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    found = together(tmp_path, ("build.log", dense_log().text()), ("layer_info.json", said), ("trace.csv", trace(KERNELS[DENSE_2], KERNELS[SPARSE]))).layers[0]
+    assert any(isinstance(item, PointerEvidence) and "ran 1 times" in item.text for item in found.evidence)
+
+
+def test_the_list_of_what_was_chosen_suggests(tmp_path: Path) -> None:
+    race = combination(LAYER, PAIR[1], [tactic(UNNAMED, 0.04, None), (DENSE, 0.05)], UNNAMED)
+    log = Log(layer(LAYER, race), [engine_line(LAYER, UNNAMED)], picked=LAYER)
+    found = verdict(tmp_path, log)
+    assert told(found) == ("sparse", "picked", "suggested") and found.tactic.sparse is True and "chosen" in found.summary
+    assert any(isinstance(item, LineEvidence) and "picked sparse implementation" in item.text for item in found.evidence)
+
+
+@pytest.mark.parametrize("kind", ["PointWiseV2", "kgen"])
+def test_a_listed_layer_has_weights_whatever_its_type(kind: str, tmp_path: Path) -> None:
+    said = {**info_layer(LAYER, UNNAMED, {"x": INFO_HWC8}, {"y": INFO_HWC8}, kind, "Other"), "TacticName": "my_own_kernel_v2"}
+    found = verdict(tmp_path, dense_log(), info([said]))
+    assert found.eligibility.value is True and found.status != "other"
+    assert verdict(tmp_path, dense_log(eligible="conv7"), info([said])).status == "other"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [({"TacticName": "my_own_kernel_v2"}, "unnamed-tactic"), ({"TacticValue": None, "TacticName": "my_own_kernel_v2"}, "unnamed-tactic"), ({}, "unnamed-tactic"), ({"TacticValue": None}, "not-captured"),
+     ({"TacticValue": None, "LayerType": "gemm"}, "myelin-opaque"), ({"TacticName": "__myelin_CASK_STUB"}, "jit-deferred")],
+    ids=["name-says-nothing", "name-alone", "id-alone", "nothing", "instruction", "stub"],
+)  # fmt: skip
+def test_why_it_is_open_what_runs(said: dict[str, object], reason: str, tmp_path: Path) -> None:
+    described = {**info_layer(LAYER, UNNAMED, {"x": INFO_HWC8}, {"y": INFO_HWC8}), **said}
+    found = together(tmp_path, ("layer_info.json", info([{key: value for key, value in described.items() if value is not None}]))).layers[0]
+    assert told(found) == ("undetermined", reason, "unknown")
+
+
+def test_names_alone_do_not_say_what_runs(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text(json.dumps({"Layers": [LAYER, "relu1"], "Bindings": ["x", "y"]}), encoding="utf-8")
+    build = explain([str(tmp_path / "model.json")]).captures[0].main
+    assert build is not None and "names-only" in {w.id for w in build.warnings}
+    assert all(item.status in ("undetermined", "other") for item in build.layers)
+
+
+def test_a_region_is_no_dense_layer_and_its_operation_is_in_a_row_of_its_own(tmp_path: Path) -> None:
+    build = main(tmp_path, region_log(["   0, 0.0400000, 1.00000, 0.00000, " + KERNELS[DENSE].replace("fprop_implicit_gemm", "gemm") + ", 0xab1, "]))
+    region = next(item for item in build.layers if item.name.startswith("{ForeignNode"))
+    assert region.status == "other" and "1 of its operations" in region.summary
+    assert [item.status for item in build.layers if item is not region] == ["dense"]
+
+
+# ---- strategies
+
+
+def test_a_cause_that_the_log_shows_goes_before_the_other_strategy(tmp_path: Path) -> None:
+    """Memory is why, as far as the log shows; that another strategy's graph ran sparse is not put in its place."""
+    chose = "(Sparsity) Chose 1 layer(s) using sparse tactics: conv1"
+    dropped = "Skip backend strategy 3since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."
+    won = one_race(SPARSE, (SPARSE, 0.03), (DENSE_2, 0.06))
+    cut = layer(LAYER, combination(LAYER, PAIR[1], [LEFT_OUT.replace("5000000000000002", "8888888888888888"), (DENSE, 0.05)], DENSE))
+    found = verdict(tmp_path, strategies((4, [*cut, FOUND, CHOSE, USED.format(4)]), (3, [*won, FOUND, chose, dropped])))
+    assert told(found) == ("dense", "workspace", "suggested")
+    proven = verdict(tmp_path, strategies((4, [*one_race(DENSE, (DENSE, 0.05)), FOUND, CHOSE, USED.format(4)]), (3, [*won, FOUND, chose, dropped])))
+    assert told(proven) == ("dense", "no-kernel", "proven")
+
+
+# ---- times
+
+
+def profile(*rows: tuple[str, float]) -> str:
+    return json.dumps([{"count": 10}, *({"name": name, "timeMs": 10 * ms, "averageMs": ms, "medianMs": ms, "percentage": 50.0} for name, ms in rows)])
+
+
+@pytest.mark.parametrize(("names", "time_ms"), [((LAYER, "other1", "other2"), 0.5), ((LAYER, "else1", "else2"), None)])
+def test_the_times_of_another_build_count_only_where_their_names_match(names: Sequence[str], time_ms: float | None, tmp_path: Path) -> None:
+    said = info([info_layer(name, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for name in (LAYER, "other1", "other2")])
+    build = together(tmp_path, ("build.log", dense_log().text()), ("layer_info.json", said), ("profile.json", profile(*((name, 0.5) for name in names))))
+    assert "capture-mismatch" in {w.id for w in build.warnings} and build.layers[0].time_ms == time_ms
+
+
+def test_formats_and_copies_are_told_apart(tmp_path: Path) -> None:
+    said = info([
+        info_layer("Reformatting CopyNode for Input Tensor 0 to conv1", 0, {"x": INFO_LINEAR}, {"Reformatted Input Tensor 0 to conv1": INFO_HWC8}, "Reformat", "Reformat"),
+        info_layer("free", 0, {"x": INFO_LINEAR}, {"w": INFO_LINEAR}, "NoOp", "Reformat"), info_layer("pool", 0, {"x": INFO_LINEAR}, {"v": INFO_LINEAR}, "CudnnPooling", "Pooling"),
+    ])  # fmt: skip
+    build = together(tmp_path, ("layer_info.json", said), ("profile.json", profile(("Reformatting CopyNode for Input Tensor 0 to conv1", 0.5), ("free", 0.0))))
+    assert [item.status for item in build.layers] == ["other"] * 3
+    assert ["copies nothing" in item.summary for item in build.layers] == [False, True, False]
+    assert ["it copies a tensor" in item.summary for item in build.layers] == [True, False, False]
+    zero = together(tmp_path, ("layer_info.json", said), ("profile.json", profile(("Reformatting CopyNode for Input Tensor 0 to conv1", 0.0),)))
+    assert "copies nothing" in zero.layers[0].summary
