@@ -344,13 +344,23 @@ def test_a_twin_is_the_one_equal_layer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [equal("conv0", DENSE_2), equal("conv0", Kernel=[1, 1]), equal("conv0", Stride=[2, 2]), equal("conv0", Groups=2), equal("conv0", OutMaps=32)],
-    ids=["tactic", "kernel", "stride", "groups", "channels"],
+    [equal("conv0", DENSE_2), equal("conv0", Kernel=[1, 1]), equal("conv0", Stride=[2, 2]), equal("conv0", Dilation=[2, 2]), equal("conv0", Groups=2), equal("conv0", OutMaps=32)],
+    ids=["tactic", "kernel", "stride", "dilation", "groups", "channels"],
 )  # fmt: skip
 def test_a_layer_that_differs_is_no_twin(other: dict[str, object], tmp_path: Path) -> None:
     zero = raced("conv0", (SPARSE, 0.07), (DENSE, 0.05), (DENSE_2, 0.06))
     found = verdict(tmp_path, twin_log(zero), info([other, equal(LAYER)]))
     assert told(found) == ("dense", "twin-layer", "unknown")
+
+
+def test_a_twin_has_the_same_operators(tmp_path: Path) -> None:
+    def parsed(name: str, operator: str) -> list[str]:
+        return [f"Parsing node: {name} [{operator}]", f"{name} [{operator}] inputs: [x -> (1, 64, 28, 28)[FLOAT]], "]
+
+    for operator, reason in (("Conv", "slower"), ("ConvTranspose", "twin-layer")):
+        log = twin_log(raced("conv0", (SPARSE, 0.07), (DENSE, 0.05)))
+        log.tuned = [*parsed("conv0", operator), *parsed(LAYER, "Conv"), *log.tuned]
+        assert verdict(tmp_path, log, info([equal("conv0"), equal(LAYER)])).reason == reason
 
 
 def test_a_twin_has_the_same_combinations(tmp_path: Path) -> None:

@@ -97,9 +97,10 @@ def test_what_the_log_lists_is_eligible_whatever_the_weights_say(tmp_path: Path)
     assert "eligibility-disagrees" in {w.id for w in build.warnings}
 
 
-def test_weights_that_qualify_and_are_not_listed_are_not_called_proven_ineligible_by_them(tmp_path: Path) -> None:
+def test_the_list_wins_over_weights_that_qualify(tmp_path: Path) -> None:
     second = verdicts(tmp_path, "Conv_0", dense_first_group=False)["Conv_1"]
-    assert (second.status, second.reason, second.proof) == ("ineligible", "not-listed", "unknown")
+    assert (second.status, second.reason, second.proof) == ("ineligible", "not-listed", "proven")
+    assert not [e for e in second.evidence if isinstance(e, TensorEvidence)]  # the list proves it, not the weights
 
 
 @pytest.mark.parametrize("eligible", ["", "Conv_0"])

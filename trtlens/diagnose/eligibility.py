@@ -7,17 +7,24 @@ layer does not qualify takes the list of a complete log that does not name it, o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .citing import Citer
-from .layers import EngineLayer
+from .layers import EngineLayer, in_region, is_gemm_plugin
 from .model import Eligibility, Evidence, LineEvidence, PointerEvidence, Proof, Suspect, TensorEvidence, weaker
 from .sparsity import Listing
 
 if TYPE_CHECKING:
-    from ..parse.build_log.records import Build, Line
+    from ..parse.build_log.records import Build, Line, NetworkNode
     from .weights import ModelCheck, NodeReason
+
+
+_GROUPS = re.compile(r"\bnbGroups: (\d{1,9})")
+_SIZES = re.compile(r"Using kernel: \(([^()]*)\)")
+# The types of weights that sparse kernels take, as the inspector of one version or another prints them.
+_SPARSE_TYPES = frozenset({"float", "half", "bfloat16", "int8", "fp8", "fp32", "tf32", "fp16", "bf16"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class Judge:
     check_input: int = -1
     loose_nodes: frozenset[str] = frozenset()
     """ONNX nodes of listed names that found no engine layer: a layer that holds one may be on the list under another name."""
+    _convolutions: dict[str, NetworkNode | None] = field(default_factory=dict)
+    """ONNX node → its convolution as the log's parser printed it; None where two nodes share the name. Made when first asked for."""
 
     def cite(self, line: Line) -> LineEvidence:
         return self.citer.line(line)
@@ -81,7 +90,7 @@ class Judge:
             )
         if self.listing is not None and self.listing.complete and not opaque:
             # Fusions are printed under other names now and then: absence proves nothing where a listed name without a layer shares a node.
-            if not self.loose_nodes.intersection(layer.onnx_nodes):
+            if not self.loose_nodes.intersection(layer.onnx_nodes) and not self._nameless(layer):
                 return self._not_listed(layer, weights)
             return Judgement(Eligibility(None, "unknown"), suspects=self._unknown_suspects(layer, weights))
         if self.flag_off_suggested and not (weights is not None and weights.status == "eligible" and self.build is None):
@@ -97,6 +106,10 @@ class Judge:
         """Whether the list is of this engine, from the pass that made it, and holds as many names as it says."""
         return self.listing is not None and self.listing.settled and self.listing.counted and not self.distrusted
 
+    def _nameless(self, layer: EngineLayer) -> bool:
+        """Whether no ONNX node is known of a layer while the list holds names that may be its own: those without a layer, and those of a region."""
+        return not layer.onnx_nodes and self.listing is not None and bool(self.loose_nodes or self.listing.foreign)
+
     def _unlisted(self, layer: EngineLayer) -> str | None:
         if self.listing is not None and self.listing.complete and not self.distrusted:
             return (
@@ -108,47 +121,84 @@ class Judge:
         assert self.listing is not None
         listing_proof: Proof = "proven" if self._list_holds() else "suggested"
         cited: tuple[Evidence, ...] = tuple(self.cite(line) for line in self.listing.list_lines[:2])
-        reason, proof, summary = self._cause(layer, weights)
+        reason, proof, summary, shown = self._cause(layer, weights)
         proof = weaker(proof, listing_proof)
         value = Eligibility(False, listing_proof, cited)
         disagrees = None
         if weights is not None and weights.status == "eligible":
             disagrees = f"the weights of {layer.name} are 2:4 in the ONNX model, TensorRT does not list the layer as eligible"
-        extra = self._tensors(weights) if weights is not None and reason == weights.reason else ()
-        if layer.pointer is not None and reason in ("grouped", "weights-not-constant"):
-            key = "Groups" if reason == "grouped" else "HasDynamicFilter"
-            extra = (PointerEvidence(self.info_input, f"{layer.pointer}/{key}", str(layer.groups if reason == "grouped" else 1)),)
+        extra = self._tensors(weights) if weights is not None and reason == weights.reason and not shown else shown
         return Judgement(value, reason, proof, summary, (*cited, *extra), disagrees=disagrees)
 
-    def _cause(self, layer: EngineLayer, weights: NodeReason | None) -> tuple[str, Proof, str]:
-        """Why TensorRT does not list the layer."""
+    def _cause(self, layer: EngineLayer, weights: NodeReason | None) -> tuple[str, Proof, str, tuple[Evidence, ...]]:
+        """Why TensorRT does not list the layer, and where the inputs show it."""
         if layer.type is not None and "dla" in layer.type.lower():
-            return "dla", "proven", "the layer runs on DLA, where the GPU's rules do not hold"
+            return "dla", "proven", "the layer runs on DLA, where the GPU's rules do not hold", ()
         if layer.has_dynamic_filter:
-            return "weights-not-constant", "proven", "the filter is a runtime tensor (HasDynamicFilter 1)"
+            return "weights-not-constant", "proven", "the filter is a runtime tensor (HasDynamicFilter 1)", self._key(layer, "HasDynamicFilter", 1)
         if layer.groups is not None and layer.groups > 1:
-            return "grouped", "proven", f"a grouped convolution ({layer.groups} groups): TensorRT has no sparse kernels for it"
+            return "grouped", "proven", _grouped(layer.groups), self._key(layer, "Groups", layer.groups)
+        printed = self._printed(layer)
+        groups = [_groups_of(node) for node in printed]
+        if layer.groups is None and max(groups, default=1) > 1:
+            shown: tuple[Evidence, ...] = tuple(self.cite(node.kernel_at) for node, count in zip(printed, groups, strict=True) if count > 1 and node.kernel_at is not None)
+            # A layer of several convolutions of which one has a single group: that the others have more need not be the cause.
+            return "grouped", "proven" if min(groups) > 1 else "suggested", _grouped(max(groups)), shown[:2]
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
             # That no node has weights is only as sure as the list of nodes.
             sure = weights.reason != "op-kind" or layer.nodes_certain
-            return weights.reason, weights.proof if sure else weaker(weights.proof, "suggested"), weights.summary
+            return weights.reason, weights.proof if sure else weaker(weights.proof, "suggested"), weights.summary, ()
         if (
             "ConvTranspose" in layer.operators
             or (layer.type or "").endswith(("Deconvolution", "DeconvolutionV2"))
             or layer.parameter_type == "Deconvolution"
         ):
-            return "op-kind", "suggested", "a transposed convolution: no sparse kernel for it is known"
+            return "op-kind", "suggested", "a transposed convolution: no sparse kernel for it is known", ()
+        if _sizes_of(layer) == 3:
+            return "op-kind", "suggested", "a 3-D convolution: no sparse kernel for it is known", self._key(layer, "Kernel", list(layer.kernel or ()))
+        if any(_printed_sizes(node) == 3 for node in printed):
+            shown = tuple(self.cite(node.kernel_at) for node in printed if node.kernel_at is not None)[:1]
+            return "op-kind", "suggested", "a 3-D convolution: no sparse kernel for it is known", shown
+        if is_gemm_plugin(layer):
+            return "op-kind", "suggested", "a plugin runs the matrix product, with kernels of its own", ()
+        if layer.weights_type is not None and layer.weights_type.lower() not in _SPARSE_TYPES:
+            shown = self._key(layer, "Weights/Type", layer.weights_type)
+            return "precision", "suggested", f"the weights are {layer.weights_type}; sparse kernels take FP16, BF16, INT8 and FP8", shown
         if self.strict_nans:
-            return "strict-nans", "suggested", "STRICT_NANS limits sparsity to where it does not change how NaNs spread"
-        return "not-listed", "unknown", "TensorRT does not list the layer as eligible; the inputs do not say why (add the ONNX model)"
+            return "strict-nans", "suggested", "STRICT_NANS limits sparsity to where it does not change how NaNs spread", ()
+        why = "the inputs do not say why (add the ONNX model)" if self.check is None else "nothing in the inputs says why"
+        # TensorRT 8 listed nothing inside Myelin regions, whatever the weights are; later versions print lists for what is inside.
+        hidden = in_region(layer) and self.listing is not None and not self.listing.foreign
+        return "not-listed", "suggested" if hidden else "proven", f"TensorRT does not list the layer as eligible; {why}", ()
+
+    def _key(self, layer: EngineLayer, key: str, value: object) -> tuple[Evidence, ...]:
+        """A value of the layer's in the layer info."""
+        if layer.pointer is None or self.info_input < 0:
+            return ()
+        prefix = "Conv" if (layer.sparse_key or "").startswith("Conv") else ""  # a convolution fused with a pooling
+        return (PointerEvidence(self.info_input, f"{layer.pointer}/{prefix}{key}", str(value)),)
+
+    def _printed(self, layer: EngineLayer) -> list[NetworkNode]:
+        """The layer's convolutions as the log's ONNX parser printed them."""
+        if self.build is None or not self.build.network:
+            return []
+        if not self._convolutions:
+            for node in self.build.network:
+                if node.kernel is not None:
+                    for name in {node.name, node.layer or node.name}:
+                        self._convolutions[name] = None if name in self._convolutions else node
+            self._convolutions.setdefault("", None)
+        found = map(self._convolutions.get, layer.onnx_nodes)
+        return [node for node in found if node is not None]
 
     def _unknown_suspects(self, layer: EngineLayer, weights: NodeReason | None) -> tuple[Suspect, ...]:
+        if is_gemm_plugin(layer):
+            said = f"{layer.type} {layer.name}: a GEMM plugin hands the product to cuBLASLt, which runs it dense whatever the weights are"
+            return (Suspect("gemm-plugin", "suggested", said),)
         if layer.has_dynamic_filter:
             return (Suspect("weights-not-constant", "suggested", "the filter is a runtime tensor (HasDynamicFilter 1)"),)
         if layer.groups is not None and layer.groups > 1:
-            return (
-                Suspect("grouped", "suggested", f"a grouped convolution ({layer.groups} groups): TensorRT has no sparse kernels for it"),
-            )
+            return (Suspect("grouped", "suggested", _grouped(layer.groups)),)
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
             return (Suspect(weights.reason, "suggested", weights.summary),)
         return ()
@@ -165,3 +215,23 @@ class Judge:
             for violation in check.first_violations[:3]:
                 found.append(TensorEvidence(self.check_input, check.weight or "", violation.index))
         return tuple(found)
+
+
+def _grouped(groups: int) -> str:
+    return f"a grouped convolution ({groups} groups): TensorRT has no sparse kernels for it"
+
+
+def _groups_of(node: NetworkNode) -> int:
+    found = _GROUPS.search(node.kernel or "")
+    return int(found[1]) if found else 1
+
+
+def _printed_sizes(node: NetworkNode) -> int:
+    """How many spatial dimensions the printed kernel has."""
+    found = _SIZES.search(node.kernel or "")
+    return found[1].count(",") + 1 if found else 0
+
+
+def _sizes_of(layer: EngineLayer) -> int:
+    """How many spatial dimensions the layer info gives a convolution; 0 for what is none."""
+    return len(layer.kernel or ()) if layer.parameter_type == "Convolution" or "Conv" in (layer.type or "") else 0

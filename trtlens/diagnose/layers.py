@@ -80,6 +80,8 @@ class EngineLayer:
     """The ONNX nodes come from the inspector's metadata, not from the fused name, which may leave some out."""
     extra_lines: list[Line] = field(default_factory=list)
 
+    dilation: tuple[int, ...] | None = None
+
     reformat: bool | None = None
     """Cache of `is_reformat`, which every join asks of every layer."""
 
@@ -100,6 +102,24 @@ class EngineLayer:
         return self.reformat
 
 
+MYELIN_INSTRUCTIONS = ("gemm", "fc", "correlation", "fusion", "runtime_fusion", "deconv", "conv_act_pool")
+
+
+def in_region(layer: EngineLayer) -> bool:
+    """Whether the layer is an operation inside a Myelin region."""
+    return layer.region is not None or (layer.type or "").lower() in MYELIN_INSTRUCTIONS
+
+
+def is_region(name: str) -> bool:
+    """Whether a name is that of a Myelin region."""
+    return _MYELIN_REGION.search(name) is not None
+
+
+def is_gemm_plugin(layer: EngineLayer) -> bool:
+    """Whether the layer is a plugin that says in its name that it does a matrix product, as those of TensorRT-LLM's `--gemm_plugin`."""
+    return (layer.type or "").startswith("Plugin") and "gemm" in layer.name.lower()
+
+
 def concern(layer: EngineLayer) -> Concern:
     """Whether sparsity concerns the layer: it has weights that could be 2:4, is an opaque region, or neither."""
     if layer.listed_only or layer.region is not None:
@@ -118,7 +138,7 @@ def concern(layer: EngineLayer) -> Concern:
     if kind == "Myelin" or (_MYELIN_REGION.search(layer.name) and kind not in ("kgen",)):
         return "opaque"
     if kind.startswith("Plugin"):
-        return "other"
+        return "weights" if is_gemm_plugin(layer) else "other"
     if kind == "runtime_fusion":
         return "weights" if _FUSED_PRODUCT.search(layer.name) else "other"
     if _WEIGHTED.search(kind) and "pool" not in kind.lower().replace("convactpool", "").replace("conv_act_pool", ""):
@@ -138,7 +158,7 @@ def layers_from_info(engine: EngineInfo) -> list[EngineLayer]:
             name=layer.name, base_name=layer.base_name, type=layer.layer_type, onnx_nodes=layer.onnx_nodes,
             optimization_profile=layer.optimization_profile, inputs=layer.inputs, outputs=layer.outputs, tactic_id=layer.tactic_value,
             tactic_name=layer.tactic_name, has_sparse_weights=layer.has_sparse_weights, sparse_key=layer.sparse_key, groups=layer.groups,
-            out_maps=layer.out_maps, kernel=layer.kernel, stride=layer.stride, has_dynamic_filter=layer.has_dynamic_filter,
+            out_maps=layer.out_maps, kernel=layer.kernel, stride=layer.stride, dilation=layer.dilation, has_dynamic_filter=layer.has_dynamic_filter,
             weights_type=layer.weights_type, weights_count=layer.weights_count, parameter_type=layer.parameter_type, origin=layer.origin, nodes_certain=layer.nodes_from == "metadata",
             pointer=layer.pointer, named_by="layer_info" if layer.tactic_name else "none",
         )

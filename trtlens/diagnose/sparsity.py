@@ -45,7 +45,8 @@ class Listing:
     """The build reached its engine and the lists of its pass were printed: absence of a name means something."""
 
     counted: bool = True
-    """Every eligible list holds as many names as it says: none is lost, and none was split at a comma of its own."""
+    """Every eligible list holds as many names as it says: none is lost, and none was split at a comma of its own. TensorRT 8 says no number: there a
+    list counts unless it ends in the middle of a name."""
 
     settled: bool = False
     """No later pass can have replaced this one: the build reached its engine, or printed its outer list and knows no backend strategies."""
@@ -110,6 +111,8 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         if item.count is not None and item.count != len(item.names):
             listing.count_mismatch.append(item.at)
             listing.counted = listing.counted and item.kind != "eligible"
+        if item.count is None and item.kind == "eligible" and _cut(item.names, item.at.text, layers):
+            listing.counted = False
         names = dict.fromkeys(item.names, item.at)
         if item.kind == "eligible":
             listing.eligible = {**(listing.eligible or {}), **names}
@@ -127,6 +130,14 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     listing.complete = build.complete and outer and listing.eligible is not None
     listing.settled = chosen.certain and (build.complete or (outer and not any(p.strategy is not None for p in build.passes)))
     return listing
+
+
+def _cut(names: Sequence[str], text: str, layers: Sequence[EngineLayer]) -> bool:
+    """Whether a list without a count breaks off, as loggers with a buffer of fixed size leave it: after a comma, or within the name of a layer."""
+    if text.rstrip().endswith(","):
+        return True
+    last = names[-1] if names else ""
+    return last != "" and any(layer.name.startswith(last) for layer in layers) and not any(last in (layer.name, layer.base_name) for layer in layers)
 
 
 @dataclass(slots=True)

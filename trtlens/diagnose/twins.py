@@ -1,8 +1,8 @@
 """Layers without a race of their own: TensorRT times equal layers once, and 8.x says nothing about the others.
 
 In: the races, the engine's layers, the log's network. Out: the `Ruling` of the one layer whose race was reused, at most `suggested`. Next: explain.py.
-Equal means: same tactic in the engine, same operator, kernel, strides and groups, same shapes and types, and, where the log lists the silent
-layer's combinations, the same combinations. With no candidate or several nothing is inherited.
+Equal means: same tactic in the engine, same operators, kernel, strides, dilations and groups, same shapes and types, and, where the log lists the
+silent layer's combinations, the same combinations. With no candidate or several nothing is inherited.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class TwinFinder:
     def _signature(self, layer: EngineLayer) -> _Signature | None:
         """What must be equal; None where the inputs do not say enough to call two layers equal."""
         kernels = tuple(self._kernel_text[node] for node in layer.onnx_nodes if node in self._kernel_text)
-        parameters: object = (
-            (layer.kernel, layer.stride, layer.groups, layer.out_maps, layer.weights_count) if layer.kernel is not None else kernels or None
-        )
+        # Both of them where both are known: layer info leaves out the padding, and dialects leave out one key or another.
+        printed = (layer.kernel, layer.stride, layer.dilation, layer.groups, layer.out_maps, layer.weights_count) if layer.kernel is not None else None
+        parameters = (printed, kernels, layer.operators) if printed is not None or kernels else None
         if parameters is None or layer.tactic_id is None or not layer.inputs or not layer.outputs:
             return None
         shapes = tuple((t.dimensions, t.datatype, t.text) for t in (*layer.inputs, *layer.outputs))

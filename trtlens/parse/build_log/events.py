@@ -39,9 +39,13 @@ class EventReader(SingleLines):
         if node is None or self.build is None:
             return
         text = {key: str(node[key]) for key in ("inputs", "outputs", "kernel", "layer") if key in node}
+        line, kernel_at = node["line"], node.get("kernel_at")
         self.build.network.append(
-            NetworkNode(str(node["name"]), str(node["operator"]), text.get("inputs"), text.get("outputs"), text.get("kernel"), text.get("layer"), int(node["line"]))
-        )
+            NetworkNode(
+                str(node["name"]), str(node["operator"]), text.get("inputs"), text.get("outputs"), text.get("kernel"), text.get("layer"),
+                line if isinstance(line, int) else 0, kernel_at if isinstance(kernel_at, Line) else None,
+            )
+        )  # fmt: skip
 
     def _parsing(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         match = g.PARSING.match(message)
@@ -55,6 +59,7 @@ class EventReader(SingleLines):
     def _using_kernel(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         if self.node is not None:
             self.node["kernel"] = message
+            self.node["kernel_at"] = Line(line, offset, message, self.severity)
 
     def _registering(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         match = g.REGISTERING_LAYER.match(message)

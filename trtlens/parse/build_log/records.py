@@ -139,6 +139,8 @@ class NetworkNode:
     kernel: str | None
     layer: str | None
     line: int
+    kernel_at: Line | None = None
+    """The `Using kernel:` line that `kernel` is."""
 
 
 @dataclass(slots=True)

@@ -80,7 +80,7 @@ class ReaderState:
         self.document: list[tuple[int, str]] | None = None
         self.documents: list[tuple[Build, list[tuple[int, str]]]] = []
         self.engine_open = False
-        self.node: dict[str, str | int] | None = None
+        self.node: dict[str, str | int | Line] | None = None
         self.tensorrt_lines = 0
         self.wrap: tuple[int, int, str] | None = None
         self.line0 = 1

@@ -1,0 +1,141 @@
+"""Why TensorRT does not list a layer: what layer info and the log's ONNX parser say of it. Every text here is invented; nothing in it was measured.
+
+In: logs built line by line with the builders of test_adversarial.py. Out: assertions on reason, proof and evidence of one layer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.diagnose.test_adversarial import DENSE_2, INFO_HWC8, LAYER, Log, dense_log, info, info_layer, main, told, verdict
+from trtlens.diagnose.model import LineEvidence, PointerEvidence
+
+PLAIN = {**info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": 0}
+UNSAID = {key: value for key, value in PLAIN.items() if key != "Groups"}
+
+
+def unlisted(*parsed: str, eligible: str = "conv7", **changes: object) -> Log:
+    log = dense_log(eligible=eligible, **changes)
+    log.tuned = [*parsed, *log.tuned]
+    return log
+
+
+def convolution(name: str, groups: int, kernel: str = "(3, 3)") -> list[str]:
+    return [
+        f"Parsing node: {name} [Conv]",
+        f"{name} [Conv] inputs: [x -> (1, 64, 28, 28)[FLOAT]], [w -> (64, 4, 3, 3)[FLOAT]], ",
+        f"Registering layer: {name} for ONNX node: {name}",
+        f"Using kernel: {kernel}, strides: (1, 1), prepadding: (1, 1), postpadding: (1, 1), dilations: (1, 1), numOutputs: 64, nbGroups: {groups}",
+        f"{name} [Conv] outputs: [y -> (1, 64, 28, 28)[FLOAT]], ",
+    ]
+
+
+def test_the_log_proves_a_grouped_convolution(tmp_path: Path) -> None:
+    found = verdict(tmp_path, unlisted(*convolution(LAYER, 16)))
+    assert told(found) == ("ineligible", "grouped", "proven") and "16 groups" in found.summary
+    assert any(isinstance(item, LineEvidence) and "nbGroups: 16" in item.text for item in found.evidence)
+    assert told(verdict(tmp_path, unlisted(*convolution(LAYER, 1)))) == ("ineligible", "not-listed", "proven")
+
+
+def test_a_name_that_two_nodes_share_does_not_say_which_of_them_has_groups(tmp_path: Path) -> None:
+    found = verdict(tmp_path, unlisted(*convolution(LAYER, 16), *convolution("conv0", 1), *convolution(LAYER, 1)))
+    assert found.reason == "not-listed"
+
+
+def test_of_two_convolutions_in_one_layer_one_with_groups_only_suggests(tmp_path: Path) -> None:
+    both = {**UNSAID, "Metadata": "[ONNX Layer: conv1][ONNX Layer: conv2]"}
+    found = verdict(tmp_path, unlisted(*convolution("conv1", 1), *convolution("conv2", 8)), info([both]))
+    assert told(found) == ("ineligible", "grouped", "suggested")
+
+
+def test_layer_info_knows_the_engine_better_than_the_parser(tmp_path: Path) -> None:
+    found = verdict(tmp_path, unlisted(*convolution(LAYER, 16)), info([PLAIN]))
+    assert found.reason == "not-listed"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "pointer"),
+    [
+        ({"Kernel": [3, 3, 3]}, "op-kind", "/Layers/0/Kernel"),
+        ({"Weights": {"Type": "Int4", "Count": 4}}, "precision", "/Layers/0/Weights/Type"),
+        ({"Weights": {"Type": "FP4", "Count": 4}}, "precision", "/Layers/0/Weights/Type"),
+    ],
+)
+def test_layer_info_suggests_why(said: dict[str, object], reason: str, pointer: str, tmp_path: Path) -> None:
+    found = verdict(tmp_path, unlisted(), info([{**PLAIN, **said}]))
+    assert told(found) == ("ineligible", reason, "suggested")
+    assert pointer in [item.pointer for item in found.evidence if isinstance(item, PointerEvidence)]
+
+
+@pytest.mark.parametrize("kind", ["Float", "Half", "BFloat16", "Int8", "FP8"])
+def test_weights_that_sparse_kernels_take_are_no_cause(kind: str, tmp_path: Path) -> None:
+    assert verdict(tmp_path, unlisted(), info([{**PLAIN, "Weights": {"Type": kind, "Count": 4}}])).reason == "not-listed"
+
+
+def test_the_log_suggests_a_3d_convolution(tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, unlisted(*convolution(LAYER, 1, "(3, 3, 3)")))) == ("ineligible", "op-kind", "suggested")
+
+
+def test_a_layer_that_is_listed_nowhere_is_proven_so_by_a_whole_list_alone(tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, unlisted(eligible="conv7"))) == ("ineligible", "not-listed", "proven")
+    other_build = info([{**PLAIN, "TacticValue": "0x1234567890abcdef"}])
+    assert told(verdict(tmp_path, unlisted(), other_build))[1:] == ("not-listed", "suggested")
+    counted = ["(Sparsity) Found 2 layer(s) eligible to use sparse tactics: conv7", "(Sparsity) Chose 0 layer(s) using sparse tactics: "]
+    assert told(verdict(tmp_path, unlisted(lists=counted, version="10.3.0")))[1:] == ("not-listed", "suggested")
+
+
+@pytest.mark.parametrize("eligible", ["conv0, con", "conv0,"])
+def test_a_list_that_breaks_off_proves_no_absence(eligible: str, tmp_path: Path) -> None:
+    """TensorRT 8 prints no count; a logger with a small buffer leaves the beginning of a long line."""
+    assert told(verdict(tmp_path, unlisted(eligible=eligible)))[1:] == ("not-listed", "suggested")
+    assert told(verdict(tmp_path, unlisted(eligible="conv0")))[1:] == ("not-listed", "proven")
+
+
+def test_an_operation_without_a_node_may_be_any_name_that_a_sub_build_lists(tmp_path: Path) -> None:
+    inside = [
+        " (foreignNode) (Sparsity) Found 1 layer(s) eligible to use sparse tactics: fc1", " (foreignNode) (Sparsity) Chose 0 layer(s) using sparse tactics: ",
+        "(Sparsity) Found 0 layer(s) eligible to use sparse tactics: ", "(Sparsity) Chose 0 layer(s) using sparse tactics: ",
+    ]  # fmt: skip
+    name = "__myl_Fc_myl0_5"
+    said = {**PLAIN, "Name": name, "LayerType": "gemm", "Metadata": ""}
+    found = main(tmp_path, unlisted(lists=inside, version="10.16.0"), info([PLAIN, said]))
+    layer = next(item for item in found.layers if item.name == name)
+    assert layer.eligibility.value is None and layer.status != "ineligible"
+
+
+def test_tensorrt_8_listed_nothing_inside_myelin(tmp_path: Path) -> None:
+    said = {**PLAIN, "LayerType": "gemm", "ParameterType": "MatrixMultiply"}
+    assert told(verdict(tmp_path, unlisted(), info([said])))[1:] == ("not-listed", "suggested")
+
+
+def test_evidence_points_only_at_keys_that_layer_info_has(tmp_path: Path) -> None:
+    """The groups are the log's: no pointer to a `Groups` that the layer info lacks."""
+    found = verdict(tmp_path, unlisted(*convolution(LAYER, 16)), info([UNSAID]))
+    assert told(found) == ("ineligible", "grouped", "proven")
+    assert not [item for item in found.evidence if isinstance(item, PointerEvidence)]
+
+
+@pytest.mark.parametrize(("kind", "concerned"), [("PluginV2", True), ("PluginV3", True), ("Shuffle", False)])
+def test_a_gemm_plugin_is_a_layer_that_sparsity_concerns(kind: str, concerned: bool, tmp_path: Path) -> None:
+    path = tmp_path / "li.json"
+    plugin = {"Name": "layers/0/qkv/GemmPlugin", "LayerType": kind, "Inputs": [], "Outputs": [], "TacticName": "", "TacticValue": "0x0"}
+    path.write_text(info([plugin]), encoding="utf-8")
+    from trtlens.diagnose.explain import explain
+
+    build = explain([str(path)]).captures[0].main
+    assert build is not None
+    found = build.layers[0]
+    assert (found.status == "other") is not concerned
+    assert [s.reason for s in found.suspects] == (["gemm-plugin"] if concerned else [])
+    if concerned:
+        assert found.proof == "unknown" and all(s.proof == "suggested" for s in found.suspects) and "cuBLASLt" in found.suspects[0].summary
+
+
+def test_a_gemm_plugin_that_the_list_does_not_name_brings_its_own_kernels(tmp_path: Path) -> None:
+    plugin = {**PLAIN, "LayerType": "PluginV2", "Name": "gemm_plugin_1", "TacticName": "", "TacticValue": "0x0", "ParameterType": ""}
+    log = unlisted()
+    log.engine = [*log.engine, "Layer(PluginV2): gemm_plugin_1, Tactic: 0x0000000000000000, y (Half[1,64,28,28]) -> z (Half[1,64,28,28])"]
+    found = next(v for v in main(tmp_path, log, info([PLAIN, plugin])).layers if v.name == "gemm_plugin_1")
+    assert told(found) == ("ineligible", "op-kind", "suggested")
