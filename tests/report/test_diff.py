@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from tests.report import factory
-from tests.report.factory import build, diagnosis, layer, sparse_layer
+from tests.report.factory import build, diagnosis, layer, sparse_layer, unknown_layer
 from tests.synthetic.truth import Switches, make_capture
 from trtlens.diagnose.diff import DiffResult, diff
 from trtlens.diagnose.model import CaptureDiagnosis, Environment, LayerVerdict, RunningTactic
@@ -51,8 +51,64 @@ def test_the_headline_says_what_was_lost_and_what_it_costs() -> None:
     (section,) = told.sections
     assert section.title == "Sparse in old, not in new"
     (row,) = section.rows
-    assert (row.name, row.change) == ("conv", "sparse -> dense (picked -> slower)")
+    assert (row.name, row.change) == ("conv", "sparse -> dense (slower)")
     assert "a dense one was faster" in row.why
+
+
+def unknown(name: str, **changes: object) -> LayerVerdict:
+    given = {"tactic": RunningTactic(None, 1, None, None), "onnx_nodes": (name,), "time_ms": None, **changes}
+    return unknown_layer(name, "undetermined", "unnamed-tactic", **given)
+
+
+KNOWN = [sparse_layer("s1", onnx_nodes=("s1",)), sparse_layer("s2", onnx_nodes=("s2",)), layer("d", onnx_nodes=("d",))]
+UNKNOWN = [unknown("s1"), unknown("s2"), unknown("d")]
+
+
+def test_what_one_side_does_not_say_is_no_change() -> None:
+    forth, back = story(diff(capture(*KNOWN), capture(*UNKNOWN))), story(diff(capture(*UNKNOWN), capture(*KNOWN)))
+    assert forth.headline == "2 layers ran sparse in A, and what runs in B is unknown."
+    assert back.headline == "2 layers run sparse in B, and what ran in A is unknown."
+    assert [(one.title, [row.name for row in one.rows]) for one in forth.sections] == [("Sparse in A, unknown in B", ["s1", "s2"]), ("Unknown in B", ["d"])]
+    assert [(one.title, len(one.rows)) for one in back.sections] == [("Sparse in B, unknown in A", 2), ("Unknown in A", 1)]
+    assert forth.sections[0].rows[0].change == "sparse -> undetermined (unnamed-tactic)"
+    for told, sign in ((forth, "+"), (back, "-")):
+        change = {label: change for label, _, _, change in told.totals}
+        assert change["run sparse"] == change["eligible, run dense"] == change["fallback: slower"] == change["ms in fallbacks"] == "?"
+        assert change["what runs is unknown"] == f"{sign}3"
+    only = story(diff(capture(*KNOWN[2:]), capture(unknown("d"))))
+    assert only.headline == "No layer is known to have begun or ceased to run sparse."
+
+
+def test_a_difference_that_the_unknown_cannot_make_is_told() -> None:
+    sparse = [sparse_layer(f"s{i}", onnx_nodes=(f"s{i}",)) for i in range(4)]
+    dense = [layer(f"s{i}", onnx_nodes=(f"s{i}",)) for i in range(3)]
+    figures = {label: row for label, *row in story(diff(capture(*sparse), capture(*dense, unknown("s3")))).totals}
+    assert figures["run sparse"] == ["4", "0", "-4"] and figures["eligible, run dense"] == ["0", "3", "+3"]
+    assert figures["what runs is unknown"] == ["0", "1", "+1"]
+    unseen = [dataclasses.replace(one, reason="not-captured") for one in dense]
+    reasons = {label: row for label, *row in story(diff(capture(*unseen), capture(*dense))).totals if label.startswith("fallback: ")}
+    assert reasons == {"fallback: not-captured": ["3", "0", "-3"], "fallback: slower": ["0", "3", "?"]}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_names_and_what_changed_are_readable_at_every_width(width: int) -> None:
+    a = [layer("Conv_118 + Relu_7", onnx_nodes=("x",)), layer("Conv_119 + Relu_8", reason="not-captured", onnx_nodes=("y",))]
+    b = [layer("Conv_118 + Relu_7", onnx_nodes=("x",), status="ineligible", reason="weights-not-constant"), unknown("Conv_119 + Relu_8", onnx_nodes=("y",), time_ms=0.2)]
+    text = printed(diff(capture(*a), capture(*b), names=("layer_info_before.json", "layer_info_after.json")), width)
+    lines = text.splitlines()
+    assert "A: layer_info_before.json, B: layer_info_after.json" in lines
+    for part in ("Conv_118 + Relu_7", "Conv_119 + Relu_8", "-> ineligible (weights-not-constant)", "dense (not-captured)", "-> undetermined (unnamed-tactic)", "what runs is unknown"):
+        if width == 60:
+            part = part.split(" (")[0]  # a third line for the longest reasons
+        assert any(part in line for line in lines), (part, text)
+    assert ("A ms" in text) == (width >= 80)
+    assert max(map(len, lines)) <= width
+
+
+def test_no_column_holds_nothing_but_question_marks() -> None:
+    text = printed(diff(capture(layer("c", time_ms=None)), capture(sparse_layer("c", onnx_nodes=("c", "Relu_1"), time_ms=None))))
+    assert ["layer", "what"] in [line.split() for line in text.splitlines()]
+    assert ["c", "dense", "(slower)", "->", "sparse"] in [line.split() for line in text.splitlines()]
 
 
 def test_nothing_changed_is_said_plainly() -> None:
@@ -69,7 +125,7 @@ def test_fusions_missing_times_and_other_statuses_are_told() -> None:
     b = [*parts, layer("gone", status="ineligible", reason="pattern", time_ms=None), layer("kept", onnx_nodes=("k",), proof="suggested")]
     told = story(diff(capture(*a), capture(*b)))
     assert [section.title for section in told.sections] == ["Another status", "Slower in B beyond noise", "Another reason or proof"]
-    assert told.sections[0].rows[0].change == "dense -> ineligible (slower -> pattern)"
+    assert told.sections[0].rows[0].change == "dense (slower) -> ineligible (pattern)"
     assert told.sections[1].rows[0].name == "whole => x | y | z | 2 more"
     assert any(note == "1 group is fused differently; the times of a group are summed." for note in told.notes)
     assert any(note == "1 group has no time on one side, and none is compared." for note in told.notes)

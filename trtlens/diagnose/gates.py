@@ -21,7 +21,7 @@ from .rules import Noise
 Outcome = Literal["passed", "failed", "cannot-tell"]
 _RANK: dict[Proof, int] = {"unknown": 0, "suggested": 1, "proven": 2}
 # Behind these, any other reason of a fallback may stand: nobody saw its race. `unexplained` is none of them: there the race was seen.
-_UNSEEN = frozenset({"not-captured", "timing-cache", "twin-layer", "myelin-opaque", "log-truncated"})
+UNSEEN = frozenset({"not-captured", "timing-cache", "twin-layer", "myelin-opaque", "log-truncated"})
 # Without the model nobody looked at the weights of a layer that the log does not list.
 _NEED_WEIGHTS = frozenset({"pattern", "pattern-wrong-axis", "channels-partial-group", "weights-not-constant"})
 
@@ -300,7 +300,7 @@ def _could_hide(layer: LayerVerdict, id: str) -> bool:
     """Whether `id` could be why this layer runs dense, had anyone seen its race."""
     reason = REASONS.get(id)
     return (
-        layer.status == "dense" and layer.reason in _UNSEEN and reason is not None and id not in _UNSEEN and "dense" in reason.statuses
+        layer.status == "dense" and layer.reason in UNSEEN and reason is not None and id not in UNSEEN and "dense" in reason.statuses
         and _sureness(layer, id) is None
     )  # fmt: skip
 

@@ -9,7 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..diagnose.diff import DiffResult, LayerDiff, Side, Totals, Unmatched, status_text
+from ..diagnose.gates import UNSEEN
+from ..diagnose.model import Status
 from . import words
+
+_PLAIN = ("picked", "eligibility-unknown")  # the status says it already
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,13 @@ def story(result: DiffResult) -> DiffStory:
         return Section(title, tuple(map(_row, chosen)))
 
     sections = (
-        take(f"Sparse in {a}, not in {b}", lost_sparse),
-        take(f"Sparse in {b}, not in {a}", gained_sparse),
-        take("Another status", lambda one: one.has("status")),
+        take(f"Sparse in {a}, not in {b}", lambda one: _lost(one.a, one.b)),
+        take(f"Sparse in {a}, unknown in {b}", lambda one: _lost_sight(one.a, one.b)),
+        take(f"Sparse in {b}, not in {a}", lambda one: _lost(one.b, one.a)),
+        take(f"Sparse in {b}, unknown in {a}", lambda one: _lost_sight(one.b, one.a)),
+        take("Another status", lambda one: one.has("status") and not _unknown(one.a) and not _unknown(one.b)),
+        take(f"Unknown in {b}", lambda one: one.has("status") and _unknown(one.b)),
+        take(f"Unknown in {a}", lambda one: one.has("status")),
         take(f"Slower in {b} beyond noise", lambda one: bool(one.beyond_noise) and (one.delta_ms or 0.0) > 0),
         take(f"Faster in {b} beyond noise", lambda one: bool(one.beyond_noise)),
         take("Another reason or proof", lambda one: one.has("reason", "proof")),
@@ -76,14 +84,18 @@ def story(result: DiffResult) -> DiffStory:
     )  # fmt: skip
 
 
-def lost_sparse(one: LayerDiff) -> bool:
-    """A sparse tactic ran in A and none is known to run in B."""
-    return _sparse(one.a) and not _sparse(one.b)
+def _lost(one: Side, other: Side) -> bool:
+    """A sparse tactic runs in one, and of what runs in the other some is known and none is sparse."""
+    return _sparse(one) and not _sparse(other) and not _unknown(other)
 
 
-def gained_sparse(one: LayerDiff) -> bool:
-    """A sparse tactic runs in B and none is known to have run in A."""
-    return _sparse(one.b) and not _sparse(one.a)
+def _lost_sight(one: Side, other: Side) -> bool:
+    """A sparse tactic runs in one, and nobody knows what runs in the other: no change that anyone saw."""
+    return _sparse(one) and _unknown(other)
+
+
+def _unknown(side: Side) -> bool:
+    return {status for status, _ in side.statuses if status != "other"} == {"undetermined"}
 
 
 def _sparse(side: Side) -> bool:
@@ -95,13 +107,19 @@ def _stated(value: str | None) -> str:
 
 
 def _headline(result: DiffResult) -> str:
-    lost, gained = (sum(map(test, result.layers)) for test in (lost_sparse, gained_sparse))
+    lost, unseen = (sum(test(one.a, one.b) for one in result.layers) for test in (_lost, _lost_sight))
+    gained, before = (sum(test(one.b, one.a) for one in result.layers) for test in (_lost, _lost_sight))
     parts = []
     if lost:
         parts.append(f"{words.count(lost, 'layer')} that ran sparse in {result.name_a} {'does' if lost == 1 else 'do'} not in {result.name_b}")
+    if unseen:
+        parts.append(f"{words.count(unseen, 'layer')} ran sparse in {result.name_a}, and what runs in {result.name_b} is unknown")
     if gained:
         verb = "runs" if gained == 1 else "run"
         parts.append(f"{words.count(gained, 'layer')} {verb} sparse in {result.name_b} and did not in {result.name_a}")
+    if before:
+        verb = "runs" if before == 1 else "run"
+        parts.append(f"{words.count(before, 'layer')} {verb} sparse in {result.name_b}, and what ran in {result.name_a} is unknown")
     for alone, name, other in ((result.only_a, result.name_a, result.name_b), (result.only_b, result.name_b, result.name_a)):
         sparse = sum(one.status == "sparse" for one in alone)
         if sparse:
@@ -111,7 +129,8 @@ def _headline(result: DiffResult) -> str:
     if not result.layers:
         parts.append("no layer of one is found in the other")
     if not parts:
-        parts.append("no layer began or ceased to run sparse")
+        hidden = any(dict(totals.by_status).get("undetermined") for totals in (result.totals_a, result.totals_b))
+        parts.append("no layer is known to have begun or ceased to run sparse" if hidden else "no layer began or ceased to run sparse")
     one, two = result.totals_a.total_ms, result.totals_b.total_ms
     if one is not None and two is not None:
         share = f", {words.percent((two - one) / one)}" if one > 0 else ""
@@ -123,21 +142,62 @@ def _headline(result: DiffResult) -> str:
 
 def _totals(result: DiffResult) -> tuple[tuple[str, str, str, str], ...]:
     a, b = result.totals_a, result.totals_b
+    dense = _Counted("eligible, run dense", a.fallback, b.fallback, _open(a, "undetermined", "dense-unknown"), _open(b, "undetermined", "dense-unknown"))
     rows = [
         ("total ms", words.ms(a.total_ms), words.ms(b.total_ms), _delta_ms(a.total_ms, b.total_ms)),
-        ("ms in fallbacks", words.ms(a.fallback_ms), words.ms(b.fallback_ms), _delta_ms(a.fallback_ms, b.fallback_ms)),
+        ("ms in fallbacks", words.ms(a.fallback_ms), words.ms(b.fallback_ms), "?" if dense.open else _delta_ms(a.fallback_ms, b.fallback_ms)),
         ("ms in reformats", words.ms(a.reformat_ms), words.ms(b.reformat_ms), _delta_ms(a.reformat_ms, b.reformat_ms)),
     ]
-    counted: list[tuple[str, int | None, int | None]] = [
-        ("layers", a.layers, b.layers),
-        ("eligible", a.eligible, b.eligible),
-        ("run sparse", a.picked, b.picked),
-        ("eligible, run dense", a.fallback, b.fallback),
-        ("reformats", a.reformats, b.reformats),
-        *((f"fallback: {reason}", _reason(a, reason), _reason(b, reason)) for reason in _reasons(a, b)),
+    counted = [
+        _Counted("layers", a.layers, b.layers),
+        _Counted("eligible", a.eligible, b.eligible, _open(a, "dense-unknown"), _open(b, "dense-unknown")),
+        _Counted("run sparse", a.picked, b.picked, _open(a, "undetermined"), _open(b, "undetermined")),
+        dense,
+        *(one for one in (_status(a, b, "dense-unknown", "dense, eligibility unknown"), _status(a, b, "undetermined", "what runs is unknown")) if one.a or one.b),
+        _Counted("reformats", a.reformats, b.reformats),
+        *(_Counted(f"fallback: {reason}", _reason(a, reason), _reason(b, reason), _unseen(a, reason), _unseen(b, reason)) for reason in _reasons(a, b)),
     ]
-    rows += [(label, _number(x), _number(y), f"{y - x:+,}" if x is not None and y is not None and x != y else "") for label, x, y in counted]
-    return tuple(rows)
+    return (*rows, *((one.label, _number(one.a), _number(one.b), one.change) for one in counted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A number of layers on each side, and of how many more nobody can say whether they belong to it."""
+
+    label: str
+    a: int | None
+    b: int | None
+    open_a: int = 0
+    open_b: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether the unknown layers alone could make the difference: then there is none to tell."""
+        if self.a is None or self.b is None:
+            return False
+        return bool(self.open_a or self.open_b) and self.a <= self.b + self.open_b and self.b <= self.a + self.open_a
+
+    @property
+    def change(self) -> str:
+        """`+2`; nothing where both are equal or one is not stated, `?` where it cannot be told."""
+        if self.a is None or self.b is None:
+            return ""
+        return "?" if self.open else f"{self.b - self.a:+,}" if self.a != self.b else ""
+
+
+def _status(a: Totals, b: Totals, status: Status, label: str) -> _Counted:
+    return _Counted(label, _open(a, status), _open(b, status))
+
+
+def _open(totals: Totals, *statuses: Status) -> int:
+    return sum(number for status, number in totals.by_status if status in statuses)
+
+
+def _unseen(totals: Totals, reason: str) -> int:
+    """How many layers may have this reason, too, had their race been seen. What a capture lacks is known of it."""
+    if reason in UNSEEN:
+        return 0
+    return _open(totals, "undetermined", "dense-unknown") + sum(number for other, number in totals.by_reason if other in UNSEEN)
 
 
 def _reasons(a: Totals, b: Totals) -> list[str]:
@@ -162,13 +222,7 @@ def signed_ms(value: float | None) -> str:
 
 
 def _row(one: LayerDiff) -> Row:
-    status_a, status_b = status_text(one.a), status_text(one.b)
-    change = f"{status_a} -> {status_b}" if status_a != status_b else status_b
-    reasons = [side.reason or "none" for side in (one.a, one.b)]
-    if reasons[0] != reasons[1]:
-        change += f" ({reasons[0]} -> {reasons[1]})"
-    elif one.b.reason is not None:
-        change += f" ({reasons[1]})"
+    change = _change(one)
     ratio = one.delta_ms / one.a.time_ms if one.delta_ms is not None and one.a.time_ms else None
     details: list[tuple[str, str, str]] = [(change.kind, change.a, change.b) for change in one.changes]
     if one.a.names != one.b.names:
@@ -177,6 +231,16 @@ def _row(one: LayerDiff) -> Row:
         details.append(("matched by", one.matched_by, "its shapes and neighbours" if one.matched_by == "structure" else "the ends of its region"))
     why = one.b.summary if one.has("status", "reason", "proof") else ""
     return Row(group_name(one), change, one.a.time_ms, one.b.time_ms, one.delta_ms, ratio, why, tuple(details))
+
+
+def _change(one: LayerDiff) -> str:
+    """`sparse -> dense (slower)`, `dense (slower -> tie)`: each status with its reason, where that says more than the status."""
+    (status_a, why_a), (status_b, why_b) = ((status_text(side), side.reason if side.reason not in _PLAIN else None) for side in (one.a, one.b))
+    if status_a != status_b:
+        return " -> ".join(f"{status} ({why})" if why else status for status, why in ((status_a, why_a), (status_b, why_b)))
+    if one.a.reason != one.b.reason:
+        return f"{status_b} ({one.a.reason or 'none'} -> {one.b.reason or 'none'})"
+    return f"{status_b} ({why_b})" if why_b else status_b
 
 
 def group_name(one: LayerDiff) -> str:
