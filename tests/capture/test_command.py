@@ -63,6 +63,46 @@ def test_a_dry_run_prints_the_command_and_what_is_refused_is_wrong_usage(tmp_pat
     assert done.returncode == 2 and "does not list --maxTactics" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("flag", ["--fp16", "--best", "--int8"])
+def test_a_type_that_trtexec_is_told_after_the_dashes_is_a_type(tmp_path: Path, model: Path, flag: str) -> None:
+    tool = fake_trtexec.write(tmp_path / "trtexec", "8.6.1")
+    assert "FP32 kernels alone" not in trtlens(tmp_path, model, "--trtexec", tool, "--dry-run", "--", flag).stderr
+    assert "FP32 kernels alone" in trtlens(tmp_path, model, "--trtexec", tool, "--dry-run", "--", "--useCudaGraph").stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "extra", "words"),
+    [
+        ((), "--saveEngine=x.plan", ("--saveEngine", "--output", "--no-engine")),
+        ((), "--onnx=other.onnx", ("--onnx", "name the model")),
+        ((), "--loadEngine=x.plan", ("--loadEngine", "use --engine")),
+        ((), "--sparsity=force", ("--sparsity", "--prune magnitude")),
+        ((), "--exportProfile=p.json", ("--exportProfile", "--output")),
+        ((), "--verbose", ("--verbose", "leave it out")),
+        (("--precision", "fp16"), "--fp16", ("--fp16", "--precision fp16")),
+        (("--workspace", "1GiB"), "--memPoolSize=workspace:7", ("--memPoolSize", "--workspace")),
+        (("--workspace", "1GiB"), "--workspace=7", ("--workspace",)),
+        (("--shapes", "x:1x32x16x16"), "--shapes=x:2x32x16x16", ("--shapes",)),
+        (("--iterations", "3"), "--duration=9", ("--duration", "--iterations")),
+        (("--opt-level", "5"), "--builderOptimizationLevel=2", ("--builderOptimizationLevel", "--opt-level")),
+    ],
+)
+def test_a_flag_that_trtlens_sets_itself_is_refused_with_what_to_do(
+    tmp_path: Path, model: Path, options: tuple[str, ...], extra: str, words: tuple[str, ...]
+) -> None:
+    tool = fake_trtexec.write(tmp_path / "trtexec", "8.6.1")
+    before = set(tmp_path.iterdir())
+    refused(trtlens(tmp_path, model, "--trtexec", tool, *options, "--", extra), "after --: trtlens sets it itself", *words)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_flags_that_no_option_has_set_are_passed_on(tmp_path: Path, model: Path) -> None:
+    tool = fake_trtexec.write(tmp_path / "trtexec", "8.6.1")
+    extra = ["--memPoolSize=dlaSRAM:1", "--shapes=x:1x32x16x16", "--duration=0", "--plugins=x.so", "--workspace=7"]
+    done = trtlens(tmp_path, model, "--trtexec", tool, "--dry-run", "--", *extra)
+    assert done.returncode == 0 and done.stdout.split()[-5:] == extra
+
+
 def test_a_build_that_fails_is_exit_code_3_and_one_line_with_the_place_of_the_log(tmp_path: Path, model: Path) -> None:
     tool = fake_trtexec.write(tmp_path / "trtexec", mode="segfaults")
     done = trtlens(tmp_path, model, "--trtexec", tool, "--html", "report.html")

@@ -54,7 +54,8 @@ def test_its_tar_is_a_capture(tmp_path: Path, shell: str) -> None:
 @pytest.mark.parametrize("version", fake_trtexec.VERSIONS)
 def test_it_chooses_the_flags_that_the_backend_would(tmp_path: Path, version: str) -> None:
     models.conv_matmul(tmp_path / "m.onnx")
-    given = {"workspace": "1GiB", "iterations": 10, "shapes": "x:1x32x16x16", "plugins": "/a b.so", "extra": ["--x=$y"]}
+    (tmp_path / "a b.so").touch()
+    given = {"workspace": "1GiB", "iterations": 10, "shapes": "x:1x32x16x16", "plugins": str(tmp_path / "a b.so"), "extra": ["--x=$y"]}
     options = options_from({"model": "m.onnx", **given})
     done = run(tmp_path, emit_script(options), version)
     assert done.returncode == 0, done.stderr
@@ -105,6 +106,44 @@ def test_a_machine_without_trtexec_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 2 and "TRTEXEC" in done.stderr
 
 
+def test_paths_stay_those_of_the_machine_that_builds(tmp_path: Path) -> None:
+    """The folders of the machine that writes the script are not those of the machine that runs it."""
+    models.conv_matmul(tmp_path / "m.onnx")
+    (tmp_path / "libs").mkdir()
+    for name in ("libs/p.so", "q.so", "/a b.so"):
+        (tmp_path / name.removeprefix("/")).touch()
+    absolute = str(tmp_path / "a b.so")
+    script = script_for(plugins=["libs/p.so", "q.so", absolute], timing_cache="caches/t.bin")
+    done = run(tmp_path, script)
+    assert done.returncode == 0, done.stderr
+    command = (tmp_path / "m.trtlens" / "build.log").read_text().splitlines()[0]
+    for said in ("--onnx=m.onnx", "Plugins=libs/p.so", "Plugins=./q.so", f"Plugins={absolute}", "--timingCacheFile=caches/t.bin"):
+        assert said in command
+    assert str(Path.cwd()) not in script.replace(absolute, "")
+    assert "# Run it in the folder that these paths start from, where the capture is made too: m.onnx, libs/p.so, q.so, caches/t.bin" in script.splitlines()
+
+
+def test_a_plugin_that_is_not_there_stops_it_before_the_build(tmp_path: Path) -> None:
+    models.conv_matmul(tmp_path / "m.onnx")
+    done = run(tmp_path, script_for(plugins=["libs/p.so"]))
+    assert done.returncode == 2 and "libs/p.so: there is no such file (--plugins)" in done.stderr and not (tmp_path / "m.trtlens").exists()
+
+
+def test_a_path_in_its_head_is_no_line_of_its_own(tmp_path: Path) -> None:
+    name = "m\ntouch owned\n.onnx"
+    models.conv_matmul(tmp_path / name)
+    assert run(tmp_path, script_for(name)).returncode == 0 and not (tmp_path / "owned").exists()
+
+
+def test_a_trtexec_that_was_named_is_the_one_it_takes(tmp_path: Path) -> None:
+    models.conv_matmul(tmp_path / "m.onnx")
+    tool = fake_trtexec.write(tmp_path / "my trtexec")
+    (tmp_path / "capture.sh").write_text(script_for(trtexec=str(tool), backend="trtexec"))
+    done = subprocess.run([SHELLS[0], "capture.sh"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(tool) in (tmp_path / "m.trtlens" / "build.log").read_text().splitlines()[0]
+
+
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_shellcheck_has_nothing_to_say() -> None:
     done = subprocess.run(["shellcheck", "-s", "sh", "-"], input=script_for(precision="fp16"), capture_output=True, text=True)
@@ -117,3 +156,8 @@ def test_shellcheck_has_nothing_to_say() -> None:
 def test_what_needs_trtlens_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--emit-script"):
         script_for(**given)
+
+
+def test_flags_that_it_sets_itself_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"--onnx after --.*name the model"):
+        script_for(extra=["--onnx=other.onnx"])

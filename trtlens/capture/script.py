@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+from pathlib import Path
 
 from ..errors import UsageError
+from ..text import visible
 from ..version import __version__
-from .backends.trtexec import JETSON_TRTEXEC, Outputs, flag_text, wishes
+from .backends.trtexec import JETSON_TRTEXEC, Outputs, extra_refusals, flag_text, wishes
 from .environment import Host
 from .folder import BUILD_LOG, ENGINE, LAYER_INFO, PROFILE
 from .manifest import BackendRecord, Failure, Manifest, Times
@@ -32,7 +34,11 @@ def emit_script(options: BuildOptions) -> str:
     quoted = shlex.quote
     outputs = Outputs(f"{name}/{LAYER_INFO}", f"{name}/{PROFILE}", f"{name}/{ENGINE}" if options.keep_engine else None)
     choices: list[str] = []
-    for wanted in wishes(options, outputs, _MODEL):
+    all_wanted = wishes(options, outputs, _MODEL, _as_given)
+    refusals = extra_refusals(options, all_wanted)
+    if refusals:
+        raise UsageError("; ".join(refusals))
+    for wanted in all_wanted:
         for index, (flag, value) in enumerate(wanted.spellings):
             text = quoted(flag_text(flag, value)) if value != _MODEL else f'"--{flag}=$model"'
             choices.append(f'{"el" if index else ""}if lists {flag}; then set -- "$@" {text}')
@@ -43,13 +49,16 @@ def emit_script(options: BuildOptions) -> str:
         choices.append("fi")
     if options.extra:
         choices.append(f'set -- "$@" {shlex.join(options.extra)}')
+    for path in options.plugins:
+        choices.append(f'[ -e {quoted(_as_given(path))} ] || refuse {quoted(f"{path}: there is no such file (--plugins)")}')
     before, after = _manifest_halves(options)
     return _SCRIPT.format(
         version=__version__,
         default_model=quoted(str(options.subject)),
         subject="engine" if options.engine else "model",
         out=quoted(name),
-        jetson=JETSON_TRTEXEC,
+        where=_where(options),
+        trtexec=quoted(_as_given(options.trtexec, word=True)) if options.trtexec else f"$(command -v trtexec || echo {JETSON_TRTEXEC})",
         choices="\n".join(choices),
         before=quoted(before),
         after=quoted(after),
@@ -58,6 +67,22 @@ def emit_script(options: BuildOptions) -> str:
         profile=PROFILE,
         engine=ENGINE,
     )
+
+
+def _as_given(path: Path, *, word: bool = False) -> str:
+    """A path as the machine that builds shall take it: its folders are not those of this one, so a relative path stays relative.
+
+    The loader of libraries searches places of its own for a bare file name. `word`: so may the shell, for a program.
+    """
+    return str(path) if word or path.is_absolute() or len(path.parts) > 1 else f"./{path}"
+
+
+def _where(options: BuildOptions) -> str:
+    """Where the script is to be run, as a line of its head."""
+    paths = [one for one in (options.subject, *options.plugins, options.timing_cache) if one is not None and not one.is_absolute()]
+    if not paths:
+        return "Run it where the capture shall be made."
+    return f"Run it in the folder that these paths start from, where the capture is made too: {visible(', '.join(map(str, paths)), 500)}"
 
 
 def _manifest_halves(options: BuildOptions) -> tuple[str, str]:
@@ -88,6 +113,7 @@ _SCRIPT = """\
 #!/bin/sh
 # Written by trtlens {version}. Builds with trtexec and captures what trtlens explains.
 # usage: sh capture.sh [{subject}]      environment: TRTEXEC=/path/to/trtexec
+# {where}
 set -u
 model=${{1:-{default_model}}}
 out={out}
@@ -95,7 +121,7 @@ refuse() {{ echo "$1" >&2; exit 2; }}
 
 [ -e "$model" ] || refuse "$model: there is no such file"
 [ ! -e "$out" ] || refuse "$out exists already: move it away first"
-trtexec=${{TRTEXEC:-$(command -v trtexec || echo {jetson})}}
+trtexec=${{TRTEXEC:-{trtexec}}}
 help=$("$trtexec" --help 2>&1)
 lists() {{ printf '%s\\n' "$help" | grep -E "^[[:space:]]*--$1([^A-Za-z0-9]|\\$)" >/dev/null; }}
 lists verbose || refuse "$trtexec --help lists no flags: set TRTEXEC to the path of trtexec"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,23 @@ from .plan import Plan
 
 JETSON_TRTEXEC = Path("/usr/src/tensorrt/bin/trtexec")
 HELP_SECONDS = 60.0
+_TYPE_FLAGS = frozenset({"fp16", "bf16", "int8", "fp8", "int4", "best", "stronglyTyped"})
+"""Flags that let trtexec try other types than FP32, or take them from the model."""
+_MAY_BE_REPEATED = frozenset({"plugins", "staticPlugins"})
+_FIXED = "a capture needs it as it is, so leave it out"
+_INSTEAD: Mapping[str | None, str] = {
+    "onnx": "name the model before the --",
+    "loadEngine": "use --engine",
+    "saveEngine": "the engine is kept in the capture (--output FOLDER), or not at all (--no-engine)",
+    "sparsity": "use --sparsity enable or disable, and --prune magnitude in place of force",
+    "exportLayerInfo": "it goes into the capture (--output FOLDER)",
+    "exportProfile": "it goes into the capture (--output FOLDER)",
+    "verbose": _FIXED,
+    "profilingVerbosity": _FIXED,
+    "nvtxMode": _FIXED,  # the older name of profilingVerbosity
+    "separateProfileRun": _FIXED,
+}
+"""Flags that trtlens sets in every build, and what to do in place of passing them on."""
 _HELP_FLAG = re.compile(r"^\s*--([A-Za-z][A-Za-z0-9]*)", re.MULTILINE)
 
 
@@ -31,11 +48,13 @@ class Wanted:
     """One thing to ask of trtexec: the first of `spellings` (flag without dashes, value or None) that it lists.
 
     `refusal`: why the build must not go on without it; None if it may, and then `note` (if any) tells the user what is missing.
+    `option`: the option of trtlens that asks for it; None where trtlens asks of its own accord.
     """
 
     spellings: tuple[tuple[str, str | None], ...]
     refusal: str | None = None
     note: str | None = None
+    option: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +121,9 @@ def plan(options: BuildOptions, trtexec: Path, help_text: str, outputs: Outputs)
     """The command line for `options` with the flags that `help_text` lists."""
     flags = listed_flags(help_text)
     command, notes, refusals = [str(trtexec)], [], []
-    for wanted in wishes(options, outputs, str(options.subject.absolute())):
+    wanted_flags = wishes(options, outputs, str(options.subject.absolute()), lambda path: str(path.absolute()))
+    refusals.extend(extra_refusals(options, wanted_flags))
+    for wanted in wanted_flags:
         spelling = next((one for one in wanted.spellings if one[0] in flags), None)
         if spelling is not None:
             command.append(flag_text(*spelling))
@@ -111,11 +132,12 @@ def plan(options: BuildOptions, trtexec: Path, help_text: str, outputs: Outputs)
         elif wanted.note is not None:
             notes.append(wanted.note)
     command.extend(options.extra)
-    if "fp16" in flags and not options.precision and options.sparsity == "enable" and options.engine is None:
+    more = {flag_name(word) for word in options.extra}
+    if "fp16" in flags and not options.precision and not more & _TYPE_FLAGS and options.sparsity == "enable" and options.engine is None:
         notes.append(
             "no --precision is given: trtexec tries FP32 kernels alone, and NVIDIA asks for FP16 or INT8 where sparsity shall help"
         )
-    if options.model is not None and not options.profiles and not any(flag.startswith(("--shapes", "--optShapes")) for flag in options.extra):
+    if options.model is not None and not options.profiles and not more & {"shapes", "optShapes"}:
         notes.extend(_size_one_notes(options.model))
     return Plan("trtexec", help_version(help_text), command=tuple(command), notes=tuple(notes), refusals=tuple(refusals))
 
@@ -124,21 +146,41 @@ def flag_text(flag: str, value: str | None) -> str:
     return f"--{flag}" if value is None else f"--{flag}={value}"
 
 
+def flag_name(word: str) -> str | None:
+    """`fp16` of `--fp16`, `shapes` of `--shapes=x:1`; None for what is no flag."""
+    return word.removeprefix("--").partition("=")[0] if word.startswith("--") else None
+
+
+def extra_refusals(options: BuildOptions, wanted: Iterable[Wanted]) -> list[str]:
+    """Why flags after `--` cannot be passed on: trtlens sets them itself, and trtexec would take one of the two without a word."""
+    asked = {flag: one.option for one in wanted for flag, _ in one.spellings if flag not in _MAY_BE_REPEATED}
+    if options.profiles:
+        asked |= {"shapes": "--shapes", "profile": "--shapes"}  # all three of a range; which of several ranges
+    refusals = []
+    for name in dict.fromkeys(flag_name(word) for word in options.extra):
+        if name in _INSTEAD:
+            refusals.append(f"--{name} after --: trtlens sets it itself: {_INSTEAD[name]}")
+        elif name in asked:
+            refusals.append(f"--{name} after --: trtlens sets it itself, for {asked[name]}: change that option, or leave it out")
+    return refusals
+
+
 class WishList(list[Wanted]):
     """What to ask of trtexec, in the order of the command line."""
 
     def need(self, option: str, *spellings: tuple[str, str | None], why: str = "") -> None:
         """Something the build must not go on without."""
         names = " nor ".join(f"--{name}" for name, _ in spellings)
-        self.append(Wanted(spellings, refusal=f"{option}: this trtexec does not list {names}{f'; {why}' if why else ''}"))
+        refusal = f"{option}: this trtexec does not list {names}{f'; {why}' if why else ''}"
+        self.append(Wanted(spellings, refusal, option=option))
 
-    def like(self, *spellings: tuple[str, str | None], note: str | None = None) -> None:
+    def like(self, *spellings: tuple[str, str | None], note: str | None = None, option: str | None = None) -> None:
         """Something it can do without; `note` tells the user then."""
-        self.append(Wanted(spellings, note=note))
+        self.append(Wanted(spellings, note=note, option=option))
 
 
-def wishes(options: BuildOptions, outputs: Outputs, subject: str) -> WishList:
-    """Everything to ask of trtexec for `options`. `subject`: the model or engine as trtexec shall open it."""
+def wishes(options: BuildOptions, outputs: Outputs, subject: str, place: Callable[[Path], str]) -> WishList:
+    """Everything to ask of trtexec for `options`. `subject`: the model or engine as trtexec shall open it; `place`: how it finds any other file."""
     wanted = WishList()
     if options.engine is not None:
         wanted.need("--engine", ("loadEngine", subject))
@@ -159,19 +201,19 @@ def wishes(options: BuildOptions, outputs: Outputs, subject: str) -> WishList:
     wanted.like(("separateProfileRun", None))
     if options.iterations is not None:
         wanted.need("--iterations", ("iterations", str(options.iterations)))
-        wanted.like(("duration", "0"))  # else trtexec goes on for 3 s, however few iterations are asked for
+        wanted.like(("duration", "0"), option="--iterations")  # else trtexec goes on for 3 s, however few iterations are asked for
     if options.warmup_ms is not None:
         wanted.need("--warmup", ("warmUp", f"{options.warmup_ms:g}"))
     if options.engine is None:
-        _build_wishes(options, wanted)
+        _build_wishes(options, wanted, place)
     _profile_wishes(options.profiles, wanted)
     for plugin in options.plugins:
-        path = str(plugin.absolute())
+        path = place(plugin)
         wanted.need("--plugins", ("staticPlugins", path), ("plugins", path))
     return wanted
 
 
-def _build_wishes(options: BuildOptions, wanted: WishList) -> None:
+def _build_wishes(options: BuildOptions, wanted: WishList, place: Callable[[Path], str]) -> None:
     for precision in options.precision:
         wanted.need(
             f"--precision {precision}", (precision, None), why="TensorRT 11 takes the types from the model alone: convert the model"
@@ -192,7 +234,7 @@ def _build_wishes(options: BuildOptions, wanted: WishList) -> None:
     if options.tactic_sources:
         wanted.need("--tactic-sources", ("tacticSources", ",".join(options.tactic_sources)))
     if options.timing_cache is not None:
-        wanted.need("--timing-cache", ("timingCacheFile", str(options.timing_cache.absolute())))
+        wanted.need("--timing-cache", ("timingCacheFile", place(options.timing_cache)))
     if options.editable_cache:
         wanted.need("--editable-cache", ("editableTimingCache", None), why="use --backend tensorrt")
     if options.direct_io:
