@@ -18,6 +18,7 @@ from ..parse.kernel_names import is_sparse
 from ..parse.layer_names import split_profile_suffix
 from ..parse.records import TensorInfo
 from ..text import tactic_hex
+from .catalogue.conditions import build_facts
 from .citing import Citer
 from .eligibility import Judge, Judgement
 from .environment import Surroundings, surroundings
@@ -63,7 +64,7 @@ from .model import (
     Warning,
     weaker,
 )
-from .physics import gains
+from .physics import bound_ms, gains, layer_facts
 from .races import Combination, LayerRace, Races
 from .reasons import REASONS
 from .reformats import Arithmetic
@@ -136,6 +137,8 @@ class _Diagnosing:
     warnings: list[Warning] = field(default_factory=list)
     other_races: dict[int, Races] = field(default_factory=dict)
     """The races of passes that were dropped, for the layers whose reason may be the backend strategy."""
+    bounds: list[float] = field(default_factory=list)
+    """What a sparse kernel can save at most, of each layer that falls back and has such a bound."""
 
     def run(self) -> BuildDiagnosis:
         capture, build, log = self.capture, self.build, self.capture.log
@@ -636,7 +639,7 @@ class _Diagnosing:
             layer.tactic_name, layer.tactic_id, layer.named_by = winner.kernel, winner.tactic, "log"
         kernel = ruling.best_sparse.kernel if ruling.best_sparse is not None else layer.tactic_name
         suspects = self._suspects(layer, ruling, race, kernel)
-        remedies = self._remedies(layer, ruling, time)
+        remedies = self._remedies(layer, ruling, time, race)
         best = (
             ruling.dense_ms,
             ruling.sparse_ms,
@@ -722,9 +725,17 @@ class _Diagnosing:
                 found.update(tensor.layouts[:1])
         return found
 
-    def _remedies(self, layer: EngineLayer, ruling: Ruling, time: LayerTime | None) -> list[Remedy]:
+    def _remedies(self, layer: EngineLayer, ruling: Ruling, time: LayerTime | None, race: LayerRace | None) -> list[Remedy]:
         """What the user can do, with a gain only where the log measured one or the roofline bounds it."""
-        return gains(layer, ruling, time.time_ms if time is not None else None, self.around.gpu, REASONS)
+        dense_ms = ruling.dense_ms if ruling.dense_ms is not None else time.time_ms if time is not None else None
+        bound = bound_ms(layer, dense_ms, self.around.gpu)
+        if bound is not None:
+            self.bounds.append(bound)
+        races, sums = self.races, self.arithmetic
+        formats = [f for text in set(race.texts()) if (f := races.formats_of(text)) is not None] if race is not None and races is not None else None
+        fixed_by = sums.fixed_by(layer) if sums is not None and ruling.reason == "io-format" else None
+        facts = layer_facts(build_facts(self.around.environment), layer, formats, fixed_by)
+        return gains(ruling, REASONS.get(ruling.reason), facts, bound, sums.net_ms.get(id(layer)) if sums is not None else None)
 
     def _tactic_evidence(self, layer: EngineLayer) -> tuple[Evidence, ...]:
         found: list[Evidence] = []
@@ -787,14 +798,11 @@ class _Diagnosing:
             and v.reason not in ("slower", "tie")
         ]
         raced = any(v.best_dense_ms is not None for v in fallback)
-        # One bound a layer, however many remedies carry it.
-        per_layer = ([r.gain_ms for r in v.remedies if r.gain_kind == "bound" and r.gain_ms is not None] for v in fallback)
-        bounds = [max(values) for values in per_layer if values]
         return Summary(
             layers=len(verdicts), eligible=sum(known) if known else None, eligible_listed=names, eligible_unmatched=unmatched,
             picked=sum(v.status == "sparse" for v in verdicts), fallback=len(fallback), dense_unknown=sum(v.status == "dense-unknown" for v in verdicts),
             undetermined=sum(v.status == "undetermined" for v in verdicts), total_time_ms=total_ms, fallback_time_ms=sum(spent) if spent else _zero_if(total_ms is not None and not fallback),
-            recoverable_ms=sum(gain) if gain or raced else None, bound_ms=sum(bounds) if bounds else None,
+            recoverable_ms=sum(gain) if gain or raced else None, bound_ms=sum(self.bounds) if self.bounds else None,
             by_reason=dict(sorted(Counter(v.reason for v in fallback if v.reason is not None).items(), key=lambda item: (-item[1], item[0]))),
         )  # fmt: skip
 

@@ -76,6 +76,7 @@ class Environment:
     precision: tuple[str, ...] | None = None
     sparsity: str | None = None
     opt_level: int | None = None
+    avg_timing: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

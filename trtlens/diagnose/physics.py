@@ -1,12 +1,16 @@
 """What a fallback could gain: measured in the log, bounded by the roofline, or unknown; never a number without its kind.
 
-In: a layer and its ruling. Out: `Remedy`s, the surest first. Next: explain.py.
+In: a layer, its ruling, what is known of the build. Out: `Remedy`s, the surest first. Next: explain.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 
+from ..parse.formats import FormatCombination
+from ..parse.records import TensorInfo
+from .catalogue.conditions import Facts
 from .catalogue.records import Reason
 from .gpus import Gpu
 from .layers import EngineLayer
@@ -14,6 +18,10 @@ from .model import Remedy
 from .roofline import gain_bound
 from .rules import Ruling
 from .shapes import ROOFLINE_TYPE, gemm_shape
+
+# Their remedies do away with the reformats, so that sparse against dense is what remains.
+_WITHOUT_REFORMATS = frozenset({"format-cost"})
+_NOTHING_LEFT = "Leave the layer dense: all that is known to help is not there in this TensorRT version, or is so already."
 
 
 def bound_ms(layer: EngineLayer, dense_ms: float | None, gpu: Gpu | None) -> float | None:
@@ -26,21 +34,54 @@ def bound_ms(layer: EngineLayer, dense_ms: float | None, gpu: Gpu | None) -> flo
     return dense_ms * (1.0 - 1.0 / ratio) if ratio is not None else None
 
 
-def gains(layer: EngineLayer, ruling: Ruling, time_ms: float | None, gpu: Gpu | None, catalogue: Mapping[str, Reason]) -> list[Remedy]:
-    """The catalogue's remedies for the reason, each with the best figure the inputs give for it."""
-    reason = catalogue.get(ruling.reason)
-    if reason is None:
+def layer_facts(known: Facts, layer: EngineLayer, formats: Iterable[FormatCombination] | None, fixed_by: frozenset[str] | None) -> Facts:
+    """What is known of the build, with what is known of one layer: `formats` are those of all its combinations, None without a race."""
+    tried: set[tuple[str | None, str | None]] = set()
+    layouts: set[str] = set()
+    for one in formats or ():
+        tried.add((one.inputs[0].datatype if one.inputs else None, one.outputs[0].datatype if one.outputs else None))
+        layouts.update(layout for tensor in one.inputs[:1] for layout in tensor.layouts[:1])
+    shape, first, last = gemm_shape(layer), _first(layer.inputs), _first(layer.outputs)
+    convolution = layer.kernel is not None or "conv" in (layer.type or "").lower() or layer.parameter_type == "Convolution" or "Conv" in layer.operators
+    channels: tuple[int, int] | None = None
+    if shape is not None:
+        channels = (shape.k // shape.taps, shape.n)
+    elif convolution and first is not None and last is not None and len(first.dimensions or ()) == len(last.dimensions or ()) >= 4:
+        assert first.dimensions is not None and last.dimensions is not None
+        channels = (first.dimensions[1] // max(layer.groups or 1, 1), last.dimensions[1])
+    return replace(
+        known, convolution=convolution or (None if shape is None else False), datatype=first.datatype if first else None, output=last.datatype if last else None,
+        channels=channels if channels is not None and min(channels) > 0 else None,
+        tried=frozenset(tried) if tried else None, layouts=frozenset(layouts) if layouts else None, fixed_by=fixed_by,
+    )  # fmt: skip
+
+
+def _first(tensors: tuple[TensorInfo, ...]) -> TensorInfo | None:
+    return tensors[0] if tensors else None
+
+
+def gains(ruling: Ruling, reason: Reason | None, facts: Facts, bound: float | None, net_ms: float | None = None) -> list[Remedy]:
+    """The catalogue's remedies for the reason that fit what is known, each with the best figure the inputs give for it.
+
+    `bound`: what a sparse kernel can save at most in the layer's own type and shape. `net_ms`: what the log measured with the reformats that stay,
+    where that is another figure than sparse against dense. Where nothing fits, one remedy says so.
+    """
+    if reason is None or not reason.remedies:
         return []
-    bound = bound_ms(layer, ruling.dense_ms if ruling.dense_ms is not None else time_ms, gpu)
+    measured = ruling.gain_ms if reason.id in _WITHOUT_REFORMATS else net_ms
     found: list[Remedy] = []
     for remedy in reason.remedies:
+        if not remedy.where.holds(facts):
+            continue
         text = f"{remedy.text} Check: {remedy.verify}"
         # A gain inside the timing noise is none: another build may show the opposite.
-        if remedy.gain_kind == "measured" and ruling.gain_ms is not None and ruling.gain_ms > 0 and ruling.stability != "coin-toss":
-            found.append(Remedy(text, ruling.gain_ms, "measured"))
-        elif remedy.gain_kind in ("bound", "measured") and bound is not None:
+        if remedy.gain_kind == "measured" and measured is not None and measured > 0 and ruling.stability != "coin-toss":
+            found.append(Remedy(text, measured, "measured"))
+        elif remedy.gain_kind == "bound" and bound is not None:
             found.append(Remedy(text, bound, "bound"))
         else:
             found.append(Remedy(text))
+    if not found:
+        return [Remedy(_NOTHING_LEFT)]
     rank = {"measured": 0, "bound": 1, "unknown": 2}
     return sorted(found, key=lambda r: rank[r.gain_kind])

@@ -13,6 +13,7 @@ from typing import Final
 
 from ..errors import UsageError
 from .catalogue.causes import CAUSES as _CAUSES
+from .catalogue.conditions import Facts
 from .catalogue.ineligible import INELIGIBLE
 from .catalogue.records import GainKind, Kind, Reason, RemedyText, WarningKind
 from .catalogue.suspects import SUSPECTS
@@ -22,7 +23,7 @@ from .catalogue.warnings import WARNING_KINDS
 
 __all__ = [
     "CAUSES", "REASONS", "WARNINGS", "GainKind", "Kind", "Reason", "RemedyText", "WarningKind",
-    "cause_map", "close_to", "reason", "render_index", "render_page", "render_warnings",
+    "cause_map", "close_to", "next_capture", "reason", "render_index", "render_page", "render_warnings",
 ]  # fmt: skip
 
 REASONS: Final[Mapping[str, Reason]] = MappingProxyType({r.id: r for r in (*VERDICTS, *UNSEEN, *INELIGIBLE, *SUSPECTS)})
@@ -54,6 +55,14 @@ def reason(id: str) -> Reason:
     if found is None:
         raise UsageError(f"unknown reason id {id!r}{close_to(id, REASONS)}; `trtlens reasons` lists all")
     return found
+
+
+def next_capture(id: str, facts: Facts) -> str | None:
+    """What to capture to learn more about a layer with this reason; None where the inputs say it all, or there is no such id."""
+    found = REASONS.get(id)
+    if found is None:
+        return None
+    return next((one.text for one in found.next_captures if one.where.holds(facts)), found.next_capture) or None
 
 
 def close_to(id: str, known: Mapping[str, object]) -> str:
@@ -97,10 +106,12 @@ def render_page(reason: Reason) -> str:
     ]
     for remedy in reason.remedies:
         lines += [f"* {remedy.text}", f"  * Check: {remedy.verify}", f"  * Gain: {remedy.gain_kind} ({_GAIN_WORDS[remedy.gain_kind]})"]
+        lines += [f"  * Where: {remedy.where.words}"] if remedy.where.words else []
     if not reason.remedies:
         lines.append("Nothing: this is what you want.")
     if reason.next_capture:
         lines += ["", "## What to capture next", "", reason.next_capture]
+        lines += [line for one in reason.next_captures for line in ("", f"Where {one.where.words}: {one.text or 'nothing.'}")]
     if reason.domain_ids:
         lines += ["", "## Known causes behind it", ""]
         lines += [f"* `{cause}`: {CAUSES[cause]}" for cause in reason.domain_ids]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..diagnose.catalogue.conditions import build_facts
 from ..diagnose.model import (
     BuildDiagnosis,
     CaptureDiagnosis,
@@ -24,7 +25,7 @@ from ..diagnose.model import (
     Status,
     Warning,
 )
-from ..diagnose.reasons import REASONS, WARNINGS
+from ..diagnose.reasons import REASONS, WARNINGS, next_capture
 
 VALIDATION_NOTE = (
     "Verdicts are validated on simulated races and on 108 real dense build logs; no public log with a timed sparse tactic is known. "
@@ -371,16 +372,18 @@ def remedy_gain(remedy: Remedy) -> str:
 def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis, limit: int = 5) -> tuple[str, ...]:
     """What to capture so that more can be said, in the catalogue's words: what warnings ask for, then what most layers ask for."""
     reasons = Counter(layer.reason for layer in build.layers if layer.reason and layer.status not in ("sparse", "other"))
+    facts = build_facts(build.environment)
+    unproven = {layer.reason for layer in build.layers if layer.proof != "proven"}
     warned = [warning.id for warning in trust_order(build.warnings) if warning.id in _SILENCED_BY_CAPTURE]
     out = [WARNINGS[name].todo for name in warned if name in WARNINGS and _SILENCED_BY_CAPTURE[name] not in reasons]
-    out += [text for name, _ in reasons.most_common() if name in REASONS and (text := REASONS[name].next_capture)]
+    out += [text for name, _ in reasons.most_common() if (text := next_capture(name, replace(facts, proven=name not in unproven)))]
     if not build.layers:
         out += _layers_next(capture.inputs, build)
     untimed = all(layer.time_ms is None for layer in build.layers)
     if untimed and build.summary.fallback + build.summary.dense_unknown:
         out.append("A timing profile (`--exportProfile=profile.json`): no input says how long the layers take.")
     if build.summary.fallback and capture.inputs and all(item.kind != "build_log" for item in capture.inputs):
-        out += [text for text in (REASONS["not-captured"].next_capture,) if text]
+        out += [text for text in (next_capture("not-captured", facts),) if text]
     return tuple(dict.fromkeys(out))[:limit]
 
 

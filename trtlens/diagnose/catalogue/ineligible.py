@@ -208,7 +208,7 @@ INELIGIBLE: tuple[Reason, ...] = (
         cause="Sparse kernels are known for FP16, BF16, INT8 and FP8 operands. FP32 weights do not make a layer ineligible (see "
         "`no-kernel-precision`).",
         evidence="The weight's type.",
-        remedies=(RemedyText("Use FP16, INT8 or FP8 for this layer.", "The new log's list names the layer.", "bound"),),
+        remedies=(RemedyText("Use FP16, INT8 or FP8 for this layer.", "The new log's list names the layer."),),
         sources=("Kernel names in the TensorRT-RTX 1.7.1 library", "Verbose build log of TensorRT 10.16"),
     ),
     Reason(

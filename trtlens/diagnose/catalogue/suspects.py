@@ -29,7 +29,6 @@ SUSPECTS: tuple[Reason, ...] = (
             RemedyText(
                 "Put Q/DQ after the activation (and on the residual branch), so that the layer's output is INT8.",
                 "The output's type becomes Int8, and sparse kernel names appear among the tactics.",
-                "bound",
             ),
         ),
         sources=(_RTX, "NVIDIA Model-Optimizer example: sparse, INT8, ONNX, TensorRT"),
@@ -69,7 +68,6 @@ SUSPECTS: tuple[Reason, ...] = (
             RemedyText(
                 "Pad the input and output channels to 16 (16-bit) or 32 (8-bit), better to a multiple of 64 or 128.",
                 "Sparse kernel names appear among the tactics; compare end-to-end time, as padding adds FLOPs.",
-                "bound",
             ),
         ),
         sources=("TensorRT developer guide, best practices", _RTX),
@@ -92,9 +90,8 @@ SUSPECTS: tuple[Reason, ...] = (
             RemedyText(
                 "Give each byte of activation more arithmetic: more channels, or fewer and larger layers in place of many thin ones.",
                 "The ideal ratio rises.",
-                "bound",
             ),
-            RemedyText("Leave the layer dense: little can be won here.", "Nothing to verify.", "bound"),
+            RemedyText("Leave the layer dense: little can be won here.", "Nothing to verify."),
         ),
         sources=("docs/roofline.md",),
         domain_ids=("MEM_BOUND",),
@@ -115,7 +112,6 @@ SUSPECTS: tuple[Reason, ...] = (
             RemedyText(
                 "Raise the batch at kOPT, or merge small products (for example Q, K and V) into one.",
                 "The margin changes its sign.",
-                "bound",
             ),
         ),
         sources=("Kernel names in TensorRT logs", "NVIDIA/TensorRT issues 3849, 4065 (maintainers' rule of thumb: 256 channels and more)"),
@@ -134,7 +130,7 @@ SUSPECTS: tuple[Reason, ...] = (
         "Few channels are the usual case; maintainers advise sparse convolutions for more than 256 channels, a 3x3 filter counting as "
         "nine times as many.",
         evidence="Sizes, tile and the share that is used.",
-        remedies=(RemedyText("Choose channel counts that are multiples of 64 or 128.", "The margin changes its sign.", "bound"),),
+        remedies=(RemedyText("Choose channel counts that are multiples of 64 or 128.", "The margin changes its sign."),),
         sources=("Kernel names in TensorRT logs", "NVIDIA/TensorRT issues 1403, 3849, 4065"),
         domain_ids=("SMALL_CHANNELS",),
     ),
@@ -151,7 +147,7 @@ SUSPECTS: tuple[Reason, ...] = (
         cause="Sparse kernels step through the reduction in larger tiles: 128 instead of 64 for INT8, 64 (sometimes 32) for FP16, as "
         "known from kernel names. Each filter tap is padded to a whole tile.",
         evidence="Reduction, filter taps and K-tile.",
-        remedies=(RemedyText("Pad the input channels to 64 (16-bit) or 128 (8-bit).", "The margin changes its sign.", "bound"),),
+        remedies=(RemedyText("Pad the input channels to 64 (16-bit) or 128 (8-bit).", "The margin changes its sign."),),
         sources=(_RTX, "NVIDIA/TensorRT issue 3849 (maintainer's statement)"),
         domain_ids=("SMALL_REDUCTION",),
     ),
@@ -210,7 +206,7 @@ SUSPECTS: tuple[Reason, ...] = (
         evidence="The shapes of the optimization profile.",
         remedies=(
             RemedyText(
-                "Set kOPT (trtexec `--optShapes`) to the shape that is deployed.", "The strides in the new log's formats show it.", "bound"
+                "Set kOPT (trtexec `--optShapes`) to the shape that is deployed.", "The strides in the new log's formats show it."
             ),
         ),
         sources=("TensorRT developer guide, optimization profiles", "Field report, Orin"),

@@ -5,7 +5,8 @@ In: nothing. Out: `UNSEEN`. Next: ineligible.py.
 
 from __future__ import annotations
 
-from .records import Reason, RemedyText
+from .conditions import known_since, since
+from .records import CaptureText, Reason, RemedyText
 
 _COLD_VERBOSE = (
     "A verbose build (`trtexec --verbose`, standard error into the same file) with a cold timing cache: `trtlens build MODEL.onnx`."
@@ -103,6 +104,7 @@ UNSEEN: tuple[Reason, ...] = (
         ),
         domain_ids=("MYELIN_REGION", "LOOP"),
         next_capture="A cold verbose build with TensorRT 10.14 or later.",
+        next_captures=(CaptureText("A verbose build with a cold timing cache.", known_since(10, 14)),),
     ),
     Reason(
         id="log-truncated",
@@ -141,6 +143,7 @@ UNSEEN: tuple[Reason, ...] = (
                 "From TensorRT 10.8 on, force the sparse tactic through an edited timing cache and time the whole engine.",
                 "The forced tactic runs in the new layer information; compare latencies.",
                 "measured",
+                since(10, 8),
             ),
         ),
         sources=("TensorRT verbose build logs", "NVIDIA/TensorRT sampleEditableTimingCache"),

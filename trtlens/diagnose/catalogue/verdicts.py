@@ -5,24 +5,55 @@ In: nothing. Out: `VERDICTS`. Next: unseen.py (the reasons that say "the inputs 
 
 from __future__ import annotations
 
-from .records import Reason, RemedyText
+from .conditions import (
+    BELOW_LEVEL_5,
+    CONVOLUTION,
+    FEW_ITERATIONS,
+    FP32_BUILD,
+    INT8,
+    MANY_ITERATIONS,
+    MIXED_BUILD,
+    NOT_ALIGNED,
+    NOT_CHANNELS_LAST,
+    NOT_FP16,
+    NOT_INT8,
+    NOT_WHOLE_TILES,
+    PROVEN,
+    before,
+    capability_below,
+    capability_from,
+    fixed_by,
+    since,
+)
+from .records import CaptureText, Reason, RemedyText
 
-_STABLE_TIMING = RemedyText(
-    "Lock the clocks (`nvidia-smi -lgc`, or `jetson_clocks` on Jetson) and raise `avg_timing_iterations` to 8 or 16 before building "
-    "again.",
-    "Build three times with a cold timing cache: the sign of the margin should be the same in all three.",
-    "unknown",
+_THREE_BUILDS = "Build three times with a cold timing cache: the sign of the margin should be the same in all three."
+_STABLE_TIMING = (
+    RemedyText(
+        "Lock the clocks (`nvidia-smi -lgc`, or `jetson_clocks` on Jetson) and raise `avg_timing_iterations` (trtexec `--avgTiming`) to 16 "
+        "before building again.",
+        _THREE_BUILDS,
+        where=FEW_ITERATIONS,
+    ),
+    RemedyText(
+        "Lock the clocks (`nvidia-smi -lgc`, or `jetson_clocks` on Jetson) before building again.", _THREE_BUILDS, where=MANY_ITERATIONS
+    ),
+)
+_LEVEL_5 = RemedyText(
+    "Build with builder optimization level 5 (trtexec `--builderOptimizationLevel=5`), at which dynamic and static kernels are compared.",
+    "More tactic lines for the layer in the new log; compare the best sparse time of the two.",
+    "bound",
+    BELOW_LEVEL_5,
 )
 _LARGER_WORK = RemedyText(
     "Give the layer more work for each launch: a larger batch or resolution at kOPT, or several small matrix products merged into one.",
     "The margin in the log of the new build shrinks or changes its sign.",
-    "bound",
 )
 _PAD_TILES = RemedyText(
     "Pad the input channels to a multiple of the sparse kernels' K-tile (64 for 16-bit, 128 for 8-bit types) and the output channels "
     "to 64 or 128. Padding costs FLOPs in proportion to the channels it adds.",
     "Time the padded network from end to end; the padded layer must win more than its extra FLOPs and those of its neighbours cost.",
-    "bound",
+    where=NOT_WHOLE_TILES,
 )
 _RACE_SOURCES = ("TensorRT verbose build logs: Tactic, Fastest Tactic and Chose Runner Type lines",)
 
@@ -60,10 +91,11 @@ VERDICTS: tuple[Reason, ...] = (
                 "`trtlens diff` of the two captures shows the layer's time with either kernel.",
                 "measured",
             ),
-            _STABLE_TIMING,
+            *_STABLE_TIMING,
         ),
         sources=("TensorRT verbose build logs", "Option texts in the TensorRT-RTX 1.4 and 1.7 libraries"),
-        next_capture="The same build again with locked clocks and avg_timing_iterations 8, and one without SPARSE_WEIGHTS.",
+        next_capture="The same build again with locked clocks and avg_timing_iterations 16, and one without SPARSE_WEIGHTS.",
+        next_captures=(CaptureText("The same build again with locked clocks, and one without SPARSE_WEIGHTS.", MANY_ITERATIONS),),
     ),
     Reason(
         id="slower",
@@ -85,12 +117,8 @@ VERDICTS: tuple[Reason, ...] = (
         remedies=(
             _LARGER_WORK,
             _PAD_TILES,
-            RemedyText(
-                "Build with builder optimization level 5, at which dynamic and static kernels are compared.",
-                "More tactic lines for the layer in the new log; compare the best sparse time of the two.",
-                "bound",
-            ),
-            _STABLE_TIMING,
+            _LEVEL_5,
+            *_STABLE_TIMING,
         ),
         sources=(
             *_RACE_SOURCES,
@@ -113,21 +141,22 @@ VERDICTS: tuple[Reason, ...] = (
         "differences are chance. The band is 3 % or 1 microsecond, whichever is more, and wider if this log shows one tactic timed "
         "twice with a larger spread.",
         evidence="Both timing lines and the width of the band.",
-        remedies=(_STABLE_TIMING, _LARGER_WORK),
+        remedies=(*_STABLE_TIMING, _LARGER_WORK),
         sources=(
             *_RACE_SOURCES,
             "Field report in onnxsim pull request 1764: two builds of one ONNX on Orin Nano chose 6 and 11 of 11 layers sparse",
         ),
         domain_ids=("NOISE",),
-        next_capture="Two more builds with locked clocks, a cold timing cache and avg_timing_iterations 8 to 16.",
+        next_capture="Two more builds with locked clocks, a cold timing cache and avg_timing_iterations 16.",
+        next_captures=(CaptureText("Two more builds with locked clocks and a cold timing cache.", MANY_ITERATIONS),),
     ),
     Reason(
         id="format-cost",
         statuses=("dense",),
         kind="verdict",
-        title="Sparse is faster, but its reformats cost more",
-        means="A sparse tactic was faster in another format combination, and switching this layer alone to it would cost more in "
-        "reformats than it saves.",
+        title="Sparse is faster, but in a format that needs reformats",
+        means="A sparse tactic was faster in another format combination, and switching this layer alone to it takes "
+        "reformats that cost more than it saves. Where not all of them were measured, that is suggested only.",
         needs="A verbose build log with the tactic and reformat timings, and the formats of the plan.",
         proven_when="For every combination in which sparse beats the tactic that runs, every term of the reformat arithmetic was "
         "measured in this log and the sum is a loss beyond the noise band.",
@@ -142,12 +171,13 @@ VERDICTS: tuple[Reason, ...] = (
                 "Remove what pins the neighbours to a linear layout between sparse layers: plugins, operators without a channels-last "
                 "kernel, concatenations or slices that are not aligned with the vector width.",
                 "Count the Reformat layers in the layer information before and after, and their time in the timing profile.",
-                "bound",
+                "measured",
             ),
             RemedyText(
                 "With INT8, place Q/DQ so that neighbouring layers all keep INT8 tensors in one vectorized layout.",
                 "Fewer Reformat layers; the outputs of the layer are Int8.",
-                "bound",
+                "measured",
+                INT8,
             ),
         ),
         sources=("NVIDIA/TensorRT issue 4056", "TensorRT verbose build logs: Computing reformatting costs"),
@@ -172,8 +202,14 @@ VERDICTS: tuple[Reason, ...] = (
                 "HWC16 for INT8; the application must then deliver that layout.",
                 "The reformat next to the layer is gone from the layer information.",
                 "measured",
+                fixed_by("network", "a network input or output is next to the layer"),
             ),
-            RemedyText("Let the plugin accept channels-last formats.", "The reformat before or after the plugin is gone.", "measured"),
+            RemedyText(
+                "Let the plugin accept channels-last formats.",
+                "The reformat before or after the plugin is gone.",
+                "measured",
+                fixed_by("plugin", "a plugin is next to the layer"),
+            ),
         ),
         sources=("TensorRT developer guide, reformat-free network inputs and outputs", "NVIDIA/TensorRT issue 4056"),
         domain_ids=("IO_FORMAT",),
@@ -219,24 +255,31 @@ VERDICTS: tuple[Reason, ...] = (
         evidence="The layer's combinations with the number of dense and sparse tactics timed in each.",
         remedies=(
             RemedyText(
-                "Try another type pair: INT8 with an INT8 output, or FP16.",
-                "Sparse kernel names appear among the layer's tactics in the new log.",
+                "Let the layer run in a channels-last or 32-wide vectorized layout.",
+                "The combinations in the new log list such a layout.",
                 "bound",
+                CONVOLUTION & NOT_CHANNELS_LAST,
+            ),
+            _LEVEL_5,
+            RemedyText("Try FP16.", "Sparse kernel names appear among the layer's tactics in the new log.", where=NOT_FP16),
+            RemedyText(
+                "Try INT8 with an INT8 output (Q/DQ after the activation as well).",
+                "Sparse kernel names appear among the layer's tactics in the new log.",
+                where=NOT_INT8,
             ),
             RemedyText(
                 "Pad the input and output channels to multiples of 16 (FP16) or 32 (INT8).",
                 "Sparse kernel names appear among the layer's tactics in the new log.",
-                "bound",
-            ),
-            RemedyText(
-                "Let the layer run in a channels-last or 32-wide vectorized layout.",
-                "The combinations in the new log list such a layout.",
-                "bound",
+                where=NOT_ALIGNED,
             ),
         ),
         sources=("TensorRT verbose build logs", "Kernel names in the TensorRT-RTX 1.7.1 library", "NVIDIA/cutlass issue 2303"),
         domain_ids=("TACTIC_SOURCE",),
-        next_capture="A verbose build with a cold timing cache, standard error in the same file, and builder optimization level 5.",
+        next_capture="A verbose build with a cold timing cache and standard error in the same file.",
+        next_captures=(
+            CaptureText("A verbose build with a cold timing cache, standard error in the same file, and builder optimization level 5.", BELOW_LEVEL_5),
+            CaptureText("", PROVEN),
+        ),
     ),
     Reason(
         id="no-kernel-precision",
@@ -253,10 +296,19 @@ VERDICTS: tuple[Reason, ...] = (
         evidence="The format combinations tried: `Float(…)` on all sides.",
         remedies=(
             RemedyText(
-                "Up to TensorRT 10.x: set the FP16, BF16 or INT8 builder flag (trtexec `--fp16`, `--int8`). In strongly typed "
-                "networks, the only ones in TensorRT 11: put the types into the ONNX model (FP16 weights, or Q/DQ).",
+                "Set the FP16 or INT8 builder flag (trtexec `--fp16`, `--int8`), unless the network is strongly typed.",
                 "The log lists `Half(…)` or `Int8(…)` combinations for the layer.",
-                "bound",
+                where=before(11, 0) & FP32_BUILD,
+            ),
+            RemedyText(
+                "Find what pins the layer to FP32, as the build allows other types: a precision constraint, or a missing Q/DQ pair.",
+                "The log lists `Half(…)` or `Int8(…)` combinations for the layer.",
+                where=before(11, 0) & MIXED_BUILD,
+            ),
+            RemedyText(
+                "In strongly typed networks, the only ones in TensorRT 11: put the types into the ONNX model (FP16 weights, or Q/DQ).",
+                "The log lists `Half(…)` or `Int8(…)` combinations for the layer.",
+                where=since(10, 0),
             ),
         ),
         sources=(
@@ -282,11 +334,13 @@ VERDICTS: tuple[Reason, ...] = (
         evidence="The line with the GPU's name or compute capability.",
         remedies=(
             RemedyText(
+                "Build on a GPU of compute capability 8.0 or above.", "Compare the engines on both GPUs from end to end.", where=capability_below(8.0)
+            ),
+            RemedyText(
                 "Use a type with sparse kernels on this generation: INT8 or FP16 on 8.x, FP8, INT8 or FP16 on 9.0.",
                 "Sparse kernel names appear among the layer's tactics in the new log.",
-                "bound",
+                where=capability_from(8.0),
             ),
-            RemedyText("Build on a GPU of compute capability 8.0 or above.", "Compare the engines on both GPUs from end to end."),
         ),
         sources=(
             "NVIDIA Ampere architecture documents",
@@ -312,6 +366,13 @@ VERDICTS: tuple[Reason, ...] = (
                 "Raise the workspace pool (trtexec `--memPoolSize=workspace:…`), or free device memory during the build.",
                 "No tactic of the layer is skipped for memory in the new log.",
                 "bound",
+                since(8, 4),
+            ),
+            RemedyText(
+                "Raise the workspace (trtexec `--workspace=…`; `--memPoolSize` came with TensorRT 8.4), or free device memory during the build.",
+                "No tactic of the layer is skipped for memory in the new log.",
+                "bound",
+                before(8, 4),
             ),
         ),
         sources=("TensorRT build logs: Skipping tactic … due to insufficient memory; Scratch requested: N, available: M",),
@@ -351,13 +412,16 @@ VERDICTS: tuple[Reason, ...] = (
         evidence="The `… available tactics, … pruned, … remaining after tactic pruning.` line, or the optimization level.",
         remedies=(
             RemedyText(
-                "Build at builder optimization level 5, and with a large `max_num_tactics` where it exists.",
+                "Build at builder optimization level 5 (trtexec `--builderOptimizationLevel=5`).",
                 "More tactic lines for the layer in the new log.",
                 "bound",
+                BELOW_LEVEL_5,
             ),
+            RemedyText("Build with a large `max_num_tactics`.", "More tactic lines for the layer in the new log.", "bound", since(10, 4)),
         ),
         sources=("IBuilderConfig.builder_optimization_level documentation, TensorRT 11.4", "Text in the TensorRT-RTX 1.7 library"),
         domain_ids=("SMALL_SHAPE_PRUNED", "OPT_LEVEL0/1"),
-        next_capture="A verbose build at builder optimization level 5.",
+        next_capture="A verbose build with a cold timing cache and standard error in the same file.",
+        next_captures=(CaptureText("A verbose build at builder optimization level 5.", BELOW_LEVEL_5),),
     ),
 )

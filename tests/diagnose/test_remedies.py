@@ -1,0 +1,207 @@
+"""Remedies fit the version, the GPU and what is already so, and a gain stands only behind what it is the gain of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trtlens.diagnose.catalogue.conditions import Facts, build_facts
+from trtlens.diagnose.explain import explain
+from trtlens.diagnose.gpus import find_gpu
+from trtlens.diagnose.model import BuildDiagnosis, Environment, LayerVerdict, Remedy
+from trtlens.diagnose.physics import gains
+from trtlens.diagnose.reasons import REASONS, next_capture
+from trtlens.diagnose.rules import Ruling
+from trtlens.report.words import capture_next
+
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "synthetic_small"
+SLOWER, NO_KERNEL, FORMAT_COST, TIE = "Conv_1 + Relu_2", "Conv_3 + Relu_4", "Conv_8 + Relu_9", "Conv_11 + Relu_12"
+
+
+def small(tmp_path: Path, *changes: tuple[str, str]) -> BuildDiagnosis:
+    """The verdicts of the synthetic sample with other options or another GPU."""
+    text = (FIXTURE / "build.log").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "build.log").write_text(text, encoding="utf-8")
+    found = explain([str(tmp_path / "build.log")]).captures[0].main
+    assert found is not None
+    return found
+
+
+def texts(build: BuildDiagnosis, name: str) -> str:
+    return "\n".join(remedy.text for layer in build.layers if layer.name == name for remedy in layer.remedies)
+
+
+def said(build: BuildDiagnosis) -> str:
+    """Every remedy, and what to capture next."""
+    found = explain([str(FIXTURE / "build.log")]).captures[0]
+    return "\n".join([remedy.text for layer in build.layers for remedy in layer.remedies] + list(capture_next(found, build)))
+
+
+# ---- versions
+
+
+def test_a_version_without_optimization_levels_is_not_asked_for_one(tmp_path: Path) -> None:
+    assert "level 5" in said(small(tmp_path))
+    old = small(tmp_path, ("v8601", "v8502"), ("TensorRT version: 8.6.1", "TensorRT version: 8.5.2"), ("BuilderOptimizationLevel: 3", "Restricted mode: Disabled"))
+    assert old.environment.tensorrt == "8.5.2"
+    assert "level 5" not in said(old)
+    assert "Give the layer more work" in texts(old, SLOWER)
+
+
+def test_what_a_build_did_already_is_not_asked_for(tmp_path: Path) -> None:
+    plain = small(tmp_path)
+    assert "to 16" in texts(plain, SLOWER)
+    assert "avg_timing_iterations 16" in "".join(capture_next(explain([str(FIXTURE / "build.log")]).captures[0], plain))
+    done = small(tmp_path, ("BuilderOptimizationLevel: 3", "BuilderOptimizationLevel: 5"), ("avgTiming: 8", "avgTiming: 16"))
+    assert "level 5" not in said(done)
+    assert "avg_timing" not in said(done)
+    assert "Lock the clocks" in texts(done, SLOWER) and "Lock the clocks" in texts(done, TIE)
+
+
+@pytest.mark.parametrize(("version", "word", "not_word"), [("8.2", "`--workspace=", "`--memPoolSize="), ("8.4", "`--memPoolSize=", "`--workspace="), ("10.3.0", "`--memPoolSize=", "`--workspace=")])
+def test_the_option_for_more_workspace_is_that_of_the_version(version: str, word: str, not_word: str) -> None:
+    found = offered("workspace", build_facts(Environment(version)))
+    assert word in found and not_word not in found
+
+
+# ---- the GPU
+
+
+def test_below_8_0_the_only_remedy_is_another_gpu(tmp_path: Path) -> None:
+    build = small(tmp_path, ("Selected Device: Orin", "Selected Device: Tesla T4"), ("Compute Capability: 8.7", "Compute Capability: 7.5"), ("SMs: 16", "SMs: 40"))
+    dense = [layer for layer in build.layers if layer.reason == "no-kernel-arch"]
+    assert dense
+    for layer in dense:
+        assert [remedy.text.split(" Check:")[0] for remedy in layer.remedies] == ["Build on a GPU of compute capability 8.0 or above."]
+
+
+# ---- the layer
+
+
+def test_a_layer_that_is_fp16_aligned_and_channels_last_is_not_asked_to_be(tmp_path: Path) -> None:
+    # GIVEN the FP16 convolution from 96 to 96 channels that was tried in HWC8
+    (remedy,) = layer(small(tmp_path, ("BuilderOptimizationLevel: 3", "BuilderOptimizationLevel: 5")), NO_KERNEL).remedies
+    assert remedy.text.startswith("Try INT8") and remedy.gain_ms is None
+
+
+def layer(build: BuildDiagnosis, name: str) -> LayerVerdict:
+    return next(one for one in build.layers if one.name == name)
+
+
+def offered(reason: str, facts: Facts, bound: float | None = None, **fields: float) -> str:
+    return "\n".join(remedy.text for remedy in gains(Ruling(reason, "proven", "", **fields), REASONS[reason], facts, bound))  # type: ignore[arg-type]
+
+
+KNOWN = Facts((8, 6), 8.7, ("fp32", "fp16"), 3, 8, True, "Half", "Half", (96, 96), frozenset({("Half", "Half")}), frozenset({"Linear"}))
+
+
+@pytest.mark.parametrize(
+    ("reason", "facts", "there", "gone"),
+    [
+        ("no-kernel", {}, ["channels-last", "level 5", "INT8 with"], ["Try FP16", "Pad"]),
+        ("no-kernel", {"layouts": frozenset({"Linear", "HWC8"})}, [], ["channels-last"]),
+        ("no-kernel", {"convolution": False}, [], ["channels-last"]),
+        ("no-kernel", {"channels": (96, 100)}, ["Pad"], []),
+        ("no-kernel", {"channels": (96, 96), "datatype": "Int8", "output": "Int8", "tried": None}, ["Try FP16"], ["Pad", "INT8 with"]),
+        ("no-kernel", {"channels": (48, 96), "datatype": "Int8", "output": "Half", "tried": None}, ["Pad", "INT8 with", "Try FP16"], []),
+        ("no-kernel", {"tried": frozenset({("Int8", "Int8"), ("Half", "Half")})}, [], ["INT8 with", "Try FP16"]),
+        ("slower", {}, ["Pad the input", "level 5", "to 16"], ["`jetson_clocks` on Jetson) before"]),
+        ("slower", {"channels": (128, 64)}, [], ["Pad the input"]),
+        ("slower", {"channels": (64, 64), "datatype": "Int8"}, ["Pad the input"], []),
+        ("format-cost", {}, ["Remove what pins"], ["With INT8"]),
+        ("format-cost", {"datatype": "Int8"}, ["Remove what pins", "With INT8"], []),
+        ("io-format", {"fixed_by": frozenset({"network"})}, ["that input or output"], ["plugin"]),
+        ("io-format", {"fixed_by": frozenset({"plugin"})}, ["plugin"], ["that input or output"]),
+        ("heuristic-pruned", {}, ["level 5"], ["max_num_tactics"]),
+        ("heuristic-pruned", {"version": (10, 4), "opt_level": 5}, ["max_num_tactics"], ["level 5"]),
+        ("no-kernel-precision", {"precision": ("fp32",)}, ["Set the FP16"], ["Find what pins", "strongly typed networks, the only"]),
+        ("no-kernel-precision", {}, ["Find what pins"], ["Set the FP16"]),
+        ("no-kernel-precision", {"version": (11, 0)}, ["strongly typed networks, the only"], ["Find what pins", "Set the FP16"]),
+        ("unexplained", {}, ["Check that the files"], ["edited timing cache"]),
+        ("unexplained", {"version": (10, 8)}, ["edited timing cache"], []),
+        ("no-kernel-arch", {"capability": 8.9}, ["Use a type"], ["Build on a GPU"]),
+    ],
+)
+def test_each_remedy_has_its_conditions(reason: str, facts: dict[str, object], there: list[str], gone: list[str]) -> None:
+    found = offered(reason, replace(KNOWN, **facts))  # type: ignore[arg-type]
+    assert all(word in found for word in there), found
+    assert not [word for word in gone if word in found], found
+
+
+@pytest.mark.parametrize("reason", [r.id for r in REASONS.values() if "dense" in r.statuses and r.kind == "verdict"])
+def test_unknown_facts_remove_no_remedy_but_one_that_needs_them(reason: str) -> None:
+    for remedy in REASONS[reason].remedies:
+        shown = remedy.text in offered(reason, Facts())
+        # Two remedies stand in for others where more is known: those others are shown without it.
+        assert shown or remedy.where.words in ("avg_timing_iterations is 16 or more", "TensorRT before 11.0, the build allows other types")
+
+
+def test_where_nothing_is_left_one_sentence_says_so() -> None:
+    facts = replace(KNOWN, opt_level=5, layouts=frozenset({"HWC8"}), tried=frozenset({("Half", "Half"), ("Int8", "Int8")}))
+    (remedy,) = gains(Ruling("no-kernel", "proven", ""), REASONS["no-kernel"], facts, 0.05)
+    assert remedy == Remedy("Leave the layer dense: all that is known to help is not there in this TensorRT version, or is so already.")
+    assert gains(Ruling("heuristic-pruned", "suggested", ""), REASONS["heuristic-pruned"], replace(KNOWN, version=(8, 5), opt_level=None), None)[0].text.startswith("Leave")
+    assert gains(Ruling("picked", "proven", ""), REASONS["picked"], Facts(), None) == []
+
+
+def test_versions_as_inputs_print_them() -> None:
+    assert build_facts(Environment("8.5.2", compute_capability="8.7")) == Facts(version=(8, 5), capability=8.7)
+    assert build_facts(Environment("RTX 1.7.1", compute_capability="nan")) == Facts()
+    assert build_facts(Environment()) == Facts()
+
+
+def test_what_to_capture_next_fits_as_well() -> None:
+    assert next_capture("no-kernel", Facts(opt_level=5, proven=True)) is None
+    assert "level 5" not in (next_capture("no-kernel", Facts(version=(8, 5))) or "")
+    assert "level 5" in (next_capture("no-kernel", Facts()) or "")
+    assert "10.14" not in (next_capture("myelin-opaque", Facts(version=(10, 16))) or "")
+    assert next_capture("no-such-reason", Facts()) is None
+
+
+# ---- gains
+
+
+def test_a_bound_stands_behind_no_remedy_that_changes_type_or_shape() -> None:
+    other = ("FP16", "INT8", "Pad", "larger batch", "Use a type", "strongly typed", "on a GPU", "clocks", "pins the layer to FP32")
+    for reason in REASONS.values():
+        for remedy in gains(Ruling(reason.id, "proven", ""), reason, Facts(), 0.05):
+            changes = any(word in remedy.text for word in other) and reason.id not in ("format-cost", "io-format")
+            assert remedy.gain_kind == "unknown" or not changes, remedy
+            assert (remedy.gain_ms is None) == (remedy.gain_kind == "unknown")
+    assert [r.gain_kind for r in gains(Ruling("no-kernel", "proven", ""), REASONS["no-kernel"], KNOWN, 0.05)] == ["bound", "bound", "unknown"]
+
+
+def test_format_cost_gains_what_the_log_measured(tmp_path: Path) -> None:
+    found = layer(small(tmp_path), FORMAT_COST)
+    assert found.best_dense_ms is not None and found.best_sparse_ms is not None
+    (remedy,) = found.remedies
+    assert remedy.gain_kind == "measured" and remedy.gain_ms == pytest.approx(found.best_dense_ms - found.best_sparse_ms)
+
+
+def test_reformats_that_stay_are_part_of_what_is_measured() -> None:
+    def measured(reason: str, net_ms: float | None) -> set[tuple[str, float | None]]:
+        found = gains(Ruling(reason, "proven", "", gain_ms=0.02), REASONS[reason], Facts(), 0.05, net_ms)
+        return {(remedy.gain_kind, remedy.gain_ms) for remedy in found}
+
+    assert measured("io-format", 0.005) == {("measured", 0.005)}
+    assert measured("io-format", None) == {("unknown", None)}
+    assert measured("unexplained", 0.004) == {("unknown", None), ("measured", 0.004)}
+    assert measured("unexplained", None) == {("unknown", None)}  # not every reformat was measured: 0.02 ms is not what it would bring
+    # AND what lies in the noise is no gain
+    assert gains(Ruling("format-cost", "proven", "", "coin-toss", gain_ms=0.02), REASONS["format-cost"], Facts(), None)[0].gain_ms is None
+
+
+def test_the_bound_of_the_whole_build_does_not_hang_on_its_remedies(tmp_path: Path) -> None:
+    # GIVEN layer info, so that sizes are known, and a GPU with figures
+    text = (FIXTURE / "build.log").read_text(encoding="utf-8").replace("Selected Device: Orin", "Selected Device: NVIDIA A10").replace("SMs: 16", "SMs: 72").replace("Capability: 8.7", "Capability: 8.6")
+    (tmp_path / "build.log").write_text(text, encoding="utf-8")
+    build = explain([str(tmp_path / "build.log"), str(FIXTURE / "layer_info.json")]).captures[0].main
+    assert build is not None and find_gpu("NVIDIA A10") is not None
+    dense = [one for one in build.layers if one.status == "dense" and one.best_dense_ms is not None]
+    assert build.summary.bound_ms is not None
+    assert 0 < build.summary.bound_ms < sum(one.best_dense_ms or 0 for one in dense)
