@@ -59,7 +59,7 @@ def surroundings(build: Build | None, manifest: dict[str, Any] | None, metadata:
     environment = Environment(
         tensorrt=version, gpu=gpu_name, compute_capability=capability or (gpu.compute_capability if gpu is not None else None),
         precision=None if loaded else _precision(fact("precision")), sparsity=sparsity,
-        opt_level=_level(build, None if loaded else fact("builderoptimizationlevel") or fact("builder optimization level"), said),
+        opt_level=_level(build, None if loaded else fact("builderoptimizationlevel") or fact("builder optimization level"), said), avg_timing=_avg_timing(None if loaded else fact("avgtiming"), said),
     )  # fmt: skip
     return Surroundings(
         environment, gpu, sm_count, off[1] if off is not None and sparsity == "disable" and not loaded else None, None if sparsity is None else sparsity != "disable",
@@ -147,6 +147,13 @@ def _level(build: Build | None, option: str | None, said: dict[str, Any]) -> int
     options = said.get("options")
     level = options.get("opt_level") if isinstance(options, dict) else None
     return level if isinstance(level, int) else None
+
+
+def _avg_timing(option: str | None, said: dict[str, Any]) -> int | None:
+    """How often each tactic is timed: trtexec's option, or the manifest's."""
+    options = said.get("options")
+    value = _int(option) if option is not None else options.get("avg_timing") if isinstance(options, dict) else None
+    return value if isinstance(value, int) else None
 
 
 def _model(command: str, fact: str | None, said: dict[str, Any]) -> str | None:
