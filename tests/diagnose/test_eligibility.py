@@ -221,3 +221,21 @@ def test_that_no_node_has_weights_is_as_sure_as_the_list_of_nodes(tmp_path: Path
     for changes, proof in (({}, "suggested"), ({"Metadata": f"[ONNX Layer: {LAYER}]"}, "proven")):
         build = with_model(tmp_path, str(tmp_path / "m.onnx"), dense_log(eligible="conv7").text(), [("layer_info.json", info([said(**changes)]))])
         assert told(build.layers[0]) == ("ineligible", "op-kind", proof)
+
+
+def quiet(**changes: Any) -> str:
+    """A log that says nothing about the flag."""
+    return dense_log(lists=[], **changes).text().replace("[01/02/2030-03:04:05] [I] Sparsity: Enabled\n", "").replace(" --sparsity=enable", "")
+
+
+def test_silence_suggests_nothing_where_something_else_explains_it(tmp_path: Path) -> None:
+    assert verdict(tmp_path, quiet()).reason == "flag-off"
+    enabled = dense_log(lists=[]).text()
+    cut = quiet()
+    untuned = dense_log(lists=[])
+    untuned.tuned = []
+    chosen = dense_log(lists=["(Sparsity) TRT inference plan picked sparse implementation for layers:"]).text().replace("[01/02/2030-03:04:05] [I] Sparsity: Enabled\n", "")
+    silent = untuned.text().replace("[01/02/2030-03:04:05] [I] Sparsity: Enabled\n", "").replace(" --sparsity=enable", "")
+    for text in (enabled, cut[: cut.index(ENGINE)], silent, chosen.replace(" --sparsity=enable", ""), quiet(version="7.2.3")):
+        found = main(tmp_path, text, info([said()])).layers[0]
+        assert (found.status, found.reason) != ("ineligible", "flag-off")

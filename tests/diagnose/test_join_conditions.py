@@ -17,11 +17,13 @@ from tests.diagnose.test_adversarial import (
     DENSE_2,
     DENSE_HWC,
     FOUND,
+    HWC8,
     INFO_HWC8,
     INFO_LINEAR,
     KERNELS,
     LAYER,
     LEFT_OUT,
+    LINEAR,
     PAIR,
     SPARSE,
     USED,
@@ -34,6 +36,7 @@ from tests.diagnose.test_adversarial import (
     layer,
     main,
     one_race,
+    reformat,
     region_log,
     slower_log,
     strategies,
@@ -213,3 +216,72 @@ def test_formats_and_copies_are_told_apart(tmp_path: Path) -> None:
     assert ["it copies a tensor" in item.summary for item in build.layers] == [True, False, False]
     zero = together(tmp_path, ("layer_info.json", said), ("profile.json", profile(("Reformatting CopyNode for Input Tensor 0 to conv1", 0.0),)))
     assert "copies nothing" in zero.layers[0].summary
+
+
+# ---- equal layers
+
+
+def silent(name: str) -> list[str]:
+    return layer(name, [f"*************** Autotuning format combination: {PAIR[1]} ***************", f">>>>>>>>>>>>>>> Chose Runner Type: CaskConvolution Tactic: 0x{DENSE:016x}"])
+
+
+def twins(first: list[str], **changes: object) -> tuple[Log, str]:
+    """conv0 raced, conv1 is silent; `changes` of both layers' layer info (None: the key is not there)."""
+    log = Log([*layer("conv0", first), *silent(LAYER)], [], eligible="conv0, conv1")
+    layers = []
+    for name in ("conv0", LAYER):
+        described = {**info_layer(name, DENSE, {f"{name}.x": INFO_HWC8}, {f"{name}.y": INFO_HWC8}), **changes}
+        layers.append({key: value for key, value in described.items() if value is not None})
+    return log, info(layers)
+
+
+RACE = combination("conv0", PAIR[1], [(SPARSE, 0.07), (DENSE, 0.05)], DENSE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "equal"),
+    [({}, True), ({"Kernel": None}, False), ({"Inputs": []}, False), ({"Outputs": []}, False), ({"TacticValue": None}, False)],
+    ids=["all", "kernel", "inputs", "outputs", "tactic"],
+)
+def test_layers_are_equal_where_the_inputs_say_enough(changes: dict[str, object], equal: bool, tmp_path: Path) -> None:
+    found = verdict(tmp_path, *twins(RACE, **changes))
+    assert (found.inherited_from == "conv0") == equal and found.proof == ("suggested" if equal else "unknown")
+
+
+def test_what_is_unknown_of_the_race_is_unknown_of_its_twin(tmp_path: Path) -> None:
+    found = verdict(tmp_path, *twins(combination("conv0", PAIR[1], [(SPARSE, 0.02), (DENSE, 0.05)], DENSE)))
+    assert (found.reason, found.proof, found.inherited_from) == ("unexplained", "unknown", "conv0")
+
+
+def test_a_layer_is_no_twin_of_its_namesake(tmp_path: Path) -> None:
+    log = Log([*layer(LAYER, RACE), *layer("conv9", combination("conv9", PAIR[0], [(DENSE_2, 0.05)], DENSE_2))], [])
+    log.tuned = [line.replace("conv0", LAYER) for line in log.tuned]
+    text = log.text().replace(f"Chose Runner Type: CaskConvolution Tactic: 0x{DENSE:016x}", "Chose nothing")
+    found = verdict(tmp_path, text, info([info_layer(LAYER, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))
+    assert found.inherited_from is None and found.proof != "proven"
+
+
+def test_a_twin_has_the_sum_of_its_own_place(tmp_path: Path) -> None:
+    """Its race is conv0's; sparse would be faster in another format."""
+    switched = [*combination("conv0", PAIR[1], [(DENSE, 0.05)], DENSE), *combination("conv0", PAIR[0], [(SPARSE, 0.04), (DENSE_2, 0.06)], SPARSE)]
+    log, said = twins(switched)
+    raced = log.tuned[: log.tuned.index(f"=============== Computing costs for {LAYER}")]  # conv1's combinations are not even listed
+    log.tuned = [*reformat("conv0.x -> <out>", HWC8, LINEAR, 0.006), *reformat("<in> -> conv0.y", LINEAR, HWC8, 0.007), *raced]
+    found = verdict(tmp_path, log, said)
+    assert (found.reason, found.proof, found.inherited_from) == ("format-cost", "suggested", "conv0") and "reformats +0.013" in found.summary
+
+
+# ---- who names what runs
+
+
+def test_a_region_chose_its_operation(tmp_path: Path) -> None:
+    lists = ["(Sparsity) Found 1 layer(s) eligible to use sparse tactics: Gemm_1", "(Sparsity) Chose 1 layer(s) using sparse tactics: Gemm_1"]
+    build = main(tmp_path, region_log(["   0, 0.0400000, 1.00000, 0.00000, __myl_AbcDef_0x1234, 0xab1, "], lists))
+    assert [told(item) for item in build.layers if item.name == "Gemm_1"] == [("sparse", "picked", "suggested")]
+
+
+def test_a_name_in_layer_info_needs_no_pass(tmp_path: Path) -> None:
+    race, chose = one_race(SPARSE, (SPARSE, 0.03), (DENSE, 0.05)), "(Sparsity) Chose 1 layer(s) using sparse tactics: conv1"
+    unsaid = strategies((4, [*race, FOUND, chose]), (3, [*race, FOUND, chose]))
+    unsaid.engine = [engine_line(LAYER, SPARSE)]
+    assert told(verdict(tmp_path, unsaid, info([info_layer(LAYER, SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))) == ("sparse", "picked", "proven")
