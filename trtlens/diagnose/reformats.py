@@ -118,10 +118,9 @@ class Arithmetic:
 
     def _join(self, first: str, second: str) -> None:
         a, b = self._class(first), self._class(second)
-        if a != b:
-            # The tensor's own name stays the class's name.
-            child, parent = (a, b) if a.startswith("Reformatted ") else (b, a)
-            self.class_of[child] = parent
+        # The tensor's own name stays the class's name.
+        child, parent = (a, b) if a.startswith("Reformatted ") else (b, a)
+        self.class_of[child] = parent
 
     def _added_lines(self) -> dict[tuple[str, str, int], tuple[str, str]]:
         found: dict[tuple[str, str, int], tuple[str, str]] = {}
@@ -190,12 +189,11 @@ class Arithmetic:
             self.running[key] = found[0] if len(found) == 1 else None
         return self.running[key]
 
-    def fits(self, layer: EngineLayer, combination: Combination) -> bool | None:
-        """Whether a combination's types, lanes and layouts are those of the engine's layer; None where neither side says enough."""
+    def fits(self, layer: EngineLayer, combination: Combination) -> bool:
+        """Whether nothing that the inputs say of the engine's layer contradicts a combination's types, lanes and layouts."""
         formats = self.races.formats(combination)
         if formats is None or len(formats.inputs) != len(layer.inputs) or len(formats.outputs) != len(layer.outputs):
-            return None
-        decided = False
+            return True
         for tensor, form in zip((*layer.inputs, *layer.outputs), (*formats.inputs, *formats.outputs), strict=True):
             if tensor.datatype is not None and tensor.datatype != form.datatype:
                 return False
@@ -203,7 +201,6 @@ class Arithmetic:
                 layout = form.layout(tensor.dimensions)
                 if layout is not None and layout != tensor.layout:
                     return False
-                decided = decided or layout is not None
         if layer.engine_line is not None:
             for logged, form in zip(
                 (*layer.engine_line.inputs, *layer.engine_line.outputs), (*formats.inputs, *formats.outputs), strict=False
@@ -213,7 +210,7 @@ class Arithmetic:
                 # TensorRT 8.5 and later print the lanes; a log that prints any means "none" where it prints none.
                 if logged.lanes is None and form.lanes is not None and self.lanes_printed:
                     return False
-        return True if decided else None
+        return True
 
     # ---- one layer
 
@@ -252,7 +249,6 @@ class Arithmetic:
 
     def _decide(self, layer: EngineLayer, race: LayerRace, running: Combination | None) -> Ruling | None:
         self._prepare()
-        running = self._runs(layer) or running
         if running is None or running.winner is None:
             return None
         current = running.winner.time_ms
