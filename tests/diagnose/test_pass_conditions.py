@@ -87,3 +87,18 @@ def test_each_profiles_layer_is_joined_to_its_own_name(tmp_path: Path) -> None:
     build = main(tmp_path, log)
     assert [item.name for item in build.layers] == [LAYER, second] and build.summary.eligible_unmatched == 0
     assert [told(item) for item in build.layers] == [("dense", "no-kernel", "proven")] * 2
+
+
+def test_a_pass_that_nothing_is_said_of_does_not_take_the_place_of_the_used_one(tmp_path: Path) -> None:
+    build = main(tmp_path, strategies((4, [*OWN, FOUND, CHOSE, USED.format(4)]), (3, [*OTHER, FOUND, CHOSE])))
+    assert told(build.layers[0]) == ("dense", "slower", "proven") and build.backend_strategy == 4
+
+
+def test_the_lists_of_a_dropped_pass_do_not_stand_in_for_lost_ones(tmp_path: Path) -> None:
+    """Of the engine's pass only a sub-build's lists are left: that they do not name conv1 says nothing."""
+    inside = [" (foreignNode) (Sparsity) Found 1 layer(s) eligible to use sparse tactics: Gemm_1", " (foreignNode) (Sparsity) Chose 0 layer(s) using sparse tactics: "]
+    outer = "(Sparsity) Found 1 layer(s) eligible to use sparse tactics: conv7"
+    said = info([{**info_layer(LAYER, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "Groups": 8, "HasSparseWeights": 0}])
+    dropped = (3, [*OTHER, outer, CHOSE, DROPPED.format(3)])
+    assert verdict(tmp_path, strategies((4, [*OWN, *inside, USED.format(4)]), dropped), said).proof != "proven"
+    assert told(verdict(tmp_path, strategies((4, [*OWN, *inside, outer, CHOSE, USED.format(4)]), dropped), said)) == ("ineligible", "grouped", "proven")
