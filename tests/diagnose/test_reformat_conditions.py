@@ -316,3 +316,27 @@ def test_tensors_without_a_type_contradict_no_race(tmp_path: Path) -> None:
     for tensor in (*said["Layers"][0]["Inputs"], *said["Layers"][0]["Outputs"]):
         del tensor["Format/Datatype"]
     assert told(verdict(tmp_path, slower_log(), json.dumps(said))) == ("dense", "slower", "proven")
+
+
+# ---- the network's own tensors, as the log lists them
+
+IN, LEAVES = "[01/02/2030-03:04:05] [V] [TRT] Adding network input: x with dtype: float16, dimensions: (1, 64, 28, 28)", "[01/02/2030-03:04:05] [V] [TRT] Marking {0}_1 as output: {0}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "own", "answer"),
+    [
+        ([IN, LEAVES.format("z")], True, ("dense", "io-format", "proven")), ([IN, LEAVES.format("y"), LEAVES.format("z")], True, ("dense", "io-format", "proven")),
+        ([IN, LEAVES.format("z")], False, ("dense", "io-format", "suggested")), ([IN], True, ("dense", "io-format", "suggested")), ([LEAVES.format("z")], True, ("dense", "io-format", "suggested")),
+    ],
+    ids=["listed", "both", "another-program", "inputs-alone", "outputs-alone"],
+)  # fmt: skip
+def test_only_a_log_of_trtexec_lists_every_output(lines: list[str], own: bool, answer: tuple[str, str, str], tmp_path: Path) -> None:
+    """Another program may mark more tensors as outputs than the ONNX model does, and says nothing of it."""
+    tuned, line = consumer("conv2", Y, Z)
+    log = switch_log([INTO, OUT], tuned, [engine_line(LAYER, DENSE_HWC, X, Y), line])
+    log.before = lines
+    text = log.text()
+    if not own:
+        text = "\n".join(item for item in text.splitlines() if "[TRT]" in item or item.startswith("Layer("))
+    assert told(verdict(tmp_path, text)) == answer
