@@ -520,11 +520,14 @@ def test_a_tactic_of_another_runner_is_not_the_tactic_that_runs(tmp_path: Path) 
     assert verdict(tmp_path, log, info(layers)).proof != "proven"
 
 
-def test_one_id_with_two_names_has_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernels", [(SPARSE, DENSE), (DENSE, SPARSE)])
+def test_one_id_with_two_names_has_none(kernels: tuple[int, int], tmp_path: Path) -> None:
     """A hash that two lines name differently: whichever is right, the other layer's tactic cannot be called dense."""
-    other = layer("conv0", combination("conv0", PAIR[1], [tactic(0x9999999999999999, 0.04, KERNELS[SPARSE]), tactic(0x9999999999999999, 0.05, KERNELS[DENSE])], None))
+    other = layer("conv0", combination("conv0", PAIR[1], [tactic(0x9999999999999999, 0.04 + n / 100, KERNELS[kernel]) for n, kernel in enumerate(kernels)], None))
     log = Log([*other, *layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE_2, 0.06), tactic(0x9999999999999999, 0.04, None)], 0x9999999999999999))], [engine_line(LAYER, 0x9999999999999999)])
     assert verdict(tmp_path, log).proof != "proven"
+    log = Log(other, [engine_line(LAYER, 0x9999999999999999)], picked=LAYER)
+    assert told(verdict(tmp_path, log)) == ("sparse", "picked", "suggested")  # the list says so, no name does
 
 
 # ---- results of earlier races

@@ -6,7 +6,7 @@ In: a `Build`, a manifest. Out: `Environment`, the GPU, the lines that say it. N
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,14 @@ class Surroundings:
     jit: bool = False
     hardware_compatibility: str | None = None
     strict_nans: bool = False
+    opt_level_line: Line | None = None
+    """Where the log says the builder optimization level."""
+
+    @property
+    def few_tactics(self) -> str | None:
+        """What keeps every race from being complete: below builder optimization level 3 heuristics leave tactics out before they are timed."""
+        level = self.environment.opt_level
+        return f"tactics were pruned: heuristics choose which are timed at builder optimization level {level}" if level is not None and level < 3 else None
 
 
 def surroundings(build: Build | None, manifest: dict[str, Any] | None, metadata: Sequence[TrexMetadata] = ()) -> Surroundings:
@@ -56,15 +64,16 @@ def surroundings(build: Build | None, manifest: dict[str, Any] | None, metadata:
         clock_ghz=_float(fact("application compute clock rate") or fact("compute clock rate")),
     )
     off = facts.get("sparsity")
+    level, level_line = _level(build, {} if loaded else facts, None if loaded else copied.get("builderoptimizationlevel"), command, said)
     environment = Environment(
         tensorrt=version, gpu=gpu_name, compute_capability=capability or (gpu.compute_capability if gpu is not None else None),
         precision=None if loaded else _precision(fact("precision")), sparsity=sparsity,
-        opt_level=_level(build, None if loaded else fact("builderoptimizationlevel") or fact("builder optimization level"), said), avg_timing=_avg_timing(None if loaded else fact("avgtiming"), said),
+        opt_level=level, avg_timing=_avg_timing(None if loaded else fact("avgtiming"), said),
     )  # fmt: skip
     return Surroundings(
         environment, gpu, sm_count, off[1] if off is not None and sparsity == "disable" and not loaded else None, None if sparsity is None else sparsity != "disable",
         facts["compute capability"][1] if "compute capability" in facts else None, _model(command, fact("model"), said), _jit(build, said),
-        fact("hardwarecompatibilitylevel") or fact("hardware compatibility level"), _strict_nans(said),
+        fact("hardwarecompatibilitylevel") or fact("hardware compatibility level"), _strict_nans(said), level_line,
     )  # fmt: skip
 
 
@@ -137,16 +146,26 @@ def _precision(text: str | None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(word.lower() for word in found)) or None
 
 
-def _level(build: Build | None, option: str | None, said: dict[str, Any]) -> int | None:
-    if option is not None and re.fullmatch(r"\d{1,2}", option):  # -1 is trtexec's word for "not given"
-        return int(option)
+def _level(
+    build: Build | None, facts: Mapping[str, tuple[str, Line]], copied: str | None, command: str, said: dict[str, Any]
+) -> tuple[int | None, Line | None]:
+    """The builder optimization level, and the log's line that says it."""
+    # TensorRT's own word before what it was asked for.
     for line in build.notable.get("opt_level", ()) if build is not None else ():
         match = re.search(r"at optimization level (\d{1,2})", line.text)
         if match:
-            return int(match[1])
+            return int(match[1]), line
+    for key in ("builderoptimizationlevel", "builder optimization level"):
+        if key in facts and re.fullmatch(r"\d{1,2}", facts[key][0] or ""):  # -1 is trtexec's word for "not given"
+            return int(facts[key][0]), facts[key][1]
+    if copied is not None and re.fullmatch(r"\d{1,2}", copied):
+        return int(copied), None
+    given = re.search(r"--builderOptimizationLevel=(\d{1,2})\b", command) if "--loadEngine" not in command else None
+    if given is not None and build is not None:
+        return int(given[1]), build.command
     options = said.get("options")
     level = options.get("opt_level") if isinstance(options, dict) else None
-    return level if isinstance(level, int) else None
+    return level if isinstance(level, int) else None, None
 
 
 def _avg_timing(option: str | None, said: dict[str, Any]) -> int | None:

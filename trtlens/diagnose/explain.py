@@ -23,6 +23,8 @@ from .citing import Citer
 from .eligibility import Judge, Judgement
 from .environment import Surroundings, surroundings
 from .findings import (
+    chosen_otherwise,
+    contradiction,
     ends_before_tuning,
     find_mismatch,
     info_warnings,
@@ -39,6 +41,8 @@ from .layers import (
     LayerTime,
     attach_log_lines,
     concern,
+    in_region,
+    is_region,
     join_times,
     layers_from_info,
     layers_from_log,
@@ -74,7 +78,6 @@ from .sparsity import Listing, Matches, match_names, read_listing
 from .twins import TwinFinder
 
 _STUB = "__myelin_CASK_STUB"
-_MYELIN_INSTRUCTIONS = ("gemm", "fc", "correlation", "fusion", "runtime_fusion", "deconv", "conv_act_pool")
 _NO_WEIGHTS = Judgement(Eligibility(None, "unknown"))
 
 
@@ -155,12 +158,13 @@ class _Diagnosing:
         # A log of `--loadEngine --dumpLayerInfo` prints its engine as layer info alone.
         printed = logged or (layers_from_info(build.layer_infos[-1][0]) if build is not None and build.layer_infos else [])
         mismatch = find_mismatch(self.layers, printed) if capture.engine is not None else None
+        self.flag_contradicted = False
         self.distrusted = mismatch is not None
         if not self.distrusted:
             attach_log_lines(self.layers, logged)
         self.listing: Listing | None = read_listing(build, log, self.layers) if build is not None and log is not None else None
         self.races: Races | None = (
-            Races(log, build, self.listing.chosen.index if self.listing else None) if log is not None and build is not None else None
+            Races(log, build, self.listing.chosen.index if self.listing else None, self.around.few_tactics) if log is not None and build is not None else None
         )
         self.reformatted = {t.name for layer in self.layers if layer.is_reformat for t in (*layer.inputs, *layer.outputs)}
         self._operators()
@@ -169,6 +173,12 @@ class _Diagnosing:
         if mismatch is None and capture.engine is not None and not printed and self.listing is not None:
             mismatch = listed_strangers(self.layers, list(self.listing.eligible or ()), matches.unmatched)
             self.distrusted = mismatch is not None
+        other = contradiction(self.layers, matches, self.listing, self._flag_off(), capture.engine_input, self.citer) if not self.distrusted else None
+        if other is not None:
+            self.warnings.append(other[0])
+            self.distrusted, self.flag_contradicted = True, other[1]
+            for layer in self.layers:
+                layer.line = layer.engine_line = None  # the log's line is of another engine
         self._name_tactics()
         self._use_trace()
         times, total_ms = self._times()
@@ -189,6 +199,7 @@ class _Diagnosing:
             Arithmetic(self.races, self.layers, build, self.options.noise, bindings) if self.races is not None and build is not None else None
         )
         self.circumstances = self._circumstances()
+        # Layers of which the log's lines may speak of another one: two have the name, or the log contradicts itself about it.
         self.namesakes = {name for name, count in Counter(layer.name for layer in self.layers).items() if count > 1}
         self.operations = Counter(layer.region for layer in self.layers if layer.region is not None)
         self.twins = TwinFinder(self.races, self.layers, build) if self.races is not None and build is not None else None
@@ -306,7 +317,7 @@ class _Diagnosing:
         if self.races is None or self.build is None or self.capture.log is None:
             return 0
         cached = self.capture.log.combinations.arrays["cached"]
-        return sum(self.races.source_of(number) < 0 for numbers in self.races.by_layer.values() for number in numbers if cached[number])
+        return sum(self.races.source_of(number) == -1 for numbers in self.races.by_layer.values() for number in numbers if cached[number])
 
     def _note_warnings(self, capture: Capture) -> None:
         assert capture.engine is not None
@@ -338,6 +349,8 @@ class _Diagnosing:
 
     def _flag_off(self) -> Line | PointerEvidence | None:
         """Where it is said that the build did not ask for sparsity: the log's option block, else the capture's manifest."""
+        if self.flag_contradicted:
+            return None  # it is of another build
         if self.around.flag_off is not None:
             return self.around.flag_off
         options = (self.capture.manifest or {}).get("options")
@@ -368,12 +381,14 @@ class _Diagnosing:
         cut = build is not None and log is not None and not self.around.jit and ends_before_tuning(log, build)
         truncated = cut or (log is not None and log.truncated and not (build is not None and build.complete))
         trusted = build is not None and not self.distrusted and listing is not None and listing.settled
+        level = self.around.opt_level_line
         return Circumstances(
             noise=self.options.noise, trusted=trusted, compute_capability=_number(capability), all_fp32=all_fp32 and complete, fp32_cites=tuple(cites),
+            regions=self.races is not None and any(map(is_region, self.races.by_layer)),
             has_log=log is not None, has_timings=has_timings, truncated=truncated,
             cache_loaded=build is not None and (build.loaded_cache_entries or 0) > 0, out_of_memory=(oom.line, oom.offset) if oom is not None else None,
             capability_cite=(self.around.capability_line.line, self.around.capability_line.offset) if self.around.capability_line is not None else None,
-            no_reformats=self._no_reformats,
+            level_cite=(level.line, level.offset) if level is not None else None, no_reformats=self._no_reformats,
             fits=self.arithmetic.fits if self.arithmetic is not None else lambda _, __: None, plan_whole=self._plan_whole(),
         )  # fmt: skip
 
@@ -414,6 +429,11 @@ class _Diagnosing:
         if about == "opaque":
             return self._opaque(layer, judgement, time)
         sparse, how = self._runs_sparse(layer, listed)
+        otherwise = chosen_otherwise(layer, listed, matches.exact[number], self.listing) if layer.named_by == "log" and not self.distrusted else None
+        if otherwise is not None:
+            said = f"the log's list of chosen layers {'does not name' if layer.sparse else 'names'} {layer.name}, whose tactic it names as {layer.tactic_name}: they are not of one build"
+            self.warnings.append(Warning("capture-mismatch", said, (self.citer.line(otherwise),)))
+            self.namesakes.add(layer.name)
         value = judgement.eligibility.value
         if sparse:
             return self._picked(layer, judgement, time, how)
@@ -528,7 +548,7 @@ class _Diagnosing:
             reason, summary = "unnamed-tactic", "the kernel's name does not say whether it is sparse"
         elif self.circumstances.truncated:
             reason, summary = "log-truncated", "the log ends before the engine was printed"
-        elif (layer.type or "").lower() in (*_MYELIN_INSTRUCTIONS, "myelin"):
+        elif in_region(layer) or (layer.type or "").lower() == "myelin":
             reason, summary = "myelin-opaque", "inside a Myelin region, and its kernel has no name here"
         else:
             reason, summary = "not-captured", "no input names the tactic that runs"
@@ -557,7 +577,7 @@ class _Diagnosing:
             summary = "the log's list of chosen layers names it; no input holds the kernel's name"
             return self._make(layer, "sparse", "picked", "suggested", summary, judgement, time, evidence=evidence)
         proof: Proof = "proven" if how != "names" else "suggested"
-        if layer.named_by == "log" and (self.listing is None or not self.listing.chosen.certain):
+        if layer.named_by == "log" and (self.listing is None or not self.listing.chosen.certain or layer.name in self.namesakes):
             proof = "suggested"
         race = self._race(layer)
         same = race.won_by(layer.tactic_id) if race is not None else []
@@ -601,7 +621,7 @@ class _Diagnosing:
     def _race(self, layer: EngineLayer) -> LayerRace | None:
         if self.races is None:
             return None
-        if layer.region is not None or (layer.type or "").lower() in _MYELIN_INSTRUCTIONS:
+        if in_region(layer):
             for name in (layer.name, *layer.onnx_nodes):
                 found = self.races.of_operation(name)
                 if found is not None:
@@ -675,7 +695,7 @@ class _Diagnosing:
             if other.index == listing.chosen.index or other.fate != "skipped" or other.fate_line is None or not chosen:
                 continue
             if other.index not in self.other_races:
-                self.other_races[other.index] = Races(log, build, other.index)  # over the whole log: once, not once a layer
+                self.other_races[other.index] = Races(log, build, other.index, self.around.few_tactics)  # over the whole log: once, not once a layer
             race = self.other_races[other.index].of(layer.name)
             won = [c for c in race.combinations if c.winner is not None and c.winner.sparse] if race is not None else []
             if won and won[0].winner is not None:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..parse.build_log.records import Build, BuildLog
+from ..parse.build_log.records import Build, BuildLog, Line
 from ..parse.records import EngineInfo, TimingProfile
 from ..text import tactic_hex
 from .citing import Citer
 from .layers import EngineLayer, concern, numbered
 from .model import Evidence, PointerEvidence, Warning
 from .races import stderr_missing
+from .sparsity import Listing, Matches
 
 _MYELIN_INSTRUCTION = re.compile(r"^__mye?l|_myl\d+_\d+$")
 _UNKNOWN_SHARE = 0.005
@@ -76,6 +77,45 @@ def listed_strangers(info: Sequence[EngineLayer], listed: Sequence[str], unmatch
     if len(named) < 3 or len(listed) < 3 or len(unmatched) < len(listed):
         return None
     return Mismatch((), tuple(sorted(unmatched)))
+
+
+def chosen_otherwise(layer: EngineLayer, listed: str | None, exact: bool, listing: Listing | None) -> Line | None:
+    """The line of the log's list of chosen layers that the kernel's own name contradicts; None where they agree, or the list may be another pass's."""
+    if listing is None or listing.picked is None or not listing.chosen.certain or listing.count_mismatch or not layer.tactic_name or layer.sparse is None:
+        return None
+    if not exact or listed is None or layer.region is not None:
+        return None
+    named = listing.picked.get(listed) or listing.picked.get(layer.name)
+    if not layer.sparse:
+        return named
+    # The list that says nothing of it stands behind the eligible one.
+    return listing.list_lines[-1] if named is None and listing.list_lines else None
+
+
+def contradiction(
+    layers: Sequence[EngineLayer], matches: Matches, listing: Listing | None, flag_off: Line | PointerEvidence | None, info_input: int, cite: Citer
+) -> tuple[Warning, bool] | None:
+    """Kernels of the layer info against what the log says of the build: the warning, and whether it is the build's options that they contradict."""
+    named = [(number, layer) for number, layer in enumerate(layers) if layer.named_by == "layer_info" and layer.pointer is not None]
+    sparse = [layer for _, layer in named if layer.sparse]
+
+    def kernel(layer: EngineLayer) -> PointerEvidence:
+        return PointerEvidence(info_input, f"{layer.pointer}/TacticName", layer.tactic_name or "")
+
+    def more(count: int) -> str:
+        return f" (and {count - 1:,} more {'layer' if count == 2 else 'layers'})" if count > 1 else ""
+
+    end = "what runs is taken from the layer info, and causes from the log hold for another build of this model"
+    if flag_off is not None and sparse:
+        said = flag_off if isinstance(flag_off, PointerEvidence) else cite.line(flag_off)
+        what = f"the build that the log or manifest speaks of did not ask for sparsity, and the layer info runs {sparse[0].name} with a sparse kernel{more(len(sparse))}"
+        return Warning("capture-mismatch", f"log and layer info come from different builds: {what}; {end}", (said, *map(kernel, sparse[:5]))), True
+    other = [(layer, line) for number, layer in named if (line := chosen_otherwise(layer, matches.of[number], matches.exact[number], listing)) is not None]
+    if other:
+        layer, line = other[0]
+        what = f"the log's list of chosen layers {'does not name' if layer.sparse else 'names'} {layer.name}, and its kernel in the layer info is {'sparse' if layer.sparse else 'dense'}{more(len(other))}"
+        return Warning("capture-mismatch", f"log and layer info come from different builds: {what}; {end}", (cite.line(line), *(kernel(layer) for layer, _ in other[:5]))), False
+    return None
 
 
 def several_profiles(paths: Sequence[str], used: int) -> Warning:

@@ -108,7 +108,7 @@ class PlainColumns:
         # What a cached result repeats must have no gap either, nor what else was raced for that layer: `_source_race` in races.py.
         place = np.full(len(log.combinations) + 1, -1, dtype=np.int64)
         place[numbers] = layer
-        origin = np.where(cached, place[source], -1)
+        origin = np.where(cached & (source >= 0), place[source], -1)
         sound = np.append(np.logical_and.reduceat(clean | cached, begins) & whole, False)[origin]
         repeats = cached & sound & (origin != layer) & (not races.pruned)
         clean, decided = clean | repeats, (decided & ~cached) | repeats

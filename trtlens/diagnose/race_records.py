@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..parse.build_log.records import BuildLog
+from ..parse.build_log.records import BuildLog, Line
 
 DENSE, SPARSE, UNKNOWN = 0, 1, 2
 
@@ -58,6 +58,10 @@ class Combination:
     """Runners tried in this combination whose tactics can be sparse."""
     failed: int = 0
     """Tactics that may be sparse and were tried, but have no time (`inf`)."""
+    several: bool = False
+    """A cached result that several earlier races may be the source of."""
+    fp32_kernels: bool = False
+    """Of a table: every kernel's name says that it takes FP32 or TF32. The formats are the region's, not the operation's."""
 
     @property
     def decided(self) -> bool:
@@ -74,15 +78,17 @@ class LayerRace:
     `telling`: those combinations that decide where sparse tactics were timed. In a race where nothing is missing it is one; `timed`, `size`, `lost`,
     `best_dense` and `best_sparse` speak of all of them and `combinations` are made only if someone asks for all of them.
     `repeat_spread`: the largest relative difference between two timings of one tactic in one combination: the noise the log itself shows.
+    `pruned`: the line that says so, where tactics of the layer were pruned before timing.
     `doubts`: signs that lines of the race are lost or damaged (each stands in `missing`, too): then not even what was timed proves anything.
     """
 
-    __slots__ = ("_combinations", "_plain", "doubts", "layer", "missing", "repeat_spread")
+    __slots__ = ("_combinations", "_plain", "doubts", "layer", "missing", "pruned", "repeat_spread")
 
     def __init__(self, layer: str, combinations: list[Combination] | None = None, plain: PlainRace | None = None) -> None:
         self.layer = layer
         self.missing: list[str] = []
         self.repeat_spread = 0.0
+        self.pruned: Line | None = None
         self.doubts: list[str] = []
         self._combinations, self._plain = combinations, plain
 

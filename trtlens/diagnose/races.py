@@ -20,12 +20,15 @@ import numpy.typing as npt
 from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog, Line, stretches
 from ..parse.build_log.state import KEPT_LINES
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
-from ..parse.kernel_names import are_sparse, is_sparse
+from ..parse.kernel_names import are_sparse, classify, is_sparse
 from .layers import runner_may_be_sparse
 from .plain_races import PlainColumns
 from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, LayerRace
 
 _KEPT_RACES = 256
+_SEVERAL = -2
+"""What `Races.source_of` says where several earlier races could be meant."""
+_LIMIT = re.compile(r"Set number of tactics to (\d{1,9})\b")
 _PRUNED = re.compile(
     r"(?:(?P<layer>.*): )?\d+ available tactics, \d+ unparsable, (?P<pruned>\d{1,9}) pruned, \d+ remaining after tactic pruning\.$"
 )
@@ -34,10 +37,11 @@ _PRUNED = re.compile(
 class Races:
     """The races of one build and pass. Columns over all rows are made once; a `LayerRace` is made when it is asked for, and kept."""
 
-    def __init__(self, log: BuildLog, build: Build, pass_index: int | None) -> None:
+    def __init__(self, log: BuildLog, build: Build, pass_index: int | None, gap: str | None = None) -> None:
+        """`gap`: what else keeps every race from being complete."""
         self.log, self.build, self.pass_index = log, build, pass_index
         self._global_doubts = _unplaced_damage(log)
-        self._global_missing = [*_build_gaps(log, build), *self._global_doubts]
+        self._global_missing = [*_build_gaps(log, build), *_limited(log, build), *([gap] if gap is not None else []), *self._global_doubts]
         rows = log.tactics
         combination = log.sections["combination"]
         self.owner: npt.NDArray[np.int32] = np.empty(len(rows), dtype=np.int32)
@@ -224,6 +228,7 @@ class Races:
             pruned = self._pruned_within(layer, *self._plain.lines_of(layer)) if self.pruned else None
             if pruned is not None:
                 race.missing.append(f"tactics were pruned before timing (line {pruned.line})")
+                race.pruned = pruned
             race.repeat_spread = self._spread(numbers)
             return race
         return self.whole_race(layer, numbers)
@@ -312,6 +317,8 @@ class Races:
         item.times = len(rows)
         item.dense, item.sparse, item.unnamed = (self._fastest(rows, kind) for kind in (DENSE, SPARSE, UNKNOWN))
         item.unnamed_count = int((self.kind[rows] == UNKNOWN).sum())
+        kernels = {log.kernels.get(kernel) for kernel in set(log.tactics.kernel[rows].tolist())}
+        item.fp32_kernels = bool(kernels) and all(classify(kernel).input_type in ("f32", "tf32") for kernel in kernels)
         selected = s["fastest"][section]
         chosen = rows[log.tactics.tactic[rows] == selected] if selected else rows
         if len(chosen):
@@ -439,6 +446,7 @@ class Races:
         """A cached result takes the race of exactly one earlier combination with its formats, runner, tactic and printed time."""
         found = self.source_of(number)
         if found < 0:
+            item.several = found == _SEVERAL
             return
         c = self.log.combinations.arrays
         source = self.combination(found)
@@ -448,7 +456,7 @@ class Races:
         item.skipped, item.times, item.winner, item.failed = source.skipped, source.times, source.winner, source.failed
 
     def source_of(self, cached: int) -> int:
-        """The combination whose race a cached result repeats; -1 where there is none, or several could be meant."""
+        """The combination whose race a cached result repeats; negative where there is none, or several could be meant."""
         return self.sources().item(cached)
 
     def sources(self) -> npt.NDArray[np.int64]:
@@ -477,6 +485,7 @@ class Races:
         number = np.append(raced[order], np.iinfo(np.int64).max)
         single = (first < last) & (number[first] < cached) & ((first + 1 == last) | (number[np.minimum(first + 1, len(number) - 1)] >= cached))
         found[cached[single]] = number[first[single]]
+        found[cached[(first < last) & (number[first] < cached) & ~single]] = _SEVERAL
         return found
 
     def _source_race(self, number: int) -> LayerRace:
@@ -558,6 +567,7 @@ class Races:
         pruned = self._pruned_within(race.layer, race.combinations[0].line, self._last(race)) if self.pruned else None
         if pruned is not None:
             missing.append(f"tactics were pruned before timing (line {pruned.line})")
+            race.pruned = pruned
         for number in {self._sources[c.index] for c in race.combinations if c.index in self._sources}:
             source = self._source_race(number)
             missing.extend(gap for gap in source.missing if gap not in missing)
@@ -661,6 +671,15 @@ def _distrust_partial(race: LayerRace) -> None:
         chosen = item.winner is not None and runner_may_be_sparse(item.winner.runner)
         if item.no_valid and (not timed or not item.runners >= tried or chosen):
             item.no_valid, item.silent = False, True
+
+
+def _limited(log: BuildLog, build: Build) -> list[str]:
+    """`Set number of tactics to N …`: a runner that timed as many may have had more."""
+    limits = [int(match[1]) for line in build.notable.get("opt_level", ()) if (match := _LIMIT.search(line.text))]
+    if not limits or not len(log.tactics):
+        return []
+    most = int(np.bincount(log.tactics.section[log.tactics.source == TIMED], minlength=1).max())
+    return [f"tactics were pruned: no more than {min(limits)} are timed for a runner"] if most >= min(limits) else []
 
 
 def _build_gaps(log: BuildLog, build: Build) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..parse.kernel_names import is_sparse
-from .layers import EngineLayer
+from .layers import EngineLayer, in_region
 from .model import Proof, Stability
 from .race_records import Combination, Entry, LayerRace
 
@@ -68,9 +68,13 @@ class Circumstances:
     out_of_memory: Cite | None
     capability_cite: Cite | None = None
     strategy_cites: tuple[Cite, ...] = ()
+    level_cite: Cite | None = None
+    """The line that says the builder optimization level."""
     no_reformats: Callable[[EngineLayer], bool] = lambda _: False
     fits: Callable[[EngineLayer, Combination], bool | None] = lambda _, __: None
     """Whether a combination's formats are those that the layer has in the engine; None where the inputs do not say."""
+    regions: bool = False
+    """The pass holds Myelin regions: a layer of which only the name is known may stand in one."""
     plan_whole: bool = True
     """All layers of the engine are known: the log does not end among them, where reformats and consumers could be missing."""
 
@@ -115,7 +119,9 @@ def running_combinations(layer: EngineLayer, race: LayerRace, formats_fit: Calla
 
 def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) -> Ruling:
     """Nothing was timed under the layer's name."""
-    if around.all_fp32 and around.trusted:
+    # The formats of the pass are those at a region's border: what types Myelin tried inside they do not say.
+    hidden = in_region(layer) or (layer.listed_only and around.regions)
+    if around.all_fp32 and around.trusted and not hidden:
         return Ruling(
             "no-kernel-precision", "proven", "no format combination of the whole pass has a type other than FP32, for which TensorRT has no sparse kernels",
             cites=list(around.fp32_cites),
@@ -125,24 +131,26 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
     if around.truncated:
         cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
         return Ruling("log-truncated", "unknown", "the log ends before this layer was decided", cites=cites)
+    cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
+    if around.cache_loaded and not in_region(layer):
+        return Ruling("timing-cache", "unknown", "its results came from a timing cache, so this log does not hold the race", cites=cites)
     if not around.has_timings:
         return Ruling("not-captured", "unknown", "the log holds no tactic timings (it is not verbose)")
+    if in_region(layer) and race is None:
+        return Ruling("myelin-opaque", "unknown", "inside a Myelin region, and the log prints no table of the tactics that were tried for it")
     if race is not None and any(c.silent for c in race.combinations):
         return Ruling(
             "twin-layer",
             "unknown",
             "its combinations are listed without timings: the race of an equal layer was reused, and which is not clear",
-            cites=[(c.line, c.offset) for c in race.combinations[:3]],
+            cites=cites,
         )
-    if around.cache_loaded:
-        cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
-        return Ruling("timing-cache", "unknown", "its results came from a timing cache, so this log does not hold the race", cites=cites)
     if race is not None:
         return Ruling(
             "not-captured",
             "unknown",
             "the log holds only a part of this layer's race",
-            cites=[(c.line, c.offset) for c in race.combinations[:3]],
+            cites=cites,
         )
     if layer.line is not None:
         return Ruling(
@@ -170,10 +178,16 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
             ruling.cites = [(line, -1) for _, _, _, line in seen[:4]]
             return ruling
     unraced = _unraced(race)
-    if _all_fp32(race) and (race.complete or around.all_fp32):
+    table = any(c.table for c in race.telling)
+    if _all_fp32(race) and (race.complete or (around.all_fp32 and not table)):
         ruling.reason, ruling.proof = "no-kernel-precision", _proof(around.trusted)
-        said = f"all {race.size} format combinations are" if race.size > 1 else "its one format combination is"
-        ruling.summary = f"{said} FP32, for which TensorRT has no sparse kernels ({timed:,} dense tactics were timed)"
+        if table:
+            said = f"every kernel in its table is FP32 or TF32, by name, for which TensorRT has no sparse ones ({_timed(timed, 'dense ')})"
+            ruling.cites = [*cites[:3], *_entry_cites(best)]
+        else:
+            said = f"all {race.size} format combinations are" if race.size > 1 else "its one format combination is"
+            said += f" FP32, for which TensorRT has no sparse kernels ({_timed(timed, '' if unnamed else 'dense ')})"
+        ruling.summary = said
         if not race.complete:
             ruling.cites = [*around.fp32_cites[:2], *cites][:6]
         return ruling
@@ -185,12 +199,15 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
         return ruling
     if race.complete:
         ruling.proof = _proof(around.trusted)
-        ruling.summary = f"{timed:,} tactics were timed in {race.size} format combinations, none of them sparse"
+        where = "its table" if table else f"{race.size} format combination{'s' * (race.size > 1)}"
+        ruling.summary = f"{_timed(timed)} in {where}, none of them sparse"
         return ruling
     pruned = next((m for m in race.missing if "pruned" in m), None)
     skipped = next((m for m in race.missing if "was skipped (memory" in m or "was skipped (scratch" in m), None)
     if pruned:
         ruling.reason = "heuristic-pruned"
+        place = (race.pruned.line, race.pruned.offset) if race.pruned is not None else around.level_cite
+        ruling.cites = [*([place] if place is not None else []), *cites][:6]
     elif skipped:
         ruling.reason = "workspace"
     elif around.out_of_memory:
@@ -202,19 +219,27 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
 
 def _partly_raced(ruling: Ruling, unraced: list[Combination], around: Circumstances, timed: int) -> Ruling:
     ruling.proof = "unknown"
-    ruling.cites = [(c.line, c.offset) for c in unraced[:3]]
+    won = [cite for c in unraced[:3] for cite in _entry_cites(c.winner)]
+    ruling.cites = list(dict.fromkeys([*((c.line, c.offset) for c in unraced[:3]), *won]))
     if around.truncated:
         ruling.reason, why = "log-truncated", "are missing, as the log ends before"
+    elif around.cache_loaded:
+        ruling.reason, why = "timing-cache", "came from a cache"
     elif any(c.silent for c in unraced):
         ruling.reason, why = "twin-layer", "were taken from an equal layer's race"
-    elif any(c.cached for c in unraced) or around.cache_loaded:
+    elif all(c.several for c in unraced):
+        ruling.reason, why = "twin-layer", "repeat one of several earlier races, and which is not clear"
+    elif any(c.cached for c in unraced):
         ruling.reason, why = "timing-cache", "came from a cache"
     else:
         ruling.reason, why = "not-captured", "are not in the log"
-    ruling.summary = (
-        f"none of the {timed:,} tactics timed under its name is sparse, but the results of {len(unraced)} of its combinations {why}"
-    )
+    results = f"the results of {len(unraced)} of its combinations {why}" if len(unraced) > 1 else f"the results of one of its combinations {why}"
+    ruling.summary = f"none of the {timed:,} tactics timed under its name is sparse, but {results}" if timed else f"nothing was timed under its name: {results}"
     return ruling
+
+
+def _timed(count: int, kind: str = "") -> str:
+    return f"1 {kind}tactic was timed" if count == 1 else f"{count:,} {kind}tactics were timed"
 
 
 def _unraced(race: LayerRace) -> list[Combination]:
@@ -223,7 +248,9 @@ def _unraced(race: LayerRace) -> list[Combination]:
 
 
 def _all_fp32(race: LayerRace) -> bool:
-    return all(fp32_only(text) for text in race.texts())
+    """Whether everything that was tried is FP32. Inside a Myelin region the kernels tell: its formats are those at the region's border."""
+    tables = [c for c in race.telling if c.table]
+    return all(c.fp32_kernels for c in tables) if tables else all(fp32_only(text) for text in race.texts())
 
 
 _INDEX_TYPES = frozenset({"Int32", "Int64", "Bool"})
