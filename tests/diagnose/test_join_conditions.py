@@ -166,14 +166,15 @@ def test_names_alone_do_not_say_what_runs(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"Layers": [LAYER, "relu1"], "Bindings": ["x", "y"]}), encoding="utf-8")
     build = explain([str(tmp_path / "model.json")]).captures[0].main
     assert build is not None and "names-only" in {w.id for w in build.warnings}
-    assert all(item.status in ("undetermined", "other") for item in build.layers)
+    assert [told(item) for item in build.layers] == [("undetermined", "names-only", "unknown")] * 2
 
 
 def test_a_region_is_no_dense_layer_and_its_operation_is_in_a_row_of_its_own(tmp_path: Path) -> None:
     build = main(tmp_path, region_log(["   0, 0.0400000, 1.00000, 0.00000, " + KERNELS[DENSE].replace("fprop_implicit_gemm", "gemm") + ", 0xab1, "]))
     region = next(item for item in build.layers if item.name.startswith("{ForeignNode"))
     assert region.status == "other" and "1 of its operations" in region.summary
-    assert [item.status for item in build.layers if item is not region] == ["dense"]
+    (row,) = (item for item in build.layers if item is not region)
+    assert (row.status, row.tactic.name, row.tactic.sparse) == ("dense", KERNELS[DENSE].replace("fprop_implicit_gemm", "gemm"), False)
 
 
 # ---- strategies
