@@ -8,6 +8,7 @@ import pytest
 
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis, LayerVerdict, LineEvidence, PointerEvidence
+from trtlens.report.words import headline
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "issue_4056"
 
@@ -39,6 +40,14 @@ def test_the_dense_layer(build: BuildDiagnosis) -> None:
     assert verdict.eligibility.value is True and verdict.eligibility.proof == "suggested"  # the list is of another build
     partial = [s for s in verdict.suspects if s.reason == "partial-tile"]
     assert partial and partial[0].proof == "suggested" and "288" in partial[0].summary
+
+
+def test_an_excerpt_of_a_profile_has_no_total(build: BuildDiagnosis) -> None:
+    # GIVEN five rows, whose own shares make 0.54 % of the engine
+    assert layer(build, "Conv_663 + Add_664 + Relu_665").time_percent == pytest.approx(0.36, abs=0.01)
+    assert build.summary.total_time_ms is None
+    # THEN the headline does not say that two thirds of the time are spent in one layer
+    assert "0.102 ms is spent there" in headline(build)
 
 
 def test_the_lists_counts_come_from_the_logs_own_lines(build: BuildDiagnosis) -> None:

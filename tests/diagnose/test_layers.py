@@ -131,3 +131,19 @@ def test_an_engine_line_of_no_known_form_is_left_out(tmp_path: Path) -> None:
     log.engine.append("Layer(NewKind) of another form")
     build = main(tmp_path, log)
     assert [item.name for item in build.layers] == [LAYER]
+
+
+@pytest.mark.parametrize(
+    ("shares", "total"),
+    [
+        ([60.0, 40.0], 3.0),
+        ([60.0, 39.5], 3.0),  # rounded
+        ([0.36, 0.17], None),  # an excerpt
+        ([60.0, 80.0], None),  # rows that stand twice
+        ([None, None], 3.0),
+        ([60.0, None], 3.0),  # not every row says its share
+    ],
+)
+def test_rows_whose_shares_are_not_the_whole_have_no_total(shares: list[float | None], total: float | None) -> None:
+    rows = tuple(ProfileRow(f"layer {n}", None, time, None, share) for n, (time, share) in enumerate(zip((1.0, 2.0), shares, strict=True)))
+    assert profile_total_ms(TimingProfile(rows, None, "json-8.5")) == total

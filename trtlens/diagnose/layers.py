@@ -278,7 +278,15 @@ def join_times(layers: Sequence[EngineLayer], profile: TimingProfile) -> tuple[l
 
 
 def profile_total_ms(profile: TimingProfile) -> float | None:
-    """The sum over all rows, medians where the profile has them; None where no row holds a time."""
+    """The sum over all rows, medians where the profile has them; None where no row holds a time, or the rows are only some of the engine's.
+
+    trtexec prints each row's share of the whole: where the shares do not add up to it, rows are missing, or stand twice.
+    """
+    shares = [row.percent for row in profile.rows]
+    given = [share for share in shares if share is not None]
+    # A table in a log rounds each share to a tenth.
+    if given and len(given) == len(shares) and abs(sum(given) - 100.0) > max(1.0, 0.05 * len(given)):
+        return None
     values = [row.median_ms if row.median_ms is not None else row.average_ms for row in profile.rows]
     known = [value for value in values if value is not None]
     return sum(known) if known else None
