@@ -88,7 +88,7 @@ def _further(path: str, progress: Progress | None) -> list[Capture]:
     """The captures at a path: a file, a capture folder, or else every log and capture folder in a folder, each by itself."""
     place = Path(path)
     try:
-        return load_captures([path], progress, hashes=False)
+        return load_captures([path], progress, hashes=False, models=False)
     except (InputError, UsageError) as error:
         if not place.is_dir():
             raise
@@ -102,7 +102,7 @@ def _further(path: str, progress: Progress | None) -> list[Capture]:
     found: list[Capture] = []
     for entry in entries:
         try:
-            found += load_captures([str(entry)], progress, hashes=False)
+            found += load_captures([str(entry)], progress, hashes=False, models=False)
         except (InputError, UsageError):
             continue  # whatever else lies in the folder
     if not found:

@@ -193,6 +193,7 @@ class _Diagnosing:
             self.warnings += info_warnings(capture.engine, capture.engine_input)
             self._note_warnings(capture)
         self.warnings += manifest_warnings(capture.manifest, capture.manifest_input)
+        self.warnings += [Warning("damaged-input", note) for note in capture.notes]
         self.judge = self._judge(matches)
         bindings = self._bindings()
         self.arithmetic = (

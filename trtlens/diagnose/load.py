@@ -64,17 +64,20 @@ class Capture:
     """Holds the copies of inputs that lie behind URLs."""
     hashes: bool = True
     """Whether `inputs` say the SHA-256 of each file."""
+    notes: list[str] = field(default_factory=list)
+    """What could not be read and is no reason to refuse the rest; each becomes the warning `damaged-input`."""
 
 
-def load_captures(paths: Sequence[str], progress: Progress | None = None, *, hashes: bool = True) -> list[Capture]:
+def load_captures(paths: Sequence[str], progress: Progress | None = None, *, hashes: bool = True, models: bool = True) -> list[Capture]:
     """Group the paths into captures (loose files make one, each folder makes its own) and parse them.
 
     `hashes`: whether each input's SHA-256 is taken, which costs a tenth of the time that a large log takes to read.
+    `models`: whether the ONNX model that a capture folder was built from is read with it, where it still is what it was.
     URLs (`s3://…`) are read through local copies that vanish with the captures, and called by their URLs wherever they are named.
     Raises UsageError for a mix that makes no sense and InputError for a file that cannot be read.
     """
     if any(is_url(path) for path in paths):
-        return _load_remote(paths, progress, hashes)
+        return _load_remote(paths, progress, hashes, models)
     if not paths:
         raise UsageError("no input: name a layer-info file, a timing profile, a build log or a capture folder")
     loose = loose_files(paths)
@@ -85,13 +88,17 @@ def load_captures(paths: Sequence[str], progress: Progress | None = None, *, has
             attach_model(capture, path)
         return [capture]
     captures = [_load_files("", loose, progress, hashes)] if loose else []
-    return [*captures, *(_load_folder(folder, progress, hashes) for folder in folders)]
+    for folder in folders:
+        captures.append(_load_folder(folder, progress, hashes))
+        if models:
+            _attach_built_model(captures[-1])
+    return captures
 
 
-def _load_remote(paths: Sequence[str], progress: Progress | None, hashes: bool) -> list[Capture]:
+def _load_remote(paths: Sequence[str], progress: Progress | None, hashes: bool, models: bool) -> list[Capture]:
     local = LocalCopies(expand(paths))
     try:
-        captures = load_captures(local.paths, progress, hashes=hashes)
+        captures = load_captures(local.paths, progress, hashes=hashes, models=models)
     except TrtlensError as error:
         raise local.translated(error) from None
     for capture in captures:
@@ -176,6 +183,11 @@ def _load_files(name: str, files: list[str], progress: Progress | None, hashes: 
         seen.add(real)
         try:
             source = TextSource(path)
+            if folder and not source.head.strip():
+                # What a builder was ended before, or what a full disk did not take: the rest of the capture is no worse for it.
+                if Path(path).name in FOLDER_NAMES:
+                    capture.notes.append(f"{Path(path).name} is empty: nothing of it was captured")
+                continue
             kind = detect(source)
         except InputError:
             if folder and not path.endswith(FOLDER_NAMES):
@@ -242,6 +254,24 @@ def attach_model(capture: Capture, model: str) -> None:
     """Join the weights of the ONNX model that a capture was built from."""
     if capture.check is None:
         _add_onnx(capture, TextSource(model), None)
+
+
+def _attach_built_model(capture: Capture) -> None:
+    """Join the weights of the model that the manifest names, if that file still is, byte for byte, the one that was built.
+
+    The manifest's digest leaves external weights out: such a model could have changed, so only the user can say that it is the right one.
+    """
+    from ..capture.model_files import external_data_files, is_recorded, recorded_model
+
+    if capture.check is not None or capture.manifest is None or capture.manifest.get("prune"):
+        return  # of a pruned model the weights that were built lie in the folder
+    model = recorded_model(capture.manifest, Path(capture.name))
+    if model is None or not is_recorded(model, capture.manifest) or external_data_files(model):
+        return
+    try:
+        attach_model(capture, str(model))
+    except InputError:
+        return  # the builder could read it, and the capture is no worse for that trtlens cannot
 
 
 def _add_trace(capture: Capture, source: TextSource, progress: Progress | None) -> None:

@@ -43,14 +43,14 @@ def parse_noise(text: str) -> Noise:
 
 
 class Session:
-    """Captures and their diagnosis. `names`: further logs whose tactic names are learned (same TensorRT and GPU); `hashes` as in `load_captures`."""
+    """Captures and their diagnosis. `names`: further logs whose tactic names are learned (same TensorRT and GPU); `hashes` and `models` as in `load_captures`."""
 
     def __init__(
         self, paths: Sequence[str], options: Options | None = None, progress: Progress | None = None, names: Sequence[str] = (), model: str | None = None,
-        hashes: bool = True,
+        hashes: bool = True, models: bool = True,
     ) -> None:  # fmt: skip
         self.options = options or Options()
-        self.captures: list[Capture] = load_captures(paths, progress, hashes=hashes)
+        self.captures: list[Capture] = load_captures(paths, progress, hashes=hashes, models=models and model is None)
         if names:
             from .dictionary import learn_names
 

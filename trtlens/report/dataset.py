@@ -233,7 +233,7 @@ def _one(task: _Task) -> CaptureOutcome:
     from ..diagnose.session import Session
 
     try:
-        session = Session([task.path], task.options)
+        session = Session([task.path], task.options, models=False)
         _write_partitions(session, task)
         return _outcome(session, task)
     except TrtlensError as error:

@@ -60,7 +60,7 @@ def redact_files(paths: Sequence[str], directory: str | os.PathLike[str], salt: 
 
 
 def _redact(local: LocalCopies, target: Path, salt: str, names: Iterable[str]) -> RedactedFiles:
-    captures = load_captures(local.paths)
+    captures = load_captures(local.paths, models=False)  # nobody gave the weights away by naming a capture
     diagnosis = Diagnosis(tuple(diagnose(capture, Options()) for capture in captures))
     known = {*names_in(diagnosis), *names, *(name for capture in captures for name in _names(capture))}
     kernels = {*kernels_in(diagnosis), *(name for capture in captures for name in _kernels(capture))}

@@ -379,6 +379,8 @@ def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis, limit: int = 
     out += [text for name, _ in reasons.most_common() if (text := next_capture(name, replace(facts, proven=name not in unproven)))]
     if not build.layers:
         out += _layers_next(capture.inputs, build)
+    elif build.summary.eligible is None and "eligibility-unknown" not in reasons and all(item.kind != "onnx" for item in capture.inputs):
+        out.append("The ONNX model that was built (`trtlens explain ... MODEL.onnx`): its weights say which layers can be eligible.")
     untimed = all(layer.time_ms is None for layer in build.layers)
     if untimed and build.summary.fallback + build.summary.dense_unknown:
         out.append("A timing profile (`--exportProfile=profile.json`): no input says how long the layers take.")
