@@ -218,14 +218,13 @@ def test_a_signal_while_reading_ends_at_once_and_leaves_nothing(tmp_path: Path, 
 _SLOW_WRITE = """
 import sys, time
 from pathlib import Path
-from trtlens.report import files, tables
-whole = Path.chmod
-def slow(self, mode):
-    whole(self, mode)
-    if self.name.startswith("."):
+whole = Path.replace
+def slow(self, target):
+    if self.parent.name.startswith("."):
         print("writing", flush=True)
         time.sleep(60)
-Path.chmod = slow
+    return whole(self, target)
+Path.replace = slow
 from trtlens.cli import main
 main()
 """

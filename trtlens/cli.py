@@ -6,10 +6,12 @@ A subcommand's module is imported when it is called, so that `trtlens --help` co
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 import signal
 import sys
+import time
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -82,14 +84,25 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 def main() -> None:
     """The console script."""
-    _open_missing_streams()
-    collect_less_often()
-    signal.signal(signal.SIGTERM, _terminated)
-    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
-        # A report on a terminal that is not UTF-8 (Windows, LANG=C) must degrade, not fail.
-        sys.stdout.reconfigure(errors="replace")
-        sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
-    app(prog_name="trtlens")
+    try:
+        try:
+            _open_missing_streams()
+            collect_less_often()
+            if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:  # whoever started us may want it ignored
+                signal.signal(signal.SIGTERM, _terminated)
+            sys.unraisablehook = _swallowed
+            if hasattr(sys.stdout, "reconfigure"):
+                # A report on a terminal that is not UTF-8 (Windows, LANG=C) must degrade, not fail.
+                sys.stdout.reconfigure(errors="replace")
+                sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
+            app(prog_name="trtlens")
+        finally:
+            # All is done but what Python tidies up at exit, temporary folders among it: nothing that a signal should cut short.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+    except KeyboardInterrupt:  # before a command began, or after it ended
+        typer.echo("trtlens: interrupted", err=True)
+        raise SystemExit(130) from None
 
 
 def collect_less_often() -> None:
@@ -107,6 +120,23 @@ def _open_missing_streams() -> None:
 def _terminated(number: int, frame: Any) -> None:
     """Unwind on SIGTERM, so that half-written files and unpacked archives are removed; the code is the shell's for a signal."""
     raise SystemExit(128 + number)
+
+
+def _swallowed(lost: Any) -> None:
+    """A signal whose handler ran where Python lets nothing out (a destructor, the import system's callbacks) would be a traceback and no end: it comes again."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        number = signal.SIGINT
+    elif isinstance(lost.exc_value, SystemExit):
+        number = signal.SIGTERM
+    else:
+        sys.__unraisablehook__(lost)
+        return
+
+    def again() -> None:
+        time.sleep(0.01)  # the place is left by then; if the next one is no better, this happens once more
+        _thread.interrupt_main(number)
+
+    _thread.start_new_thread(again, ())
 
 
 __all__ = ["COMMANDS", "app", "main"]

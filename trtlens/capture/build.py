@@ -21,7 +21,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
-from ..errors import BuildFailed, InputError, UsageError
+from ..errors import BuildFailed, InputError, TrtlensError, UsageError
+from ..signals import HeldSignals, TemporaryFolder
 from ..version import __version__
 from .backends import MODULES, Choice, choose, look_around
 from .backends.driver import RefusedNode, Result, read_result
@@ -106,32 +107,44 @@ def run_build(options: BuildOptions, on_progress: OnProgress | None = None) -> C
     the build fails and CaptureInterrupted on Ctrl-C (130) or SIGTERM (143): both after the capture folder with what there is was delivered.
     """
     choice = choose_backend(options)
-    staging = Staging(options.capture_path, force=options.force)
+    staging: Staging | None = None
+    try:
+        with HeldSignals():
+            staging = Staging(options.capture_path, force=options.force)
+        outcome = _build_all(options, choice, staging, on_progress)
+        folder = staging.deliver()
+    except (TrtlensError, OSError):
+        raise  # it says what became of the capture
+    except BaseException as error:  # Ctrl-C, or SIGTERM, while no child ran: between builds, or while a model was pruned
+        kept = _kept(staging) if staging is not None else None
+        if kept is not None and isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"interrupted; what was captured so far is in {kept}") from None
+        raise
+    if outcome.manifest.failure is not None:
+        raise _failed(outcome, folder, options)
+    return CaptureResult(folder, outcome.manifest)
+
+
+def _build_all(options: BuildOptions, choice: Choice, staging: Staging, on_progress: OnProgress | None) -> _Outcome:
+    """Run every build that the options ask for into the staged folder."""
     try:
         subject, prune = _pruned(options, staging.path)
         once = _Once(options, choice, staging.path, subject, read_gpus(), read_host(), prune)
         outcome = _build_once(once, on_progress)
         if outcome.refusals:
             raise UsageError("; ".join(outcome.refusals))
-        outcome = _with_experiments(once, outcome, on_progress)
+        return _with_experiments(once, outcome, on_progress)
     except (UsageError, InputError):
         staging.discard()
         raise
     except OSError as error:
         raise BuildFailed(f"{options.subject}: {error}; what was captured so far is in {staging.path}") from error
-    except BaseException as error:  # Ctrl-C, or SIGTERM, while no child ran: between builds, or while a model was pruned
-        kept = _kept(staging)
-        if kept is not None and isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"interrupted; what was captured so far is in {kept}") from None
-        raise
-    folder = staging.deliver()
-    if outcome.manifest.failure is not None:
-        raise _failed(outcome, folder, options)
-    return CaptureResult(folder, outcome.manifest)
 
 
 def _kept(staging: Staging) -> Path | None:
     """Where an interrupted capture is: in its place if one build of it is complete, aside if a log is all there is; None without even that."""
+    if staging.delivered:
+        return staging.shown
     if (staging.path / MANIFEST).exists():
         return staging.deliver()
     if (staging.path / BUILD_LOG).exists():
@@ -147,8 +160,7 @@ def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
         assert choice.trtexec is not None
         outputs = _outputs(options.capture_path, options)
         return choice, trtexec_plan(options, choice.trtexec, read_help(choice.trtexec), outputs)
-    with tempfile.TemporaryDirectory(prefix="trtlens-") as scratch:
-        folder = Path(scratch)
+    with TemporaryFolder() as folder:
         log = folder / BUILD_LOG
         end = run_child(_python_child("plan", options, choice.backend, folder, options.subject), log, timeout_s=options.timeout_s)
         if end.stopped is not None and "--timeout" not in end.stopped:

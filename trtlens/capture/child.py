@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from ..signals import HeldSignals
 from .progress import LogWatcher, ProgressEvent
 
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
@@ -73,11 +74,42 @@ def run_child(
 
     The child leads a process group of its own, and the whole group is killed when it ends: no orphans. Raises OSError if it cannot start.
     """
-    reading, writing = os.pipe()
     ooms = _oom_kills()
     began = time.monotonic()
-    with log_path.open("ab") as log:
-        try:
+    process: subprocess.Popen[bytes] | None = None
+    stopped: str | None = None
+    try:
+        with HeldSignals():  # from its first moment on there is somebody to end it
+            process, reading = _start(command, log_path, environment)
+        with _sigterm_as_exception():
+            stopped = _watch(process, reading, log_path, began, timeout_s, on_progress)
+            if stopped is not None:
+                _stop(process)
+    except (KeyboardInterrupt, Terminated) as error:
+        if process is None:
+            raise
+        stopped = "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (Ctrl-C)"
+        _stop(process)
+    finally:
+        if process is not None:
+            _kill_group(process)
+            code = process.wait()
+            os.close(reading)
+    now = _oom_kills()
+    return ChildEnd(
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        stopped=stopped,
+        seconds=time.monotonic() - began,
+        oom_killed=None if ooms is None or now is None else now > ooms,
+    )
+
+
+def _start(command: Sequence[str], log_path: Path, environment: Mapping[str, str] | None) -> tuple[subprocess.Popen[bytes], int]:
+    """The child, and the end of the pipe from which its progress is read."""
+    reading, writing = os.pipe()
+    try:
+        with log_path.open("ab") as log:
             process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
@@ -87,35 +119,12 @@ def run_child(
                 env={**os.environ, **(environment or {}), PROGRESS_FD_VARIABLE: str(writing)},
                 start_new_session=True,
             )
-        except OSError:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
-    stopped: str | None = None
-    try:
-        with _sigterm_as_exception():
-            stopped = _watch(process, reading, log_path, began, timeout_s, on_progress)
-            if stopped is not None:
-                _stop(process)
-    except KeyboardInterrupt:
-        stopped = "interrupted (Ctrl-C)"
-        _stop(process)
-    except Terminated:
-        stopped = "terminated (SIGTERM)"
-        _stop(process)
-    finally:
-        _kill_group(process)
-        code = process.wait()
+    except OSError:
         os.close(reading)
-    now = _oom_kills()
-    return ChildEnd(
-        exit_code=code if code >= 0 else None,
-        signal=-code if code < 0 else None,
-        stopped=stopped,
-        seconds=time.monotonic() - began,
-        oom_killed=None if ooms is None or now is None else now > ooms,
-    )
+        raise
+    finally:
+        os.close(writing)
+    return process, reading
 
 
 def _watch(
@@ -209,7 +218,11 @@ def _sigterm_as_exception() -> Iterator[None]:
     def handler(_number: int, _frame: FrameType | None) -> None:
         raise Terminated
 
-    before = signal.signal(signal.SIGTERM, handler)
+    before = signal.getsignal(signal.SIGTERM)
+    if before in (None, signal.SIG_IGN):  # whoever ignores it means it, and what C has set cannot be put back
+        yield
+        return
+    signal.signal(signal.SIGTERM, handler)
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import InputError, UsageError
+from ..signals import HeldSignals, TemporaryFolder
 from .manifest import MANIFEST
 
 BUILD_LOG = "build.log"
@@ -52,6 +53,7 @@ class Staging:
         """Raises UsageError if `target` holds something: a capture without `force`, or anything else in any case."""
         self.target = Path(os.path.realpath(target))  # a link stays a link to where the capture goes
         self.shown = target
+        self.delivered = False
         self._force = force
         self._check()
         try:
@@ -83,22 +85,25 @@ class Staging:
         except UsageError as error:
             raise UsageError(f"{error}; this capture was left in {self.path}") from None
         aside: Path | None = None
-        if self.target.exists():
-            aside = self.path.with_suffix(".replaced")
-            self.target.rename(aside)
-        try:
-            self.path.rename(self.target)
-        except OSError as error:
+        with HeldSignals():
+            if self.target.exists():
+                aside = self.path.with_suffix(".replaced")
+                self.target.rename(aside)
+            try:
+                self.path.rename(self.target)
+            except OSError as error:
+                if aside is not None:
+                    aside.rename(self.target)
+                raise UsageError(f"{self.shown}: the capture cannot be moved there ({error.strerror}); it was left in {self.path}") from error
+            self.delivered = True
             if aside is not None:
-                aside.rename(self.target)
-            raise UsageError(f"{self.shown}: the capture cannot be moved there ({error.strerror}); it was left in {self.path}") from error
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
+                shutil.rmtree(aside, ignore_errors=True)
         return self.shown
 
     def discard(self) -> None:
         """Remove the folder: nothing was captured."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        with HeldSignals():
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _umask() -> int:
@@ -118,8 +123,8 @@ def opened_capture(path: Path) -> Iterator[Path]:
             raise InputError(str(path), f"is not a capture folder: it has no {MANIFEST}")
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="trtlens-") as scratch:
-        yield _unpack(path, Path(scratch))
+    with TemporaryFolder() as scratch:
+        yield _unpack(path, scratch)
 
 
 class _Bounded:

@@ -15,7 +15,6 @@ import contextlib
 import mmap
 import os
 import shutil
-import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from ..parse.onnx_blocks import Array, BlockReader, View
 from ..parse.onnx_model import OnnxModel, WeightUse, read_model
 from ..parse.onnx_tensor import ElementType, StoredTensor, TensorReader, external_entries
 from ..parse.onnx_wire import EXTERNAL_DATA, RAW_DATA, TYPED_FIELDS, Piece, TensorEdit, bytes_field, entry_field, rewrite
+from ..signals import HeldSignals, TemporaryFolder
 
 _CHUNK = 1 << 20
 
@@ -99,9 +99,9 @@ def prune_model(source: str | Path, target: str | Path) -> PruneResult:
         if path.exists() or path.is_symlink():
             raise UsageError(f"{path}: exists already, and prune overwrites nothing; name another file")
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-            weights = _write(model, jobs, renamed, target, Path(folder))
-            _publish(Path(folder), (*renamed.values(), target))
+        with TemporaryFolder(f".{target.name[:40]}.", target.parent) as folder:
+            weights = _write(model, jobs, renamed, target, folder)
+            _publish(folder, (*renamed.values(), target))
     except OSError as error:
         raise InputError(str(target), f"cannot be written: {error.strerror or error}") from error
     return PruneResult(target, tuple(renamed.values()), tuple(weights), tuple(skipped))
@@ -319,20 +319,22 @@ def _publish(folder: Path, finals: Sequence[Path]) -> None:
             made = folder / final.name
             with made.open("rb+") as file:
                 os.fsync(file.fileno())
-            try:
-                os.link(made, final)
-            except FileExistsError:
-                raise _appeared(final) from None
-            except OSError:
-                # A file system without hard links.
-                if final.exists():
+            with HeldSignals():
+                try:
+                    os.link(made, final)
+                except FileExistsError:
                     raise _appeared(final) from None
-                made.rename(final)
-            done.append(final)
+                except OSError:
+                    # A file system without hard links.
+                    if final.exists():
+                        raise _appeared(final) from None
+                    made.rename(final)
+                done.append(final)
     except BaseException:
-        for final in done:
-            with contextlib.suppress(OSError):
-                final.unlink()
+        with HeldSignals():
+            for final in done:
+                with contextlib.suppress(OSError):
+                    final.unlink()
         raise
 
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -187,11 +185,12 @@ def redacted(files: list[str], salt: str | None, target: str | None) -> list[str
             raise UsageError("--redact-to needs --redact SALT")
         return files
     from ..report.redact_files import redact_files
+    from ..signals import TemporaryFolder
 
     if target is None:
-        folder = tempfile.mkdtemp(prefix="redacted-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return list(redact_files(files, target if target is not None else folder, salt).paths)
+        folder = TemporaryFolder("redacted-")
+        atexit.register(folder.close)
+    return list(redact_files(files, target if target is not None else folder.path, salt).paths)
 
 
 def report(session: Session, wanted: Wanted) -> int | None:

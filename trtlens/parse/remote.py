@@ -7,12 +7,12 @@ Needs the extra `remote`; paths that are no URLs pass through untouched, and fss
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError, TrtlensError, UsageError
+from ..signals import TemporaryFolder
 
 # Two letters at least: `C:\logs` is no URL.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:://|::)")
@@ -38,7 +38,7 @@ class LocalCopies:
 
     def __init__(self, paths: Sequence[str]) -> None:
         """Fetch what is remote. Raises UsageError where fsspec or a URL's file system is missing, InputError where a URL cannot be read."""
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryFolder | None = None
         self._urls: dict[str, str] = {}
         self.paths = [self._fetch(path, number) if is_url(path) else path for number, path in enumerate(paths)]
 
@@ -50,8 +50,8 @@ class LocalCopies:
 
     def close(self) -> None:
         """Remove the copies."""
-        if self._directory is not None:
-            self._directory.cleanup()
+        if self._folder is not None:
+            self._folder.close()
 
     def shown(self, path: str) -> str:
         """What the user called a local path: its URL, or the path itself where it was no URL."""
@@ -76,10 +76,10 @@ class LocalCopies:
 
     def _fetch(self, url: str, number: int) -> str:
         file_system, path = open_file_system(url)
-        if self._directory is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="trtlens-")
+        if self._folder is None:
+            self._folder = TemporaryFolder()
         name = PurePosixPath(path.rstrip("/")).name
-        target = Path(self._directory.name) / str(number) / (name if name not in ("", ".", "..") else "input")
+        target = self._folder.path / str(number) / (name if name not in ("", ".", "..") else "input")
         target.parent.mkdir(parents=True)
         self._urls[str(target)] = url
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..signals import HeldSignals
 
 if TYPE_CHECKING:
     import hashlib
@@ -73,7 +74,8 @@ class TextSource:
         """Spool what can be read only once; its size. A pipe that never ends is refused where a packed file would be."""
         import tempfile
 
-        self._spool = tempfile.TemporaryFile(prefix="trtlens-")  # noqa: SIM115 - lives as long as the source
+        with HeldSignals():  # where the system cannot make a file without a name, it has one for a moment
+            self._spool = tempfile.TemporaryFile(prefix="trtlens-")  # noqa: SIM115 - lives as long as the source
         size = 0
         for chunk in _as_it_comes(stream):
             size += len(chunk)

@@ -16,10 +16,12 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ..diagnose.explain import Options
@@ -27,7 +29,9 @@ from ..diagnose.gates import GateResult, Gates, evaluate
 from ..diagnose.load import FOLDER_NAMES, loose_files
 from ..errors import TrtlensError, UsageError
 from ..parse.remote import entries, expand, inside, is_url
+from ..signals import HeldSignals
 from ..text import visible
+from .files import whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -193,39 +197,78 @@ def _run(tasks: Sequence[_Task], workers: int) -> Iterator[CaptureOutcome]:
         yield from map(_one, tasks)
         return
     left = {task.label: task for task in tasks}
-    # Spawned, not forked: a fork would copy the threads' locks of pyarrow, and Windows and macOS know nothing else.
-    context = multiprocessing.get_context("spawn")
     try:
-        others = set(multiprocessing.active_children())
-        with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_begin, initargs=(gc.get_threshold(),)) as pool:
-            try:
-                for future in as_completed([pool.submit(_one, task) for task in tasks]):
-                    outcome = future.result()
-                    del left[outcome.label]
-                    yield outcome
-            except (KeyboardInterrupt, GeneratorExit):
-                # Whoever stops us will not wait for logs of gigabytes: what our workers have begun is left undone.
-                pool.shutdown(wait=False, cancel_futures=True)
-                for worker in set(multiprocessing.active_children()) - others:
-                    worker.terminate()
-                raise
+        with _begun(tasks, workers) as futures:
+            for future in as_completed(futures):
+                outcome = future.result()
+                del left[outcome.label]
+                yield outcome
     except BrokenProcessPool:
         for task in left.values():
-            yield _alone(task, context)
+            yield _alone(task)
+
+
+def _alone(task: _Task) -> CaptureOutcome:
+    try:
+        with _begun([task], 1) as (future,):
+            return future.result()
+    except BrokenProcessPool:
+        return CaptureOutcome(task.label, task.path, "the process that read it died, perhaps out of memory; explain it alone")
+
+
+@contextmanager
+def _begun(tasks: Sequence[_Task], workers: int) -> Iterator[list[Future[CaptureOutcome]]]:
+    """The tasks in worker processes. Whoever stops us will not wait for logs of gigabytes: what the workers have begun is then left undone."""
+    others = set(multiprocessing.active_children())
+    # Spawned, not forked: a fork would copy the threads' locks of pyarrow, and Windows and macOS know nothing else.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_begin, initargs=(gc.get_threshold(),)) as pool:
+        try:
+            with HeldSignals(), _no_interrupt_for_children():
+                futures = [pool.submit(_in_worker, _one, task) for task in tasks]
+            yield futures
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
+
+
+@contextmanager
+def _no_interrupt_for_children() -> Iterator[None]:
+    """Ctrl-C reaches every process of the terminal: this one ends the work, and a worker must not add a traceback, not even of its first imports."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # children are born with it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(collect: tuple[int, int, int]) -> None:
-    """Ctrl-C reaches every process of the terminal: the first one ends the work, a worker must not add a traceback. `collect`: as in the first process."""
+    """The first thing that a worker does. `collect`: as in the first process."""
     gc.set_threshold(*collect)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where no mask could keep it away
 
 
-def _alone(task: _Task, context: Any) -> CaptureOutcome:
+def _in_worker(work: Callable[[_Task], CaptureOutcome], task: _Task) -> CaptureOutcome:
+    """Do a task; where SIGTERM ends it, remove what is temporary, and end the process: the pool would take the exception for one more result."""
     try:
-        with ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(gc.get_threshold(),)) as pool:
-            return pool.submit(_one, task).result()
-    except BrokenProcessPool:
-        return CaptureOutcome(task.label, task.path, "the process that read it died, perhaps out of memory; explain it alone")
+        signal.signal(signal.SIGTERM, _unwind)
+        return work(task)
+    except SystemExit:
+        pass  # with the exception go the frames in which it was raised, and what they held
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # between tasks nothing is temporary
+    gc.collect()
+    os._exit(128 + signal.SIGTERM)
+
+
+def _unwind(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough
+    raise SystemExit(128 + number)
 
 
 def _one(task: _Task) -> CaptureOutcome:
@@ -293,14 +336,13 @@ def _write(folder: Path, frames: Any, name: str) -> None:
 
     from ..diagnose.frames import schema
     from ..tables import TABLES
-    from .tables import _whole
 
     whole = schema(TABLES[name])
     # The partition's name is the column: a second one in the file would clash with it in some readers.
     inner = whole.remove(whole.get_field_index("capture"))
     columns = inner.names
     folder.mkdir(parents=True, exist_ok=True)
-    with _whole(folder / "part-0.parquet") as file, pq.ParquetWriter(file, inner, compression="zstd") as writer:
+    with whole_file(folder / "part-0.parquet") as file, pq.ParquetWriter(file, inner, compression="zstd") as writer:
         for batch in frames.batches(name):
             writer.write_table(pa.Table.from_batches([batch]).select(columns), row_group_size=max(batch.num_rows, 1))
 
@@ -311,7 +353,6 @@ def _write_captures(folder: Path, outcomes: Sequence[CaptureOutcome]) -> None:
     import pyarrow.parquet as pq
 
     from ..diagnose.frames import clean
-    from .tables import _whole
 
     described = _captures_schema()
     rows = [
@@ -330,7 +371,7 @@ def _write_captures(folder: Path, outcomes: Sequence[CaptureOutcome]) -> None:
             rows = [row for row in pq.read_table(target, schema=described).to_pylist() if row["capture"] not in known] + rows
         except (pa.ArrowException, OSError) as error:
             raise UsageError(f"{target}: is no table of captures ({error}); name a new folder for --tables") from error
-    with _whole(target) as file:
+    with whole_file(target) as file:
         pq.write_table(pa.Table.from_pylist(rows, schema=described), file, compression="zstd")
 
 

@@ -1,17 +1,20 @@
 """Writes a finished report: whole or not at all.
 
-In: text, whole or in parts, and where it goes. Out: a file, or standard output for `-`. Next: nothing; json_report.py, html.py and markdown.py call it.
+In: text, whole or in parts, or bytes as they come, and where they go. Out: a file, or standard output for `-`. Next: nothing; json_report.py, html.py,
+markdown.py and tables.py call it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ..errors import UsageError
+from ..signals import TemporaryFolder
 
 
 def write_text(text: str | Iterable[str], path: str | os.PathLike[str]) -> None:
@@ -30,7 +33,6 @@ def write_text(text: str | Iterable[str], path: str | os.PathLike[str]) -> None:
             stream.flush()
         return
     target = Path(path)
-    temporary: str | None = None
     try:
         if target.exists() and not target.is_file():
             # A pipe or a device (/dev/stdout, >(...)) cannot be replaced by renaming; it is written as it is.
@@ -39,19 +41,27 @@ def write_text(text: str | Iterable[str], path: str | os.PathLike[str]) -> None:
             with target.open("wb") as file:
                 file.writelines(parts)
             return
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(parts)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(target)
-        temporary = None
     except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror or error}; choose a folder that exists and is writable") from error
-    finally:
-        if temporary is not None:  # an error, or Ctrl-C
-            Path(temporary).unlink(missing_ok=True)
+        raise _unwritable(target, error) from error
+    with whole_file(target) as file:
+        file.writelines(parts)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its place at `target` when the block ends well, and vanishes when it does not. Raises UsageError where it cannot be written."""
+    try:
+        # In a folder of its own, so that it has the permissions of any new file, and whatever removes the folder removes it.
+        with TemporaryFolder(f".{target.name[:40]}.", target.parent) as folder:
+            with (folder / target.name).open("wb") as file:
+                yield file
+            (folder / target.name).replace(target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def _unwritable(target: Path, error: OSError) -> UsageError:
+    return UsageError(f"{target}: cannot be written: {error.strerror or error}; choose a folder that exists, is writable and has room")
 
 
 def _encoded(text: str) -> bytes:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from ..errors import UsageError
 from ..tables import TABLES, Table
 from ..text import tactic_hex, visible
+from .files import whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,7 +73,7 @@ def _write(directory: str | os.PathLike[str], format: str, makers: Mapping[str, 
     with _plain_memory():
         for name, batches in makers.items():
             target = folder / f"{name}.{format}"
-            with _whole(target) as file:
+            with whole_file(target) as file:
                 writers[format](file, TABLES[name], batches())
             written.append(target)
     return written
@@ -90,26 +90,6 @@ def _plain_memory() -> Iterator[None]:
         yield
     finally:
         pa.set_memory_pool(before)
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[IO[bytes]]:
-    """A temporary file beside `target` that takes its place when the block ends well, and vanishes when it does not."""
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(target)
-        temporary = None
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror or error}; choose a folder that is writable and has room") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def _give_back() -> None:

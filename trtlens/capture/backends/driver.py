@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...signals import HeldSignals, TemporaryFolder
 from ..options import BuildOptions
 from .plan import Member, Plan, Step, Surface
 from .python_api import CLASSES, plan
@@ -321,14 +321,14 @@ def _keep_cache(cache: Any, options: BuildOptions, result: Result) -> None:
     assert result.timing_cache is not None
     result.timing_cache["bytes_after"] = len(grown)
     if options.timing_cache is not None and not result.timing_cache["foreign"]:
-        _write(options.timing_cache, grown)
+        with HeldSignals():  # beside a file of the user's, where nobody removes what SIGTERM would leave
+            _write(options.timing_cache, grown)
 
 
 def _write(path: Path, data: Any) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with unfinished.open("wb") as file:
-        file.write(data)
-    unfinished.replace(path)
+    with TemporaryFolder(f".{path.name[:40]}.", path.parent) as folder:
+        (folder / path.name).write_bytes(data)
+        (folder / path.name).replace(path)
 
 
 def _write_hashed(path: Path, data: Any) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError, UsageError
+from ...signals import TemporaryFolder
 from ...text import visible
 from ..child import run_child
 from ..options import BuildOptions
@@ -81,8 +81,8 @@ def find_trtexec(given: Path | None) -> Path | None:
 
 def read_help(trtexec: Path, seconds: float = HELP_SECONDS) -> str:
     """What `trtexec --help` prints on both streams. Raises UsageError if it does not answer with a list of flags."""
-    with tempfile.TemporaryDirectory(prefix="trtlens-") as scratch:
-        log = Path(scratch) / "help"
+    with TemporaryFolder() as scratch:
+        log = scratch / "help"
         try:
             end = run_child([str(trtexec), "--help"], log, timeout_s=seconds)
         except OSError as error:
