@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis
+from trtlens.errors import InputError, UsageError
 
 KERNEL = "sm80_xmma_fprop_implicit_gemm_f16f16_f16f16_f16_nhwckrsc_nhwc_tilesize64x64x32_stage3_warpsize2x2x1_g1_tensor16x8x16_t1r3s3"
 
@@ -59,3 +62,32 @@ def test_of_two_timing_profiles_the_one_that_is_used_is_named(tmp_path: Path) ->
         assert f"those of {whole}" in warning.message and warning.message.endswith(part)
         assert build.layers[0].time_ms == 0.25
     assert [w.id for w in main_of(info, whole).warnings if w.id == "several-profiles"] == []
+
+
+def test_a_folder_without_our_manifest_is_read_whole_and_by_content(tmp_path: Path) -> None:
+    """Two files under the usual names do not hide the others; what is no artefact is passed over."""
+    layers(tmp_path / "layer_info.json", "Conv_0")
+    profile(tmp_path / "profile.json", 1.0, "Conv_0")
+    info_log(tmp_path / "my log.txt", "Conv_0")
+    (tmp_path / "trace.csv").write_text(f"Start (ns),Duration (ns),Name\n1,2,{KERNEL}_execute_kernel_trt\n")
+    (tmp_path / "README.md").write_text((tmp_path / "my log.txt").read_text())  # it quotes the log
+    (tmp_path / "report.json").write_text(json.dumps({"text": (tmp_path / "my log.txt").read_text()}))
+    (tmp_path / "notes.txt").write_text("nothing that TensorRT writes")
+    (tmp_path / "manifest.json").write_text(json.dumps({"name": "a web page", "icons": []}))
+    (capture,) = explain([str(tmp_path)]).captures
+    assert {item.kind for item in capture.inputs} == {"layer_info", "timing_profile", "build_log", "kernel_trace"}
+
+
+def test_a_second_log_in_a_folder_is_named_and_not_passed_over(tmp_path: Path) -> None:
+    layers(tmp_path / "layer_info.json", "Conv_0")
+    info_log(tmp_path / "build.log", "Conv_0")
+    info_log(tmp_path / "other.log", "Conv_0")
+    with pytest.raises(UsageError, match=r"other\.log is a second build log beside .*build\.log"):
+        explain([str(tmp_path)])
+
+
+def test_a_damaged_manifest_is_said_to_be_damaged(tmp_path: Path) -> None:
+    info_log(tmp_path / "build.log", "Conv_0")
+    (tmp_path / "manifest.json").write_text('{"trtlens": "0.1.0", "backend": {')
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        explain([str(tmp_path)])

@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 """`progress(path, bytes done, bytes in all)`."""
 
-# A capture folder's own names (docs/capture-folder); in other folders every file that trtlens recognises is read.
+# A capture folder's own names (docs/capture-folder); in folders without a manifest of ours every file that trtlens recognises is read.
 FOLDER_NAMES = ("manifest.json", "layer_info.json", "profile.json", "build.log", "build.log.gz", "build.log.zst", "pruned.onnx")
+
+
+# Documents, programs and reports (our own among them) quote lines of logs and are none.
+_QUOTING = frozenset((".md", ".rst", ".html", ".htm", ".py", ".sh", ".ipynb", ".json", ".sarif", ".xml", ".csv", ".yaml", ".yml", ".toml"))
 
 
 @dataclass(slots=True)
@@ -157,15 +161,24 @@ def _with_experiments(capture: Capture, folder: Path, progress: Progress | None)
     return capture
 
 
+def _is_ours(manifest: Path) -> bool:
+    """Whether a file is the manifest of a capture folder, whole or damaged, and not another program's of that name."""
+    if not manifest.is_file():
+        return False
+    try:
+        values = json.loads(manifest.read_bytes())
+    except (ValueError, RecursionError):
+        return True  # it may have been ours: reading it says what is wrong with it
+    return not isinstance(values, dict) or bool({"trtlens", "manifest_version", "backend"} & values.keys()) or not values
+
+
 def _folder_files(folder: str) -> list[str]:
     root = Path(folder)
     try:
-        known = [root / name for name in FOLDER_NAMES if (root / name).is_file()]  # `*.damaged` files of a failed build are not among them
-        found = (
-            known
-            if (root / "manifest.json").is_file() or len(known) > 1
-            else sorted(p for p in root.iterdir() if p.is_file() and not p.name.startswith("."))
-        )
+        if _is_ours(root / "manifest.json"):
+            found = [root / name for name in FOLDER_NAMES if (root / name).is_file()]  # `*.damaged` files of a failed build are not among them
+        else:
+            found = sorted(p for p in root.iterdir() if p.is_file() and not p.name.startswith("."))
     except OSError as error:
         raise InputError(folder, f"cannot be read ({error.strerror})", todo="check its permissions") from None
     if not found:
@@ -190,9 +203,12 @@ def _load_files(name: str, files: list[str], progress: Progress | None, hashes: 
                 continue
             kind = detect(source)
         except InputError:
-            if folder and not path.endswith(FOLDER_NAMES):
+            usual = Path(path).name in FOLDER_NAMES and (Path(path).name != "manifest.json" or _is_ours(Path(path)))
+            if folder and not usual:
                 continue  # a folder may hold a README, an engine, a script: what is not an artefact is not ours
             raise
+        if folder and kind == "build_log" and Path(path).suffix.lower() in _QUOTING:
+            continue
         _ADDERS[kind](capture, source, progress)
     if not capture.inputs:
         raise InputError(name, "holds nothing that trtlens reads", todo="name the layer info, timing profile or build log themselves")
