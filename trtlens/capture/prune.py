@@ -16,7 +16,7 @@ import mmap
 import os
 import shutil
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
@@ -30,6 +30,7 @@ from ..parse.onnx_model import OnnxModel, WeightUse, read_model
 from ..parse.onnx_tensor import ElementType, StoredTensor, TensorReader, external_entries
 from ..parse.onnx_wire import EXTERNAL_DATA, RAW_DATA, TYPED_FIELDS, Piece, TensorEdit, bytes_field, entry_field, rewrite
 from ..signals import HeldSignals, TemporaryFolder
+from .model_files import tensors
 
 _CHUNK = 1 << 20
 
@@ -144,36 +145,11 @@ def _why_not(use: WeightUse) -> str | None:
     return None
 
 
-def _tensors(model: OnnxModel) -> Iterator[Any]:
-    """Every TensorProto of the model, those in attributes and functions too."""
-    proto = model.loaded.model
-    graphs, nodes = [proto.graph], [node for function in proto.functions for node in function.node]
-    attributes = [attribute for function in proto.functions for attribute in function.attribute_proto]
-    for training in proto.training_info:
-        graphs += [training.initialization, training.algorithm]
-    while graphs or nodes or attributes:
-        if graphs:
-            graph = graphs.pop()
-            yield from graph.initializer
-            for sparse in graph.sparse_initializer:
-                yield from (sparse.values, sparse.indices)
-            nodes += graph.node
-        elif nodes:
-            attributes += nodes.pop().attribute
-        else:
-            attribute = attributes.pop()
-            yield from ([attribute.t] if attribute.HasField("t") else ())
-            yield from attribute.tensors
-            for sparse in (*([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else ()), *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-            graphs += [*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs]
-
-
 def _renamed(model: OnnxModel, target: Path) -> dict[Path, Path]:
     """For each external data file of the model, the new file beside the target."""
     source = model.loaded.source
     files: dict[Path, None] = {}
-    for proto in _tensors(model):
+    for proto in tensors(model.loaded.model):
         if proto.data_location == 1:
             location = external_entries(proto, str(model.path)).get("location", "")
             files[source.external_file(location, proto.name)[0]] = None
@@ -186,7 +162,7 @@ def _write(model: OnnxModel, jobs: Sequence[_Job], renamed: dict[Path, Path], ta
     loaded = model.loaded
     edits: dict[int, TensorEdit] = {}
     weights: list[PrunedWeight] = []
-    for proto in _tensors(model):
+    for proto in tensors(model.loaded.model):
         if proto.data_location == 1:
             entries = external_entries(proto, str(model.path))
             path = renamed[loaded.source.external_file(entries.get("location", ""), proto.name)[0]]
