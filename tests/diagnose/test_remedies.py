@@ -138,7 +138,7 @@ def test_unknown_facts_remove_no_remedy_but_one_that_needs_them(reason: str) -> 
     for remedy in REASONS[reason].remedies:
         shown = remedy.text in offered(reason, Facts())
         # Two remedies stand in for others where more is known: those others are shown without it.
-        assert shown or remedy.where.words in ("avg_timing_iterations is 16 or more", "TensorRT before 11.0, the build allows other types")
+        assert shown or remedy.where.words in ("avg_timing_iterations is 16 or more", "TensorRT before 11.0 and the build allows other types")
 
 
 def test_where_nothing_is_left_one_sentence_says_so() -> None:

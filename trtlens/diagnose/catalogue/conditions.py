@@ -58,7 +58,7 @@ class Condition:
     holds: Callable[[Facts], bool]
 
     def __and__(self, other: Condition) -> Condition:
-        return Condition(f"{self.words}, {other.words}", lambda facts: self.holds(facts) and other.holds(facts))
+        return Condition(f"{self.words} and {other.words}", lambda facts: self.holds(facts) and other.holds(facts))
 
 
 ALWAYS = Condition("", lambda _: True)
