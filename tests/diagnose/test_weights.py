@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +315,18 @@ def test_a_layer_with_one_weight_that_qualifies_proves_nothing(joined: ModelChec
     reason = reason_for_nodes(joined, ["good", "broken"])
     assert reason is not None
     assert (reason.reason, reason.proof, len(reason.weights)) == ("pattern", "suggested", 2)
+
+
+def test_a_node_of_a_branch_is_found_by_the_models_own_name(joined: ModelCheck) -> None:
+    """TensorRT's parser adds where it stands; a branch may hold another node of the name, so nothing is proven."""
+    where = " | then_graph (then_branch) | choose (If)"
+    inside = reason_for_nodes(joined, [f"broken{where}", f"relu{where}"])
+    assert inside is not None and (inside.reason, inside.proof) == ("pattern", "suggested")
+    none = reason_for_nodes(joined, [f"relu{where}"])
+    assert none is not None and (none.reason, none.proof) == ("op-kind", "suggested")
+    assert reason_for_nodes(joined, [f"elsewhere{where}"]) is None and reason_for_nodes(joined, ["broken | choose"]) is None
+    twice = replace(joined, weights=(*joined.weights, *joined.weights))
+    assert reason_for_nodes(twice, [f"broken{where}"]) is None
 
 
 def test_layers_without_weights_and_layers_the_model_does_not_have(joined: ModelCheck) -> None:

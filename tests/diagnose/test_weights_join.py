@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,20 @@ def test_the_list_wins_over_weights_that_qualify(tmp_path: Path) -> None:
 def test_without_a_log_the_weights_only_suggest(tmp_path: Path, eligible: str) -> None:
     verdict = verdicts(tmp_path, eligible)["Conv_0"]
     assert verdict.eligibility.proof == "proven" and verdict.eligibility.value is (eligible != "")
+
+
+@pytest.mark.parametrize(("layers", "concerned"), [([("__myl_DotAdd_myl0_1", "kgen")], 1), ([("Conv_0_myl0_0", "gemm"), ("__myl_Cast_myl0_1", "kgen")], 1), ([("__myl_Add_myl0_1", "signal")], 0)])
+def test_a_product_inside_a_generated_kernel_is_a_layer_with_weights(layers: list[tuple[str, str]], concerned: int, tmp_path: Path) -> None:
+    """Unless another layer computes the node: then what Myelin generated for it is only what stands around the product."""
+    model(tmp_path / "m.onnx")
+    rows = [
+        {"Name": name, "LayerType": kind, "Inputs": [], "Outputs": [], "TacticName": "__myelin_CASK_STUB", "StreamId": 0, "Metadata": "[ONNX Layer: Conv_0]"}
+        for name, kind in layers
+    ]
+    (tmp_path / "layer_info.json").write_text(json.dumps({"Layers": rows, "Bindings": ["x", "y"]}), encoding="utf-8")
+    build = explain([str(tmp_path / "layer_info.json"), str(tmp_path / "m.onnx")]).captures[0].main
+    assert build is not None
+    assert len([v for v in build.layers if v.status != "other"]) == concerned
 
 
 def test_the_report_shows_the_weights_of_a_layer(tmp_path: Path) -> None:

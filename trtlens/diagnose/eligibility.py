@@ -18,7 +18,7 @@ from .sparsity import Listing
 
 if TYPE_CHECKING:
     from ..parse.build_log.records import Build, Line, NetworkNode
-    from .weights import ModelCheck, NodeReason
+    from .weights import ModelCheck, NodeReason, WeightIndex
 
 
 _GROUPS = re.compile(r"\bnbGroups: (\d{1,9})")
@@ -56,8 +56,18 @@ class Judge:
     check_input: int = -1
     loose_nodes: frozenset[str] = frozenset()
     """ONNX nodes of listed names that found no engine layer: a layer that holds one may be on the list under another name."""
+    _indexes: list[WeightIndex] = field(default_factory=list)
     _convolutions: dict[str, NetworkNode | None] = field(default_factory=dict)
     """ONNX node → its convolution as the log's parser printed it; None where two nodes share the name. Made when first asked for."""
+
+    def _index(self) -> WeightIndex:
+        """The model's weights by name, made when first asked for."""
+        from .weights import WeightIndex
+
+        assert self.check is not None
+        if not self._indexes:
+            self._indexes.append(WeightIndex(self.check))
+        return self._indexes[0]
 
     def cite(self, line: Line) -> LineEvidence:
         return self.citer.line(line)
@@ -69,7 +79,7 @@ class Judge:
         """
         from .weights import reason_for_nodes
 
-        weights = reason_for_nodes(self.check, layer.onnx_nodes) if self.check is not None and layer.onnx_nodes else None
+        weights = reason_for_nodes(self._index(), layer.onnx_nodes) if self.check is not None and layer.onnx_nodes else None
         evidence: tuple[Evidence, ...] = ()
         if listed is not None and self.listing is not None and self.listing.eligible is not None:
             proof: Proof = "proven" if exact and self._list_holds() else "suggested"

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import UsageError
 from ..parse.build_log.records import Build, BuildLog, Line
 from ..parse.kernel_names import is_sparse
-from ..parse.layer_names import split_profile_suffix
+from ..parse.layer_names import node_in_branch, split_profile_suffix
 from ..parse.records import TensorInfo
 from ..text import tactic_hex
 from .catalogue.conditions import build_facts
@@ -37,6 +37,7 @@ from .findings import (
     unmatched_rows,
 )
 from .layers import (
+    WEIGHT_OPERATORS,
     EngineLayer,
     LayerTime,
     attach_log_lines,
@@ -223,9 +224,16 @@ class _Diagnosing:
             operator.update((node.name, node.operator) for node in self.build.network)
         if self.capture.check is not None:
             operator.update((w.name, w.operator) for w in self.capture.check.weights)
-        if operator:
-            for layer in self.layers:
-                layer.operators = frozenset(operator[node] for node in layer.onnx_nodes if node in operator)
+        if not operator:
+            return
+        for layer in self.layers:
+            named = (node if node in operator else node_in_branch(node) for node in layer.onnx_nodes)
+            layer.operators = frozenset(operator[node] for node in named if node in operator)
+        # A product that no other layer computes is inside what Myelin generated for its node.
+        taken = {node for layer in self.layers if concern(layer) == "weights" for node in layer.onnx_nodes}
+        for layer in self.layers:
+            if layer.type == "kgen" and layer.nodes_certain:
+                layer.holds_product = any(operator.get(node) in WEIGHT_OPERATORS and node not in taken for node in layer.onnx_nodes)
 
     def _add_operations(self) -> None:
         """Operations that a Myelin sub-build lists as eligible and no input prints as a layer of its own."""

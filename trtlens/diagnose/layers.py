@@ -76,6 +76,8 @@ class EngineLayer:
     listed_only: bool = False
     """Named by the `(Sparsity)` list alone: no input prints the engine's layer."""
     operators: frozenset[str] = frozenset()
+    holds_product: bool = False
+    """A kernel that Myelin generated (kgen) for a product of weights, which no other layer computes."""
     nodes_certain: bool = False
     """The ONNX nodes come from the inspector's metadata, not from the fused name, which may leave some out."""
     extra_lines: list[Line] = field(default_factory=list)
@@ -122,7 +124,7 @@ def is_gemm_plugin(layer: EngineLayer) -> bool:
 
 def concern(layer: EngineLayer) -> Concern:
     """Whether sparsity concerns the layer: it has weights that could be 2:4, is an opaque region, or neither."""
-    if layer.listed_only or layer.region is not None:
+    if layer.listed_only or layer.region is not None or layer.holds_product:
         return "weights"
     if layer.is_reformat:
         return "other"
@@ -131,7 +133,7 @@ def concern(layer: EngineLayer) -> Concern:
     kind = layer.type
     if kind is None:
         if layer.operators:
-            return "weights" if layer.operators & _WEIGHT_OPERATORS else "other"
+            return "weights" if layer.operators & WEIGHT_OPERATORS else "other"
         return "opaque" if _MYELIN_REGION.search(layer.name) else "unknown"
     if kind.upper() == "DLA" or "dla" in kind.lower():
         return "weights"
@@ -148,7 +150,7 @@ def concern(layer: EngineLayer) -> Concern:
     return "other"
 
 
-_WEIGHT_OPERATORS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger", "ConvInteger", "FC", "Linear"})
+WEIGHT_OPERATORS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger", "ConvInteger", "FC", "Linear"})
 
 
 def layers_from_info(engine: EngineInfo) -> list[EngineLayer]:

@@ -10,12 +10,13 @@ qualify, no more, and is never above "suggested"; `ineligible` with "proven" mea
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from ..parse.layer_names import node_in_branch
 from ..parse.onnx_model import OnnxModel, WeightUse, read_model
 from ..parse.onnx_tensor import StoredTensor, TensorReader
 from .model import Proof, Warning
@@ -160,17 +161,46 @@ def check_loaded(model: OnnxModel) -> ModelCheck:
     return ModelCheck(model.path, tuple(checks), model.node_names, tuple(_warnings(model, checks)))
 
 
-def reason_for_nodes(check: ModelCheck, onnx_nodes: Sequence[str]) -> NodeReason | None:
+class WeightIndex:
+    """The weights of a model by the names that an engine's layers may have for them: one pass, for an engine may have thousands of layers."""
+
+    def __init__(self, check: ModelCheck) -> None:
+        self.check = check
+        self._by_name: dict[str, list[int]] = defaultdict(list)
+        self._by_output: dict[str, list[int]] = defaultdict(list)
+        for number, weight in enumerate(check.weights):
+            self._by_name[weight.name].append(number)
+            for name in weight.output_names:
+                self._by_output[name].append(number)
+
+    def node(self, name: str) -> str:
+        """The model's own name of a node: a branch's is told with where it stands, and counts if one node alone has it."""
+        if name in self.check.node_names:
+            return name
+        inner = node_in_branch(name)
+        return inner if inner is not None and inner in self.check.node_names and len(self._by_name.get(inner, ())) < 2 else name
+
+    def find(self, nodes: Iterable[str]) -> list[WeightCheck]:
+        """The weights of these nodes, or of tensors of that name where no node has it, in the model's order."""
+        numbers: set[int] = set()
+        for name in nodes:
+            numbers.update(self._by_name.get(name, ()) if name in self.check.node_names else (*self._by_name.get(name, ()), *self._by_output.get(name, ())))
+        return [self.check.weights[number] for number in sorted(numbers)]
+
+
+def reason_for_nodes(check: ModelCheck | WeightIndex, onnx_nodes: Sequence[str]) -> NodeReason | None:
     """What the weights say about an engine layer made of `onnx_nodes`; None when the model does not tell (a node it does not have).
 
-    Joins on node names, then on output tensor names where no node has that name.
+    Joins on node names, then on output tensor names where no node has that name. Asked for many layers, an index saves the search.
     """
-    wanted = set(onnx_nodes)
-    outputs = wanted - check.node_names
-    found = [w for w in check.weights if w.name in wanted or outputs.intersection(w.output_names)]
+    index = check if isinstance(check, WeightIndex) else WeightIndex(check)
+    check = index.check
+    wanted = {index.node(name) for name in onnx_nodes}
+    found = index.find(wanted)
+    inner = not wanted <= set(onnx_nodes)  # joined without the branch it stands in: another node may have the name
     if not found:
         if onnx_nodes and wanted <= check.node_names:
-            return NodeReason("ineligible", "op-kind", "proven", "no Conv, Gemm or MatMul with constant weights is among its ONNX nodes")
+            return NodeReason("ineligible", "op-kind", "suggested" if inner else "proven", "no Conv, Gemm or MatMul with constant weights is among its ONNX nodes")
         return None
     rank = {"ineligible": 0, "undetermined": 1, "eligible": 2}
     proofs = {"proven": 0, "suggested": 1, "unknown": 2}
@@ -178,7 +208,7 @@ def reason_for_nodes(check: ModelCheck, onnx_nodes: Sequence[str]) -> NodeReason
     first = found[0]
     # A layer of several weights of which one qualifies: that the others do not cannot be proven to be the cause.
     mixed = any(w.status != first.status or w.reason != first.reason for w in found)
-    proof: Proof = "suggested" if mixed and first.proof == "proven" else first.proof
+    proof: Proof = "suggested" if (mixed or inner) and first.proof == "proven" else first.proof
     # Short groups are no verdict by themselves (TensorRT pads them); for a layer that the log does not list they are the likely cause.
     status: CheckStatus = "ineligible" if first.reason == "channels-partial-group" else first.status
     return NodeReason(status, first.reason, proof, first.summary, tuple(found))

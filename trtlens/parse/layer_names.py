@@ -101,6 +101,18 @@ def _taken_apart(base: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+_IN_BRANCH = re.compile(r"^(?P<node>.+?) \| .+ \((?:then_branch|else_branch|body)\) \| .+ \((?:If|Loop|Scan)\)$", re.DOTALL)
+
+
+def node_in_branch(name: str) -> str | None:
+    """The name that the model has for a node of a branch, which TensorRT's parser names with where it stands; None for any other name.
+
+    `node_Conv_29 | true_graph_0 (then_branch) | node_cond__1 (If)` (TensorRT-RTX 1.7). Nodes of two branches may have one name in the model.
+    """
+    match = _IN_BRANCH.match(name) if name.endswith(")") and " | " in name else None
+    return match["node"] if match else None
+
+
 def onnx_nodes_from_metadata(metadata: str) -> tuple[str, ...]:
     """The nodes in a layer's `Metadata`: `[ONNX Layer: a]`, separated by 0x1E, 0x1F or nothing.
 
