@@ -188,3 +188,18 @@ def test_a_race_of_a_twin_that_was_not_raced_is_none(tmp_path: Path) -> None:
     log = Log([*other, *layer("conv0", [autotuning(PAIR[1]), chose]), *layer(LAYER, [autotuning(PAIR[1]), chose])], [engine_line("conv0", DENSE, "x0 (Half[1,64,28,28])", "y0 (Half[1,64,28,28])"), engine_line(LAYER, DENSE)])
     found = verdict(tmp_path, log)
     assert told(found) == ("dense", "twin-layer", "unknown") and found.inherited_from is None
+
+
+@pytest.mark.parametrize("pruned", [None, "conv0: 10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."])
+def test_what_was_pruned_in_the_race_is_missing_in_the_result_that_repeats_it(pruned: str | None, tmp_path: Path) -> None:
+    log = cached_log([CACHED.format(LAYER, PAIR[1], RUNNER, DENSE, 0.05)])
+    log.tuned = [line for line in log.tuned if KERNELS[SPARSE] not in line]
+    log.tuned[3:3] = [pruned] if pruned else []
+    found = verdict(tmp_path, log)
+    assert told(found) == ("dense", "heuristic-pruned" if pruned else "no-kernel", "suggested" if pruned else "proven") and found.inherited_from == "conv0"
+
+
+def test_a_tactic_that_was_skipped_for_time_and_then_failed_was_left_out(tmp_path: Path) -> None:
+    skip = f"Fast skip Tactic:0x{DENSE_HWC:016x} which exceed time limit during pre-run"
+    assert told(verdict(tmp_path, dense_log([skip, tactic(DENSE_HWC, 0.9)]))) == ("dense", "no-kernel", "proven")
+    assert verdict(tmp_path, dense_log([skip, tactic(DENSE_HWC, "inf")])).proof != "proven"
