@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,6 @@ from .common import (
     command,
     console_for,
     progress,
-    redacted,
     report,
 )
 from .grouped import grouped
@@ -208,10 +208,14 @@ def build(
         return None
     from ..diagnose.explain import Options
     from ..diagnose.session import Session, parse_noise
+    from .redaction import copies, layer_name, side_copy
 
-    folders = redacted(built.folders, redact, redact_to)
-    session = Session(folders, Options(noise=parse_noise(noise)), progress(no_color), model=built.model if redact is None else None)
-    return report(session, wanted)
+    read = copies(built.folders, redact, redact_to)
+    if baseline is not None:
+        wanted = replace(wanted, baseline=side_copy(baseline, redact)[0])
+    session = Session(read.paths, Options(noise=parse_noise(noise)), progress(no_color), model=built.model if redact is None else None)
+    read.in_session(session)
+    return report(session, replace(wanted, layer=layer_name(session, layer, redact)))
 
 
 def _text(path: Path | None) -> str | None:

@@ -13,6 +13,7 @@ from .common import (
     Json,
     NoColor,
     Quiet,
+    Redact,
     TableFormat,
     Tables,
     command,
@@ -30,14 +31,18 @@ def check(
     html: Html = None,
     tables: Tables = None,
     format: TableFormat = "parquet",
+    redact: Redact = None,
     fail_on: FailOn = None,
     allow_unknown: AllowUnknown = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int | None:
     """Are the weights 2:4 where TensorRT looks? Predicts; only a build log proves."""
-    from ..report.check import report_check
+    from ..report.check import gate_ids, report_check
+    from .redaction import copies
 
+    gate_ids(fail_on or [])
+    read = copies([model], redact)
     return report_check(
-        model, json, html, tables, format, fail_on or [], allow_unknown, quiet, console_for(no_color, to_stderr=json == "-")
+        read.paths[0], json, html, tables, format, fail_on or [], allow_unknown, quiet, console_for(no_color, to_stderr=json == "-"), read.in_check
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Html, Json, NoColor, Quiet, command, console_for
+from .common import Html, Json, NoColor, Quiet, Redact, command, console_for
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -21,10 +21,20 @@ def diff(
     json: Json = None,
     html: Html = None,
     noise: Annotated[str, typer.Option("--noise", metavar="3%,1us", help="Two times are equal within the larger of the two.")] = "3%,1us",
+    redact: Redact = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int | None:
     """Two captures side by side: what changed status, why, by how much beyond noise."""
-    from ..report.diff import run_diff
+    from ..report.diff import compare, side_files, write_diff
+    from .redaction import in_diff, side_copy
 
-    return run_diff(first, second, json=json, html=html, noise=noise, quiet=quiet, console=console_for(no_color, to_stderr=json == "-"))
+    names = None
+    if redact is not None:
+        if "-" in side_files(first) and "-" in side_files(second):
+            compare(first, second)  # says that it cannot be
+        names = ("A", "B")  # their paths would name the sides
+    (one, read_one), (two, read_two) = side_copy(first, redact), side_copy(second, redact)
+    result = in_diff(compare(one, two, noise, names=names), read_one, read_two)
+    write_diff(result, json=json, html=html, quiet=quiet, console=console_for(no_color, to_stderr=json == "-"))
+    return None

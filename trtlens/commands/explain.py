@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,7 +29,6 @@ from .common import (
     command,
     console_for,
     progress,
-    redacted,
     report,
 )
 
@@ -76,13 +76,17 @@ def explain(
     """Why do eligible layers run dense? Diagnose the artefacts of one capture."""
     from ..diagnose.explain import Options
     from ..diagnose.session import Session, parse_noise
+    from .redaction import copies, layer_name, side_copy
 
     wanted = Wanted(
         json=json, html=html, markdown=markdown, tables=tables, format=format, junit=junit, sarif=sarif, layer=layer, fail_on=fail_on, min_picked=min_picked,
         max_fallback_ms=max_fallback_ms, baseline=baseline, allow_unknown=allow_unknown, proof=proof, quiet=quiet, no_color=no_color,
     )  # fmt: skip
     wanted.check()
-    files = redacted(files, redact, redact_to)
+    read = copies(files, redact, redact_to)
+    files = list(read.paths)
+    if baseline is not None:
+        wanted = replace(wanted, baseline=side_copy(baseline, redact)[0])
     options = Options(build=build, noise=parse_noise(noise))
     if tables is not None and format == "parquet" and layer is None and not names:
         from ..report.dataset import several_captures
@@ -91,7 +95,8 @@ def explain(
             return _dataset(files, tables, options, wanted)
     files_asked = (json, html, markdown, tables, junit, sarif)  # which name their inputs by SHA-256; the terminal does not
     session = Session(files, options, progress(no_color), names or (), hashes=any(name is not None for name in files_asked))
-    return report(session, wanted)
+    read.in_session(session)
+    return report(session, replace(wanted, layer=layer_name(session, layer, redact)))
 
 
 def _dataset(files: list[str], tables: str, options: Options, wanted: Wanted) -> int:

@@ -7,7 +7,7 @@ Next: check_terminal.py, check_json.py, check_html.py and tables.py write; diagn
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -22,9 +22,10 @@ _STATUSES = ("eligible", "ineligible", "undetermined")
 
 
 def report_check(
-    model: str, json: str | None, html: str | None, tables: str | None, format: str, fail_on: Sequence[str], allow_unknown: bool, quiet: bool, console: Console
-) -> int | None:
-    """Check a model, write what was asked for, print the summary; 1 where a gate of `fail_on` holds, else None.
+    model: str, json: str | None, html: str | None, tables: str | None, format: str, fail_on: Sequence[str], allow_unknown: bool, quiet: bool, console: Console,
+    called: Callable[[ModelCheck], ModelCheck] | None = None,
+) -> int | None:  # fmt: skip
+    """Check a model, write what was asked for, print the summary; 1 where a gate of `fail_on` holds, else None. `called` may rename the model in all that.
 
     Raises UsageError for unknown ids or a place that cannot be written, InputError for a model that cannot be read.
     """
@@ -36,6 +37,7 @@ def report_check(
     if format not in ("parquet", "csv"):
         raise UsageError(f"--format takes parquet or csv, not {format!r}")
     found = check_model(model)
+    found = called(found) if called is not None else found
     if json is not None:
         from .check_json import write_json
 

@@ -231,7 +231,7 @@ def _evidence(printer: Printer, diagnosis: CaptureDiagnosis, verdict: LayerVerdi
         return
     kept = sorted(cited)[:_CITED]
     texts = lines_around(source, kept, _AROUND)
-    printer.line(f"{source.path} (> marks the cited lines)", first="  ", rest="  ")
+    printer.line(f"{diagnosis.inputs[log_input].path} (> marks the cited lines)", first="  ", rest="  ")
     before = 0
     for number in sorted(texts):
         if before and number != before + 1:

@@ -37,9 +37,14 @@ def run_diff(
 
     Raises UsageError and InputError as `load_captures` does. A difference is no failure: there is no exit code for it.
     """
+    write_diff(compare(a, b, noise, progress), json, html, console=console, quiet=quiet)
+    return None
+
+
+def write_diff(result: DiffResult, json: str | None = None, html: str | None = None, *, console: Console, quiet: bool = False) -> None:
+    """Write the files that were asked for, and print. Raises UsageError where one cannot be written."""
     from .diff_terminal import render_diff
 
-    result = compare(a, b, noise, progress)
     if json is not None:
         from .diff_json import write_diff_json
 
@@ -49,18 +54,17 @@ def run_diff(
 
         write_diff_html(result, html)
     render_diff(result, console, quiet=quiet)
-    return None
 
 
-def compare(a: str, b: str, noise: str = "3%,1us", progress: Progress | None = None) -> DiffResult:
-    """Read both sides and compare their main builds."""
+def compare(a: str, b: str, noise: str = "3%,1us", progress: Progress | None = None, names: tuple[str, str] | None = None) -> DiffResult:
+    """Read both sides and compare their main builds. `names`: what to call them, if not after what tells their paths apart."""
     from ..diagnose.session import parse_noise
 
     options = Options(noise=parse_noise(noise))
     if "-" in side_files(a) and "-" in side_files(b):
         raise UsageError("standard input can be only one side of a diff")
     sides = [read_side(side, options, progress) for side in (a, b)]
-    return diff(sides[0], sides[1], options.noise, side_names(a, b))
+    return diff(sides[0], sides[1], options.noise, names or side_names(a, b))
 
 
 def side_files(side: str) -> list[str]:
