@@ -76,6 +76,7 @@ from .reformats import Arithmetic
 from .rules import Circumstances, Noise, Ruling, decide, fp32_only, index_only
 from .shapes import kernel_suspects, physical_suspects
 from .sparsity import Listing, Matches, match_names, read_listing
+from .suspects import Suspicions
 from .twins import TwinFinder
 
 _STUB = "__myelin_CASK_STUB"
@@ -141,6 +142,7 @@ class _Diagnosing:
     warnings: list[Warning] = field(default_factory=list)
     other_races: dict[int, Races] = field(default_factory=dict)
     """The races of passes that were dropped, for the layers whose reason may be the backend strategy."""
+    suspicions: Suspicions | None = None
     bounds: list[float] = field(default_factory=list)
     """What a sparse kernel can save at most, of each layer that falls back and has such a bound."""
 
@@ -584,7 +586,8 @@ class _Diagnosing:
             )
             evidence = (*evidence, self.citer.line(line))
             summary = "the log's list of chosen layers names it; no input holds the kernel's name"
-            return self._make(layer, "sparse", "picked", "suggested", summary, judgement, time, evidence=evidence)
+            suspects = tuple(self._suspicions().sparse(layer, self._race(layer)))
+            return self._make(layer, "sparse", "picked", "suggested", summary, judgement, time, evidence=evidence, suspects=suspects)
         proof: Proof = "proven" if how != "names" else "suggested"
         if layer.named_by == "log" and (self.listing is None or not self.listing.chosen.certain or layer.name in self.namesakes):
             proof = "suggested"
@@ -607,11 +610,13 @@ class _Diagnosing:
                             layer, "sparse", "picked-but-slower", weaker(proof, "proven" if not self.distrusted else "suggested"),
                             f"a sparse tactic runs ({item.winner.time_ms:.4g} ms), though a dense one was timed at {item.dense.time_ms:.4g} ms in the same combination",
                             judgement, time, evidence=(*evidence, *cites), best=(item.dense.time_ms, item.winner.time_ms, margin, item.dense.kernel, item.winner.kernel),
+                            suspects=tuple(self._suspicions().sparse(layer, race)),
                         )  # fmt: skip
         best = self._best_times(race)
         by = " (named by another log of this TensorRT and GPU)" if how == "names" else ""
         return self._make(
-            layer, "sparse", "picked", proof, f"a sparse tactic runs: {layer.tactic_name}{by}", judgement, time, evidence=evidence, best=best
+            layer, "sparse", "picked", proof, f"a sparse tactic runs: {layer.tactic_name}{by}", judgement, time, evidence=evidence, best=best,
+            suspects=tuple(self._suspicions().sparse(layer, race)),
         )
 
     def _best_times(self, race: LayerRace | None) -> tuple[float | None, float | None, float | None, str | None, str | None] | None:
@@ -738,11 +743,16 @@ class _Diagnosing:
                     f"hardware compatibility ({self.around.hardware_compatibility}) narrows the choice of kernels",
                 )
             )
-        if race is not None and ruling.reason == "no-kernel-precision" and "fp16" not in (self.around.environment.precision or ("fp16",)):
-            found.append(
-                Suspect("precision-choice", "suggested", "the build allowed FP32 only: FP16, BF16 or INT8 would bring sparse kernels in")
-            )
+        found = [*self._suspicions().dense(layer, ruling, race), *found]
         return [s for s in found if s.reason != ruling.reason][:6]
+
+    def _suspicions(self) -> Suspicions:
+        """Made when the first layer asks for it: looking for other fusions takes the races, which are made late."""
+        if self.suspicions is None:
+            # A log of another build says nothing of what could have been in this one.
+            races = None if self.distrusted else self.races
+            self.suspicions = Suspicions(races, self.layers, self.build, self.capture.manifest, self.options.noise)
+        return self.suspicions
 
     def _layouts(self, race: LayerRace | None) -> set[str]:
         if race is None or self.races is None:

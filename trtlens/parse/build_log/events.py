@@ -260,7 +260,10 @@ class EventReader(SingleLines):
         match = g.FACT.match(message)
         if match:
             key = match["key"].strip().lower()
-            if key in g.FACT_KEYS and key not in self.run_facts:
+            # One line a tensor and optimization profile: each is a fact of its own.
+            shape = key.startswith("input build shape (") and "=" in match["value"] and len(self.run_facts) < KEPT_LINES
+            key = f"{key} {match['value'].partition('=')[0]}" if shape else key
+            if (key in g.FACT_KEYS or shape) and key not in self.run_facts:
                 fact = (match["value"].strip(), Line(line, offset, message, self.severity))
                 self.run_facts[key] = fact
                 if key == "tensorrt version":
@@ -362,6 +365,7 @@ def dispatch_table(reader: EventReader) -> dict[bytes, list[tuple[str, Handler]]
         ("Set Tactic Name: ", reader._set_name),
         ("&&&& ", reader._running),
         ("Set number of tactics", reader._topic("opt_level")),
+        ("Disabling tactic timing cache because algorithm selector", reader._topic("selector")),
         ("Compiler backend", reader._topic("rtx")),
         ("Using legacy CPU-only", reader._topic("rtx")),
         ('{"Layers"', reader._document),
