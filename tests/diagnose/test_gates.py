@@ -194,6 +194,15 @@ def test_the_share_of_eligible_layers_that_run_sparse() -> None:
     assert result.layers == tuple(f"d{i}" for i in range(5))
 
 
+@pytest.mark.parametrize(
+    ("picked", "fallback", "said"),
+    [(0, 1, "0 of 1 eligible layer runs sparse"), (1, 2, "1 of 3 eligible layers runs sparse"), (0, 2, "0 of 2 eligible layers run sparse")],
+)
+def test_one_layer_is_said_as_one(picked: int, fallback: int, said: str) -> None:
+    assert judged([*sparse(picked), *dense(fallback)], min_picked=0.9).messages[0].startswith(f"{said}: ")
+    assert judged([*sparse(picked), *dense(fallback), *[OPAQUE] * 30], min_picked=0.9).messages[0].startswith(f"cannot tell: {said}, and ")
+
+
 def test_layers_nobody_can_tell_about_count_only_where_they_could_decide() -> None:
     assert judged([*sparse(9), OPAQUE], min_picked=0.9).outcome == "passed"
     assert judged([*sparse(5), *dense(4), OPAQUE], min_picked=0.6).outcome == "cannot-tell"

@@ -38,6 +38,15 @@ def printed(check: ModelCheck, **options: object) -> str:
     return stream.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [(two_four((6, 8, 1, 1), 1), "The weights of the one layer qualify"), (dense((6, 8, 3, 3)), "The weights of the one layer do not qualify")],
+)
+def test_one_layer_is_said_as_one(tmp_path: Path, weight: object, said: str) -> None:
+    found = check_model(save(tmp_path / "m.onnx", [conv("w", "x", "c")], [tensor("w", weight)]))  # type: ignore[arg-type]
+    assert printed(found, quiet=True) == f"{said} for 2:4 sparsity.\n"
+
+
 def test_the_terminal_keeps_to_80_columns_and_lets_no_control_character_through(check: ModelCheck) -> None:
     for text in (printed(check), printed(check, layer=HOSTILE), printed(check, layer="absent\x1b[31m"), printed(check, limit=1)):
         assert max(map(display_width, text.splitlines())) <= 80
@@ -54,7 +63,7 @@ def test_the_terminal_says_what_counts(check: ModelCheck) -> None:
     assert printed(check, quiet=True).count("\n") == 1
     assert "and 2 more" in " ".join(printed(check, limit=1).split())
     deep = printed(check, layer="almost")
-    assert "worst output channel: 7 with 1 violating groups" in deep
+    assert "worst output channel: 7 with 1 violating group\n" in deep
     assert "ineligible: pattern (proven)" in deep
     assert "No weight belongs" in printed(check, layer="absent")
 

@@ -185,9 +185,9 @@ class _Judge:
             return self._result(rule, [f"no layer is known to run sparse: 0 is below {share * 100:g}%"] if self.gates.allow_unknown else [], [doubt], open_dense)
         seen = _share(len(picked), known)
         if best < share or (self.gates.allow_unknown and seen is not None and seen < share):
-            text = f"{len(picked):,} of {known:,} eligible layers run sparse: {_share(len(picked), known) or 0.0:.1%} is below {share * 100:g}%"
+            text = f"{_run_sparse(len(picked), known)}: {_share(len(picked), known) or 0.0:.1%} is below {share * 100:g}%"
             return self._result(rule, [text], [], fallback or open_any)
-        doubt = f"{len(picked):,} of {known:,} eligible layers run sparse, and {_count([*open_any, *open_dense])}, could change that"
+        doubt = f"{_run_sparse(len(picked), known)}, and {_count([*open_any, *open_dense])}, could change that"
         return self._result(rule, [], [doubt], [*open_any, *open_dense])
 
     # ---- --max-fallback-ms
@@ -324,6 +324,10 @@ def _what(layer: LayerVerdict) -> str:
 def _count(layers: Sequence[LayerVerdict]) -> str:
     first = layers[0].name
     return f"{len(layers):,} layers, {first!r} among them" if len(layers) > 1 else f"1 layer, {first!r}"
+
+
+def _run_sparse(picked: int, known: int) -> str:
+    return f"{picked:,} of {known:,} eligible layer{'' if known == 1 else 's'} {'runs' if 1 in (picked, known) else 'run'} sparse"
 
 
 def _costliest(layers: Sequence[LayerVerdict]) -> list[LayerVerdict]:

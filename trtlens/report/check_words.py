@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..diagnose.weights import CheckSummary, ModelCheck, WeightCheck
 from ..text import visible
+from .words import count
 
 PREDICTS = (
     "check looks at the weights alone and predicts. Whether TensorRT takes a layer, and whether it then runs it sparse, "
@@ -81,6 +82,8 @@ def _headline(summary: CheckSummary) -> str:
         return "No Conv, Gemm or MatMul in this model: there are no weights to check."
     if summary.eligible == summary.layers:
         return f"The weights of {'the one layer' if summary.layers == 1 else f'all {summary.layers:,} layers'} qualify for 2:4 sparsity."
+    if summary.layers == 1:
+        return "The weights of the one layer do not qualify for 2:4 sparsity." if summary.ineligible else "Whether the weights of the one layer qualify cannot be told."
     return f"The weights of {summary.eligible:,} of {summary.layers:,} layers qualify for 2:4 sparsity."
 
 
@@ -123,7 +126,7 @@ def _details(weight: WeightCheck) -> list[tuple[str, str]]:
     if weight.zeros_fp16_adds:
         rows.append(("zeros that FP16 adds", f"{weight.zeros_fp16_adds:,}"))
     if weight.worst_output is not None:
-        rows.append(("worst output channel", f"{weight.worst_output[0]:,} with {weight.worst_output[1]:,} violating groups"))
+        rows.append(("worst output channel", f"{weight.worst_output[0]:,} with {count(weight.worst_output[1], 'violating group')}"))
     if weight.conforming_axes:
         rows.append(("conforms along axis", ", ".join(map(str, weight.conforming_axes))))
     for label, sizes, aligned in (

@@ -66,7 +66,8 @@ def render_dataset(result: DatasetResult, console: Console, errors: Console, *, 
 def _headline(result: DatasetResult, read: Sequence[CaptureOutcome]) -> str:
     fallback = sum(one.fallback or 0 for one in read)
     eligible = sum(one.eligible or 0 for one in read)
-    text = f"{words.count(len(read), 'capture')}: {fallback:,} of {words.count(eligible, 'eligible layer')} run dense"
+    verb = "runs" if 1 in (fallback, eligible) else "run"
+    text = f"{words.count(len(read), 'capture')}: {fallback:,} of {words.count(eligible, 'eligible layer')} {verb} dense"
     if result.bad:
         text += f"; {words.count(len(result.bad), 'capture')} could not be read and {'was' if len(result.bad) == 1 else 'were'} skipped"
     return text + "."

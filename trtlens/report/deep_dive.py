@@ -242,7 +242,7 @@ def _evidence(printer: Printer, diagnosis: CaptureDiagnosis, verdict: LayerVerdi
         printer.line(text, first=f"  {head}", style="" if number in cited else "dim")
         before = number
     if len(cited) > _CITED:
-        printer.line(f"... and {len(cited) - _CITED:,} more cited lines: --json names them all", first="  ", style="dim")
+        printer.line(f"... and {words.count(len(cited) - _CITED, 'more cited line')}: --json names all", first="  ", style="dim")
 
 
 def _window(printer: Printer, text: str, name: str, width: int) -> str:

@@ -69,7 +69,7 @@ def _gate(result: GateResult, title: str) -> ElementTree.Element:
         message = xml_text("; ".join(result.messages), _TEXT)
         failure = ElementTree.SubElement(case, "failure", type=result.outcome, message=message)
         shown = [xml_text(name, _NAME) for name in result.layers[:100]]
-        more = [f"and {len(result.layers) - 100:,} more layers"] if len(result.layers) > 100 else []
+        more = [f"and {words.count(len(result.layers) - 100, 'more layer')}"] if len(result.layers) > 100 else []
         failure.text = "\n".join([*(xml_text(text, _TEXT) for text in result.messages), *shown, *more])
     return case
 
