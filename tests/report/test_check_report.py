@@ -43,7 +43,7 @@ def printed(check: ModelCheck, **options: object) -> str:
     [(two_four((6, 8, 1, 1), 1), "The weights of the one layer qualify"), (dense((6, 8, 3, 3)), "The weights of the one layer do not qualify")],
 )
 def test_one_layer_is_said_as_one(tmp_path: Path, weight: object, said: str) -> None:
-    found = check_model(save(tmp_path / "m.onnx", [conv("w", "x", "c")], [tensor("w", weight)]))  # type: ignore[arg-type]
+    found = check_model(save(tmp_path / "m.onnx", [conv("w", "a", "one")], [tensor("w", weight)]))  # type: ignore[arg-type]
     assert printed(found, quiet=True) == f"{said} for 2:4 sparsity.\n"
 
 
