@@ -19,7 +19,8 @@ from trtlens.capture.folder import PRUNED_MODEL
 from trtlens.capture.manifest import FileRecord, Manifest, read_manifest
 from trtlens.capture.progress import ProgressEvent
 from trtlens.capture.settings import options_from
-from trtlens.errors import BuildFailed, UsageError
+from trtlens.diagnose.explain import explain
+from trtlens.errors import BuildFailed, InputError, UsageError
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed (pip install 'trtlens[rtx]')"
@@ -133,13 +134,13 @@ def test_hundreds_of_refused_nodes_are_one_line_that_ends_with_the_place_of_the_
     assert len(said) < 1500 and "\n" not in said
 
 
-@pytest.mark.parametrize(
-    ("content", "said"), [(b"\xff" * 9, "parser refuses .*Failed to parse"), (b"this is no protobuf", "no ONNX model")]
-)
-def test_a_file_that_is_no_model_is_told(tmp_path: Path, content: bytes, said: str) -> None:
-    (tmp_path / "m.onnx").write_bytes(content)
-    with pytest.raises(CaptureFailed, match=said):
+@pytest.mark.parametrize("content", [b"\xff" * 9, b"this is no protobuf", b"import onnx\nprint(onnx)\n", None])
+def test_a_file_that_is_no_model_is_unreadable_input_and_leaves_nothing(tmp_path: Path, content: bytes | None) -> None:
+    whole = models.conv_matmul(tmp_path / "m.onnx").read_bytes()
+    (tmp_path / "m.onnx").write_bytes(whole[:3000] if content is None else content)
+    with pytest.raises(InputError, match="not an ONNX model"):
         build(tmp_path / "m.onnx")
+    assert [one.name for one in tmp_path.iterdir()] == ["m.onnx"]
 
 
 @pytest.mark.parametrize("target", ["SM75", "SM86", "SM89", "SM120", "SM121"])
@@ -203,11 +204,24 @@ def test_a_time_limit_leaves_the_log(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "out").status == "failed"
 
 
-@pytest.mark.parametrize("size", ["20k", "120k"])
-def test_a_full_disk_is_named_as_the_cause(tmp_path: Path, size: str) -> None:
-    """The log that would say it, or the engine, is what does not fit."""
-    with small_disk(tmp_path / "disk", size) as disk, pytest.raises(BuildFailed, match=r"[Nn]o space (is )?left"):
-        build(models.conv_matmul(tmp_path / "m.onnx"), output=disk / "out")
+@pytest.mark.parametrize("size", ["20k", "48k", "64k", "120k"])
+def test_a_full_disk_is_named_as_the_cause_and_what_did_fit_is_a_capture(tmp_path: Path, size: str) -> None:
+    """The log that would say it, the layer info or the engine is what does not fit."""
+    with small_disk(tmp_path / "disk", size) as disk:
+        with pytest.raises(BuildFailed) as error:
+            build(models.conv_matmul(tmp_path / "m.onnx"), output=disk / "out")
+        assert str(error.value).count("no space is left on the disk of the capture") == 1 and "Errno" not in str(error.value)
+        assert [one.name for one in disk.iterdir()] == ["out"] and not [one for one in (disk / "out").iterdir() if one.name.startswith(".")]
+        manifest = read_manifest(disk / "out")
+        assert manifest.status == "failed" and manifest.failure is not None and "no space is left" in manifest.failure.message
+        assert explain([str(disk / "out")]).captures[0].main is not None
+
+
+def test_a_disk_without_room_for_a_manifest_is_wrong_usage(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "12k") as disk:
+        with pytest.raises(UsageError, match="nothing can be written there"):
+            build(models.conv_matmul(tmp_path / "m.onnx"), output=disk / "out")
+        assert list(disk.iterdir()) == []
 
 
 def test_a_dry_run_shows_the_calls_and_leaves_nothing(tmp_path: Path) -> None:

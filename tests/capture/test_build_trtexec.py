@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -161,12 +164,62 @@ def test_ctrl_c_between_two_builds_delivers_the_first_and_says_so(tmp_path: Path
     assert {one.name for one in tmp_path.iterdir()} == {"m.onnx", "trtexec", "out"}
 
 
-def test_ctrl_c_while_a_capture_is_put_together_names_the_place_of_its_log(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_a_capture_is_put_together_delivers_its_log(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted_at("_gather", monkeypatch)
     with pytest.raises(KeyboardInterrupt) as error:
         build(tmp_path, model)
     folder = Path(str(error.value).rpartition(" is in ")[2])
-    assert "PASSED" in (folder / "build.log").read_text() and not (tmp_path / "out").exists()
+    assert folder == tmp_path / "out" and "PASSED" in (folder / "build.log").read_text()
+    assert read_manifest(folder).status == "interrupted" and explain([str(folder)]).captures[0].main is not None
+    assert {one.name for one in folder.iterdir()} == {"build.log", "manifest.json"}
+
+
+def test_ctrl_c_before_trtexec_says_a_word_leaves_a_capture_that_explain_accepts(tmp_path: Path, model: Path) -> None:
+    tool = fake_trtexec.write(tmp_path / "trtexec")
+    tool.write_text(tool.read_text().replace("echo \"&&&& RUNNING", "sleep 60\necho \"&&&& RUNNING"))
+    with pytest.raises(CaptureFailed, match="--timeout"):
+        run_build(options_from({"model": model, "output": tmp_path / "out", "backend": "trtexec", "trtexec": tool, "timeout": 0.5}))
+    assert (tmp_path / "out" / "build.log").read_bytes() == b""
+    diagnosed = explain([str(tmp_path / "out")]).captures[0].main
+    assert diagnosed is not None and {"build-failed", "damaged-input"} <= {one.id for one in diagnosed.warnings}
+
+
+@pytest.mark.parametrize("content", [b"import onnx\n", b"\xff" * 9])
+def test_a_model_that_is_none_is_unreadable_input_and_leaves_nothing(tmp_path: Path, model: Path, content: bytes) -> None:
+    model.write_bytes(content)
+    with pytest.raises(InputError, match="not an ONNX model"):
+        build(tmp_path, model, "fails")
+    with pytest.raises(InputError, match="not an ONNX model"):
+        plan_build(options_from({"model": model, "trtexec": tmp_path / "trtexec"}))
+    assert {one.name for one in tmp_path.iterdir()} == {"m.onnx", "trtexec"}
+
+
+def test_an_old_capture_outlives_a_model_that_is_none(tmp_path: Path, model: Path) -> None:
+    build(tmp_path, model)
+    model.write_bytes(b"import onnx\n")
+    with pytest.raises(InputError):
+        build(tmp_path, model, "fails", force=True)
+    assert read_manifest(tmp_path / "out").status == "complete"
+
+
+def test_of_two_builds_into_one_folder_the_second_is_told_at_once(tmp_path: Path, model: Path) -> None:
+    tool = fake_trtexec.write(tmp_path / "slow", mode="hangs")
+    options = options_from({"model": model, "output": tmp_path / "out", "backend": "trtexec", "trtexec": tool, "timeout": 20})
+    command = [sys.executable, "-m", "trtlens", "build", model, "--trtexec", tool, "-o", tmp_path / "out"]
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        for _ in range(500):
+            if (tmp_path / "slow.pids").exists():
+                break
+            time.sleep(0.02)
+        for force in (False, True):
+            with pytest.raises(UsageError, match="another build is writing"):
+                run_build(dataclasses.replace(options, force=force))
+        assert sum(one.name.endswith(".partial") for one in tmp_path.iterdir()) == 1, "the second left nothing"
+        build(tmp_path, model, output=tmp_path / "another")
+        build(tmp_path, model, output=tmp_path / "ou")
+        first.kill()
+    build(tmp_path, model)
+    assert read_manifest(tmp_path / "out").status == "complete", "what a dead build left is no obstacle"
 
 
 def test_experiments_are_captures_inside_the_capture(tmp_path: Path, model: Path) -> None:

@@ -6,6 +6,7 @@ folder. Steps: choose a backend, stage a folder, run the child, gather what it l
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -35,7 +36,7 @@ from .child import ChildEnd, python_command, run_child, tied_to_parent
 from .environment import Gpu, Host, read_gpus, read_host
 from .experiments import experiments
 from .failures import failure_of, last_words
-from .folder import BUILD_LOG, ENGINE, LAYER_INFO, PROFILE, PROFILE_SAMPLES, PRUNED_MODEL, ROLES, Staging
+from .folder import BUILD_LOG, ENGINE, LAYER_INFO, PROFILE, PROFILE_SAMPLES, PRUNED_MODEL, ROLES, Staging, told, write_manifest
 from .layers_dump import layers_from_log
 from .manifest import (
     MANIFEST,
@@ -48,11 +49,14 @@ from .manifest import (
     Status,
     Times,
     TimingCacheRecord,
+    read_manifest,
 )
 from .options import BuildOptions
 from .progress import ProgressEvent
 from .worker import RESULT
 
+_BY_THE_MODEL = ("parser", "tensorrt", "exit", "signal")
+"""Failures that a file which is no model can be the cause of."""
 OnProgress = Callable[[ProgressEvent], None]
 
 
@@ -116,7 +120,7 @@ def run_build(options: BuildOptions, on_progress: OnProgress | None = None) -> C
     except (TrtlensError, OSError):
         raise  # it says what became of the capture
     except BaseException as error:  # Ctrl-C, or SIGTERM, while no child ran: between builds, or while a model was pruned
-        kept = _kept(staging) if staging is not None else None
+        kept = _kept(options, choice, staging) if staging is not None else None
         if kept is not None and isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt(f"interrupted; what was captured so far is in {kept}") from None
         raise
@@ -133,29 +137,54 @@ def _build_all(options: BuildOptions, choice: Choice, staging: Staging, on_progr
         outcome = _build_once(once, on_progress)
         if outcome.refusals:
             raise UsageError("; ".join(outcome.refusals))
+        if outcome.manifest.failure is not None and outcome.manifest.failure.kind in _BY_THE_MODEL and options.model is not None:
+            refuse_no_model(options.model)  # now, because every good build would wait for it
         return _with_experiments(once, outcome, on_progress)
     except (UsageError, InputError):
         staging.discard()
         raise
     except OSError as error:
-        raise BuildFailed(f"{options.subject}: {error}; what was captured so far is in {staging.path}") from error
+        said = told(error)
+        folder = _rescued(options, choice, staging, Failure("disk", said))
+        raise BuildFailed(f"{options.subject}: {said}; what was captured so far is in {folder}") from error
 
 
-def _kept(staging: Staging) -> Path | None:
-    """Where an interrupted capture is: in its place if one build of it is complete, aside if a log is all there is; None without even that."""
+def _kept(options: BuildOptions, choice: Choice, staging: Staging) -> Path | None:
+    """Where an interrupted capture is; None if there is nothing to keep."""
     if staging.delivered:
         return staging.shown
     if (staging.path / MANIFEST).exists():
-        return staging.deliver()
+        return staging.deliver()  # one build of it is complete, and says so
     if (staging.path / BUILD_LOG).exists():
-        return staging.path
+        return _rescued(options, choice, staging, Failure("interrupt", "interrupted while the capture was put together"))
     staging.discard()
     return None
+
+
+def _rescued(options: BuildOptions, choice: Choice, staging: Staging, failure: Failure) -> Path:
+    """Deliver what there is of a capture that could not be completed, with a manifest that says why, if there is room for one."""
+    staging.tidy()
+    status: Status = "interrupted" if failure.kind == "interrupt" else "failed"
+    with contextlib.suppress(OSError, InputError):
+        if (staging.path / MANIFEST).exists():
+            manifest = dataclasses.replace(read_manifest(staging.path), status=status, failure=failure)
+        else:
+            now = datetime.now(timezone.utc)
+            manifest = Manifest(
+                trtlens=__version__, status=status, failure=failure, backend=BackendRecord(choice.backend, choice.reason, None), gpus=(),
+                host=read_host(), options=options.as_json(), model=None, engine=None, timing_cache=None,
+                times=Times(_iso(staging.started), _iso(now), None, (now - staging.started).total_seconds()),
+                files={role: name for role, name in ROLES.items() if (staging.path / name).exists()},
+            )  # fmt: skip
+        write_manifest(manifest, staging.path)
+    return staging.deliver()
 
 
 def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
     """What `run_build` would do, for --dry-run: the choice of the backend and its plan, refusals in it. Nothing is built or written."""
     choice = choose_backend(options)
+    if options.model is not None:
+        refuse_no_model(options.model)
     if choice.backend == "trtexec":
         assert choice.trtexec is not None
         outputs = _outputs(options.capture_path, options)
@@ -184,6 +213,13 @@ def choose_backend(options: BuildOptions) -> Choice:
         if refusals:
             raise UsageError("; ".join(refusals))
     return choice
+
+
+def refuse_no_model(path: Path) -> None:
+    """Raise InputError for a file that is no ONNX model, or a part of one: whatever a builder makes of it, it is unreadable input."""
+    from ..parse.onnx_graph import read_proto  # numpy and onnx: heavy
+
+    read_proto(path)
 
 
 def _readable(path: Path) -> None:
@@ -230,9 +266,13 @@ def _build_once(once: _Once, on_progress: OnProgress | None) -> _Outcome:
         result, failure = Result(), Failure("start", f"the builder could not be started: {error}")
     if result.status == "refused":
         return _Outcome(_manifest(once, started, end, result, failure, digest.record(), command, notes), refusals=result.refusals)
-    notes += _gather(once, work)
+    try:
+        notes += _gather(once, work)
+    except OSError as error:  # the log and what came before are in place
+        failure = failure or Failure("disk", told(error))
+        shutil.rmtree(work, ignore_errors=True)
     manifest = _manifest(once, started, end, result, failure, digest.record(), command, notes)
-    (once.folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    write_manifest(manifest, once.folder)
     return _Outcome(manifest, refused_nodes=result.refused_nodes)
 
 
@@ -284,13 +324,16 @@ def _gather(once: _Once, work: Path) -> list[str]:
         elif name != ENGINE or once.options.keep_engine:
             file.rename(once.folder / name)
     if (work / SAMPLES).exists():
-        _samples_to_parquet(work / SAMPLES, once.folder / PROFILE_SAMPLES)
+        _samples_to_parquet(work / SAMPLES, work / PROFILE_SAMPLES)
+        (work / PROFILE_SAMPLES).rename(once.folder / PROFILE_SAMPLES)
     log = once.folder / BUILD_LOG
     if not (once.folder / LAYER_INFO).exists() and log.exists():
         with log.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             layers = layers_from_log(lines)
         if layers is not None:
-            (once.folder / LAYER_INFO).write_text(json.dumps(layers, indent=1), encoding="utf-8")
+            whole = work / LAYER_INFO
+            whole.write_text(json.dumps(layers, indent=1), encoding="utf-8")
+            whole.rename(once.folder / LAYER_INFO)
             notes.append("layer_info.json was made from the layer dump in the log: no inspector ran")
     shutil.rmtree(work, ignore_errors=True)
     return notes
@@ -352,8 +395,8 @@ def _manifest(
         engine=subject if loaded else _engine_record(engine, result),
         timing_cache=_cache_record(once, result),
         times=Times(
-            started=started.isoformat(timespec="milliseconds"),
-            finished=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            started=_iso(started),
+            finished=_iso(datetime.now(timezone.utc)),
             build_s=result.build_s,
             child_s=end.seconds if end is not None else 0.0,
         ),
@@ -361,6 +404,10 @@ def _manifest(
         notes=(*(once.prune.message.splitlines() if once.prune is not None else ()), *notes, *result.notes),
         prune=once.prune,
     )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _engine_record(engine: Path, result: Result) -> FileRecord | None:
@@ -402,7 +449,7 @@ def _with_experiments(once: _Once, first: _Outcome, on_progress: OnProgress | No
         return first
     status: Status = "complete" if failure is None else "interrupted" if failure.kind == "interrupt" else "failed"
     manifest = dataclasses.replace(first.manifest, experiments=tuple(records), failure=failure, status=status)
-    (once.folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    write_manifest(manifest, once.folder)
     return dataclasses.replace(first, manifest=manifest)
 
 

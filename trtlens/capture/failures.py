@@ -13,6 +13,7 @@ from pathlib import Path
 from ..text import visible
 from .backends.driver import RefusedNode, Result
 from .child import ChildEnd
+from .folder import NO_SPACE
 from .manifest import Failure
 
 # Of what the parser refuses, the one line names so many nodes of a kind and so many kinds; the log has every one of them.
@@ -29,8 +30,8 @@ _HINTS = {
 def failure_of(end: ChildEnd, result: Result, log: Path, *, loaded: bool) -> Failure | None:
     """What went wrong, in one line; None if nothing did. `loaded`: an engine was loaded, not built."""
     failure = _failure(end, result, log, loaded)
-    if failure is not None and shutil.disk_usage(log.parent).free < _DISK_FULL_BYTES:  # the log cannot say it: it lies on that disk
-        return dataclasses.replace(failure, message=f"{failure.message}; no space is left on the disk of the capture")
+    if failure is not None and NO_SPACE not in failure.message and shutil.disk_usage(log.parent).free < _DISK_FULL_BYTES:  # the log cannot say it: it lies on that disk
+        return dataclasses.replace(failure, message=f"{failure.message}; {NO_SPACE}")
     return failure
 
 

@@ -9,15 +9,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import InputError, UsageError
 from ..signals import HeldSignals, TemporaryFolder
-from .manifest import MANIFEST
+from .manifest import MANIFEST, Manifest
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk is full, or a user's share of it."""
 
 BUILD_LOG = "build.log"
 LAYER_INFO = "layer_info.json"
@@ -36,6 +43,10 @@ ROLES = {
 """What each file of a capture is, and its name."""
 
 _ARCHIVE_LIMIT_BYTES = 4 << 30
+NO_SPACE = "no space is left on the disk of the capture"
+_ROOM = ".room"
+_ROOM_BYTES = 16 << 10
+"""Kept free for the manifest, which says that the disk was full; a manifest has a few kilobytes."""
 # A capture has a few dozen files; an archive of millions of empty ones packs to almost nothing. No header of a capture is longer than a path.
 _ARCHIVE_LIMIT_MEMBERS = 10_000
 _ARCHIVE_LIMIT_HEADER_BYTES = 8 << 20
@@ -46,6 +57,13 @@ def is_capture(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def told(error: OSError) -> str:
+    """Why a file of a capture could not be written or read, without the system's numbers."""
+    if error.errno in FULL:
+        return NO_SPACE
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+
+
 class Staging:
     """A hidden folder beside the target, so that moving it into place is one rename on one file system."""
 
@@ -54,14 +72,35 @@ class Staging:
         self.target = Path(os.path.realpath(target))  # a link stays a link to where the capture goes
         self.shown = target
         self.delivered = False
+        self.started = datetime.now(timezone.utc)
         self._force = force
         self._check()
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=".partial", dir=self.target.parent))
-            self.path.chmod(0o777 & ~_umask())  # mkdtemp makes 0700; a capture is an ordinary folder
+            with locked(self.target.parent, patient=True):  # of two that begin in one moment, one sees the other
+                self._refuse_company()
+                self.path = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=".partial", dir=self.target.parent))
+                self._lock = ExitStack()  # given back when this object goes, if not before
+                self._lock.enter_context(locked(self.path))
         except OSError as error:
             raise UsageError(f"--output {target}: a folder cannot be made there ({error.strerror})") from error
+        try:
+            self.path.chmod(0o777 & ~_umask())  # mkdtemp makes 0700; a capture is an ordinary folder
+            (self.path / _ROOM).write_bytes(os.urandom(_ROOM_BYTES))  # random: a file system that packs would keep nothing free
+        except OSError as error:
+            self.discard()
+            raise UsageError(f"--output {target}: nothing can be written there ({error.strerror})") from error
+
+    def _refuse_company(self) -> None:
+        """Raise UsageError if another build is making a capture for the same place: it would end in vain. What a dead one left is no matter."""
+        siblings = re.compile(re.escape(f".{self.target.name}.") + r"[a-z0-9_]{8}\.partial")
+        for sibling in self.target.parent.iterdir():
+            if siblings.fullmatch(sibling.name):
+                try:
+                    with locked(sibling):
+                        pass
+                except BlockingIOError:
+                    raise UsageError(f"another build is writing {self.shown} at this moment: wait for it, or give another --output") from None
 
     def _check(self) -> None:
         if not os.path.lexists(self.target):
@@ -80,6 +119,7 @@ class Staging:
 
         Raises UsageError, naming where the capture was left, if something has appeared at the target meanwhile.
         """
+        (self.path / _ROOM).unlink(missing_ok=True)
         try:
             self._check()
         except UsageError as error:
@@ -96,6 +136,7 @@ class Staging:
                     aside.rename(self.target)
                 raise UsageError(f"{self.shown}: the capture cannot be moved there ({error.strerror}); it was left in {self.path}") from error
             self.delivered = True
+            self._lock.close()
             if aside is not None:
                 shutil.rmtree(aside, ignore_errors=True)
         return self.shown
@@ -104,6 +145,66 @@ class Staging:
         """Remove the folder: nothing was captured."""
         with HeldSignals():
             shutil.rmtree(self.path, ignore_errors=True)
+            self._lock.close()
+
+    def tidy(self) -> None:
+        """Remove what a build that broke off leaves beside its results: work folders, and files without content."""
+        for file in (*self.path.rglob("*"),):
+            with contextlib.suppress(OSError):
+                if file.is_dir() and file.name.startswith(".work."):
+                    shutil.rmtree(file, ignore_errors=True)
+                elif file.is_file() and file.stat().st_size == 0:
+                    file.unlink()
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write it whole or not at all; on a full disk into the room that was kept for it. Raises OSError."""
+    unfinished = folder / f".{MANIFEST}"
+    try:
+        try:
+            unfinished.write_text(manifest.to_json(), encoding="utf-8")
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            for place in (folder, folder.parent):  # a further build has a folder inside that of the first
+                (place / _ROOM).unlink(missing_ok=True)
+            unfinished.write_text(manifest.to_json(), encoding="utf-8")
+        unfinished.replace(folder / MANIFEST)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *, patient: bool = False) -> Iterator[None]:
+    """Hold a folder's lock, which goes with the process, however that ends. Raises BlockingIOError if another process holds it.
+
+    `patient`: wait a moment for it, then go on without. Where the system or the file system has no such locks, nothing is held.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = -1
+    try:
+        with contextlib.suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+        for attempt in range(20 if patient and handle >= 0 else handle >= 0):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not patient:
+                    raise
+                time.sleep(0.01 * attempt)
+            except OSError:
+                break
+        yield
+    finally:
+        if handle >= 0:
+            os.close(handle)
 
 
 def _umask() -> int:
@@ -185,7 +286,7 @@ def _unpack(path: Path, scratch: Path) -> Path:
                 with target.open("wb") as file:
                     shutil.copyfileobj(source, file)
     except (tarfile.TarError, EOFError, OSError, ValueError, LZMAError, ZlibError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in FULL:
             raise InputError(str(path), f"cannot be unpacked into {scratch} ({error.strerror})", todo="set TMPDIR to a folder with room") from None
         raise InputError(str(path), f"is not a readable tar archive ({error})") from error
     folders = sorted(one.parent for one in scratch.rglob(MANIFEST))

@@ -21,7 +21,7 @@ Status = Literal["complete", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a build is not complete. `kind`: options, parser, tensorrt, exit, signal, out-of-memory, timeout, interrupt, start."""
+    """Why a build is not complete. `kind`: options, parser, tensorrt, exit, signal, out-of-memory, timeout, disk, interrupt, start."""
 
     kind: str
     message: str

@@ -7,8 +7,6 @@ diagnose/load.py joins the weights of a capture that is read again.
 from __future__ import annotations
 
 import hashlib
-import mmap
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,15 +38,12 @@ def tensors(model: Any) -> Iterator[Any]:
 
 def external_data_files(model: Path) -> tuple[Path, ...]:
     """The files beside an ONNX model that hold its weights, whether or not they are there; none where the model cannot be read."""
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    from ..parse.onnx_wire import WireError, skeleton
+    from ..errors import InputError
+    from ..parse.onnx_graph import read_proto
 
     try:
-        with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-            proto = onnx.ModelProto.FromString(skeleton(view, f"trtlens-{secrets.token_hex(16)}"))
-    except (OSError, ValueError, BufferError, WireError, DecodeError):  # ValueError: empty; BufferError: a WireError holds parts of the mapping
+        proto, _ = read_proto(model)
+    except InputError:
         return ()
     entries = (entry for tensor in tensors(proto) if tensor.data_location == 1 for entry in tensor.external_data)
     named = dict.fromkeys(entry.value for entry in entries if entry.key == "location" and isinstance(entry.value, str) and "\0" not in entry.value)

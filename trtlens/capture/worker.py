@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from .backends.driver import DriverError, OptionRefused, Report, Result, build, 
 from .backends.loaded_engine import NotMeasured, measure
 from .backends.python_api import plan
 from .child import PROGRESS_FD_VARIABLE
+from .folder import told
 from .lifeline import die_with_parent
 from .options import BuildOptions
 
@@ -41,7 +43,14 @@ def main() -> None:
         result.status, result.message = "failed", str(error)
     except ImportError as error:
         result.status, result.message = "failed", f"the Python module {request['module']} cannot be imported: {error}"
-    write_result(result, folder / RESULT)
+    except OSError as error:
+        traceback.print_exc()
+        result.status, result.message = "failed", told(error)
+    try:
+        write_result(result, folder / RESULT)
+    except OSError as error:  # then the log alone says what happened
+        print(f"[E] {result.message or 'the result of the build cannot be written'}: {error.strerror or error}", file=sys.stderr)
+        os._exit(1)
     sys.stdout.flush()
     # Not sys.exit: with a half-made engine the bindings' destructors can crash a build that is already on disk.
     os._exit(0 if result.status in ("built", "measured", "planned") else 1)

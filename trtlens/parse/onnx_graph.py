@@ -240,10 +240,10 @@ def graph_scope(loaded: Loaded, graph: Any, parent: Scope | None) -> Scope:
     return Scope(loaded, list(graph.node), initializers, inputs, parent, prefix, {}, attributes, shapes, calls)
 
 
-def load_graph(path: Path, *, mark_all: bool = False) -> Loaded:
-    """Read an ONNX file without its weights. `mark_all`: note every tensor's place, for rewriting.
+def read_proto(path: Path, *, mark_all: bool = False) -> tuple[Any, str]:
+    """A ModelProto without its weights, and the key of what stands in their place (`mark_all`: and in that of every tensor; see `skeleton`).
 
-    Raises InputError for a file that is missing, no ONNX model, truncated, or has a cyclic graph.
+    Raises InputError for a file that is missing, no ONNX model or truncated.
     """
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -275,6 +275,15 @@ def load_graph(path: Path, *, mark_all: bool = False) -> Loaded:
         raise InputError(str(path), "is not an ONNX model: its protobuf does not decode", todo=todo) from None
     if not model.HasField("graph") or not (model.graph.node or model.graph.initializer) or not model.ir_version:
         raise InputError(str(path), "is not an ONNX model: it holds no graph", todo=todo)
+    return model, marker
+
+
+def load_graph(path: Path, *, mark_all: bool = False) -> Loaded:
+    """Read an ONNX file without its weights. `mark_all`: note every tensor's place, for rewriting.
+
+    Raises InputError as `read_proto`, and for a cyclic graph.
+    """
+    model, marker = read_proto(path, mark_all=mark_all)
     inferred = _with_shapes(model)
     loaded = Loaded(path, inferred or model, TensorSource(path, marker), None, {}, inferred is not None)  # type: ignore[arg-type]
     for function in loaded.model.functions:
