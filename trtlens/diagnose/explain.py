@@ -77,6 +77,7 @@ from .rules import Circumstances, Noise, Ruling, decide, fp32_only, index_only
 from .shapes import kernel_suspects, physical_suspects
 from .sparsity import Listing, Matches, match_names, read_listing
 from .suspects import Suspicions
+from .traces import Traced, read_traces
 from .twins import TwinFinder
 
 _STUB = "__myelin_CASK_STUB"
@@ -287,20 +288,10 @@ class _Diagnosing:
                 layer.tactic_name, layer.named_by = name, "log"
 
     def _use_trace(self) -> None:
-        """A kernel trace names what ran; it decides for layers whose tactic no other input names only where the name is unambiguous."""
-        # The trace holds kernels, not layers: it can confirm a known name, not assign one. Confirmation is cited in the verdict.
-        self.traced: dict[str, tuple[int, Any]] = {}
-        self.trace_all_dense: tuple[int, int] | None = None
-        from ..parse.kernel_trace import tactic_name
-
-        for number, trace in self.capture.traces:
-            kinds = set()
-            for kernel in trace.kernels:
-                name = tactic_name(kernel.name)
-                self.traced.setdefault(name, (number, kernel))
-                kinds.add(is_sparse(name))
-            if kinds == {False}:
-                self.trace_all_dense = (number, len(trace.kernels))
+        """A kernel trace confirms the names of kernels; that nothing sparse ran decides for layers whose tactic no other input names."""
+        self.traced: Traced = read_traces(self.capture.traces, self.layers)
+        self.trace_all_dense = self.traced.all_dense
+        self.warnings += self.traced.warnings
 
     def _times(self) -> tuple[list[LayerTime | None], float | None]:
         capture = self.capture
@@ -786,12 +777,9 @@ class _Diagnosing:
         if layer.line is not None:
             found.append(self.citer.line(layer.line))
         if self.trace_all_dense is not None and layer.sparse is None:
-            number, count = self.trace_all_dense
-            found.append(PointerEvidence(number, "", f"none of the {count:,} kernels in the trace is sparse"))
-        if layer.tactic_name in self.traced:
-            number, kernel = self.traced[layer.tactic_name]
-            line = getattr(kernel.first, "line", None) or 0
-            found.append(PointerEvidence(number, f"/{line}", f"{kernel.name} ran {kernel.count:,} times"))
+            found += self.trace_all_dense
+        if layer.tactic_name in self.traced.kernels:
+            found.append(self.traced.kernels[layer.tactic_name])
         return tuple(found)
 
     def _make(

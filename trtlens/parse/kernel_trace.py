@@ -12,7 +12,8 @@ from __future__ import annotations
 import csv
 import re
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -65,6 +66,8 @@ class KernelTrace:
     runs: tuple[KernelRun, ...]
     dialect: str
     notes: tuple[Note, ...] = ()
+    rows: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """Of each kernel the first row of the CSV: 1-based line and text. Empty for SQLite."""
 
     @property
     def kernels(self) -> tuple[KernelTotal, ...]:
@@ -99,13 +102,15 @@ def parse_kernel_trace(trace: str | TextSource) -> KernelTrace:
     if source.head.startswith(_SQLITE_MAGIC):
         if source.packing != "plain" or source.spooled:
             raise InputError(source.path, "an SQLite export can only be read as a plain file", todo="unpack or save it first")
-        runs, notes, dialect = *_from_sqlite(source.path), "sqlite"
+        runs, notes = _from_sqlite(source.path)
+        dialect, rows = "sqlite", dict[str, tuple[int, str]]()
     else:
-        runs, notes, dialect = *_from_csv(source.read_text(), source.path), "csv"
+        runs, notes, rows = _from_csv(source.read_text(), source.path)
+        dialect = "csv"
     if not runs:
         raise InputError(source.path, "holds no kernel launch", todo="was the profiled program using the GPU? " + _TODO)
     runs.sort(key=lambda run: run.start_ns)
-    return KernelTrace(tuple(runs), dialect, tuple(notes))
+    return KernelTrace(tuple(runs), dialect, tuple(notes), rows)
 
 
 class _Notes(list[Note]):
@@ -157,7 +162,7 @@ def _columns(header: list[str], path: str, line: int) -> _Columns:
     return _Columns(found["start"][0], found["duration"][0], found["name"][0], found["start"][1], found["duration"][1])
 
 
-def _from_csv(text: str, path: str) -> tuple[list[KernelRun], list[Note]]:
+def _from_csv(text: str, path: str) -> tuple[list[KernelRun], list[Note], dict[str, tuple[int, str]]]:
     text = text.removeprefix("\ufeff")
     header = _HEADER.search(text)
     if header is None:
@@ -167,6 +172,7 @@ def _from_csv(text: str, path: str) -> tuple[list[KernelRun], list[Note]]:
     lines = text[begin:].split("\n")
     columns = _columns(_cells(lines[0]) or [], path, first_line)
     runs: list[KernelRun] = []
+    rows: dict[str, tuple[int, str]] = {}
     notes = _Notes()
     for number, line in enumerate(lines[1:], start=first_line + 1):
         if not line.strip():
@@ -183,7 +189,8 @@ def _from_csv(text: str, path: str) -> tuple[list[KernelRun], list[Note]]:
             notes.add(f"line {number}", f"no launch can be read from {visible(line.strip(), 80)!r}")
             continue
         runs.append(KernelRun(name, start, duration, number))
-    return runs, notes.close()
+        rows.setdefault(name, (number, line.rstrip("\r")))
+    return runs, notes.close(), rows
 
 
 def _cells(line: str) -> list[str] | None:

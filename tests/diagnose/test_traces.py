@@ -1,0 +1,102 @@
+"""Kernel traces: what they may decide, what they confirm and how they are cited. Every text here is invented; nothing in it was measured."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.diagnose.test_adversarial import DENSE, DENSE_2, INFO_HWC8, KERNELS, SPARSE, info, info_layer
+from trtlens.diagnose.explain import explain
+from trtlens.diagnose.model import BuildDiagnosis, Evidence, LineEvidence, PointerEvidence
+from trtlens.parse.kernel_trace import parse_kernel_trace
+
+POOL = "sm50_xmma_pooling_max_NCHW_HALF_WINDOWSIZE_3_NOT_PROPAGATE_NAN_2D"
+
+
+def csv(*kernels: str) -> str:
+    rows = [f'{100 * n},50,{n},"NVIDIA A10",1,7,"{name}_execute_kernel_trt"' for n, name in enumerate(kernels, 1)]
+    return "\n".join(["Processing [report.sqlite]...", "", "Start (ns),Duration (ns),CorrId,Device,Ctx,Strm,Name", *rows, ""])
+
+
+def engine(unnamed: int, *named: int) -> str:
+    """Layers whose tactics no input names, then layers that run known kernels."""
+    made = [{**info_layer(f"conv{n}", 0x9990000000000000 + n, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": 1} for n in range(unnamed)]
+    made += [info_layer(f"known{n}", number, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for n, number in enumerate(named)]
+    return info(made)
+
+
+def explained(tmp_path: Path, layers: str, trace: str) -> BuildDiagnosis:
+    (tmp_path / "li.json").write_text(layers)
+    (tmp_path / "trace.csv").write_text(trace)
+    found = explain([str(tmp_path / "li.json"), str(tmp_path / "trace.csv")]).captures[0].main
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kernels", "status"),
+    [
+        ([KERNELS[DENSE]], "undetermined"),
+        ([KERNELS[DENSE], KERNELS[DENSE], POOL, POOL], "undetermined"),
+        ([KERNELS[DENSE], KERNELS[DENSE], KERNELS[DENSE_2]], "dense"),
+        ([KERNELS[DENSE]] * 3 + [KERNELS[SPARSE]], "undetermined"),
+        ([KERNELS[DENSE]] * 3 + ["my_own_kernel_v2"], "undetermined"),
+    ],
+    ids=["one launch", "too few products", "enough", "one is sparse", "one has no telling name"],
+)
+def test_a_trace_decides_only_if_it_can_hold_a_whole_inference(kernels: list[str], status: str, tmp_path: Path) -> None:
+    found = explained(tmp_path, engine(3), csv(*kernels))
+    assert {layer.status for layer in found.layers} == {status} and all(layer.proof != "proven" for layer in found.layers)
+
+
+def cites(evidence: tuple[Evidence, ...]) -> list[tuple[int, int, str]]:
+    return [(item.input, item.line, item.text) for item in evidence if isinstance(item, LineEvidence)]
+
+
+def test_rows_of_a_trace_are_cited_by_their_line_and_text(tmp_path: Path) -> None:
+    text = csv(KERNELS[DENSE], KERNELS[DENSE], KERNELS[DENSE_2])
+    found = explained(tmp_path, engine(2, DENSE_2), text)
+    lines = text.split("\n")
+    for layer in found.layers:
+        rows = cites(layer.evidence)
+        assert rows and all(number == 1 and lines[line - 1] == said for number, line, said in rows)
+    assert [line for _, line, _ in cites(found.layers[2].evidence)] == [6]
+    assert not [item for layer in found.layers for item in layer.evidence if isinstance(item, PointerEvidence) and item.input == 1]
+
+
+def test_a_trace_that_lacks_the_engines_kernels_is_of_another_one(tmp_path: Path) -> None:
+    found = explained(tmp_path, engine(1, DENSE_2), csv(KERNELS[DENSE], KERNELS[DENSE], KERNELS[DENSE]))
+    (warning,) = [w for w in found.warnings if w.id == "capture-mismatch"]
+    assert KERNELS[DENSE_2] in warning.message and "1 of the 1 kernels" in warning.message and cites(warning.evidence)
+    assert found.layers[0].status == "undetermined" and not cites(found.layers[1].evidence)
+
+
+def test_a_launch_may_have_a_longer_or_shorter_name_than_its_tactic(tmp_path: Path) -> None:
+    for name in (KERNELS[DENSE_2] + "_aligna8_alignc8", KERNELS[DENSE_2].rpartition("_")[0]):
+        found = explained(tmp_path, engine(1, DENSE_2), csv(name, name))
+        assert not [w for w in found.warnings if w.id == "capture-mismatch"] and found.layers[0].status == "dense"
+
+
+def test_a_trace_of_the_engine_raises_nothing(tmp_path: Path) -> None:
+    assert not [w for w in explained(tmp_path, engine(0, DENSE, DENSE_2), csv(KERNELS[DENSE], KERNELS[DENSE_2])).warnings if w.id == "capture-mismatch"]
+
+
+def test_a_database_has_no_lines_to_cite(tmp_path: Path) -> None:
+    (tmp_path / "li.json").write_text(engine(1))
+    with sqlite3.connect(tmp_path / "trace.sqlite") as base:
+        base.execute("CREATE TABLE StringIds (id INTEGER, value TEXT)")
+        base.execute("CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (start INTEGER, end INTEGER, demangledName INTEGER)")
+        base.execute("INSERT INTO StringIds VALUES (1, ?)", (KERNELS[DENSE],))
+        base.execute("INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (1, 2, 1)")
+    found = explain([str(tmp_path / "li.json"), str(tmp_path / "trace.sqlite")]).captures[0].main
+    assert found is not None and found.layers[0].status == "dense"
+    assert [item for item in found.layers[0].evidence if isinstance(item, PointerEvidence) and item.pointer == "" and "none of the 1 kernels" in item.text]
+    assert parse_kernel_trace(str(tmp_path / "trace.sqlite")).rows == {}
+
+
+def test_the_first_row_of_each_kernel_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(csv("a", "b", "a"))
+    rows = parse_kernel_trace(str(tmp_path / "t.csv")).rows
+    assert {name: line for name, (line, _) in rows.items()} == {"a_execute_kernel_trt": 4, "b_execute_kernel_trt": 5}
