@@ -19,7 +19,7 @@ from ..text import tactic_hex
 from .environment import surroundings
 from .frames import reformat_tensors
 from .layers import EngineLayer, numbered
-from .model import CaptureDiagnosis, LayerVerdict
+from .model import CaptureDiagnosis, LayerVerdict, LineEvidence
 from .races import SPARSE, UNKNOWN, Combination, LayerRace, Races
 from .roofline import gain_bound, ideal_ratio
 from .shapes import ROOFLINE_TYPE, gemm_shape
@@ -71,6 +71,22 @@ class ReformatCost:
     to_format: str
     time_ms: float | None
     line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReformatTerm:
+    """A measured reformat that a verdict's sum holds. `added`: the switch adds it (False: removes it, None: the formats do not tell).
+
+    `line`: of its time; `sections`: of the lines before it that say which reformat it is.
+    """
+
+    tensor: str
+    from_format: str
+    to_format: str
+    time_ms: float
+    line: int
+    added: bool | None
+    sections: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +308,38 @@ class ReformatCosts:
         """The cost of one reformat; `time_ms` None where the log measured none."""
         time_ms, line = self.best.get((tensor, f"{source} -> {target}"), (None, None))
         return ReformatCost(tensor, source, target, time_ms, line)
+
+
+def cited_reformats(races: Races, layers: Iterable[EngineLayer], verdict: LayerVerdict, log_input: int) -> tuple[ReformatTerm, ...]:
+    """The reformats among the lines that a verdict cites, in their order: the terms of its sum that cost something."""
+    t, c, s, log = races.log.tactics, races.log.combinations.arrays, races.log.sections.arrays, races.log
+    formats: dict[bool, tuple[set[str], set[str]]] = {}
+    terms: list[ReformatTerm] = []
+    found: list[tuple[int, int, int]] = []
+    for item in verdict.evidence:
+        at = int(np.searchsorted(t.line, item.line)) if isinstance(item, LineEvidence) and item.input == log_input else len(t)
+        if at >= len(t) or int(t.line[at]) != item.line:  # type: ignore[union-attr]
+            continue
+        number = int(s["combination"][t.section[at]])
+        if c["is_reformat"][number]:
+            found.append((at, number, int(t.line[at])))
+            continue
+        parsed = races.formats_of(log.formats.get(c["text"][number]) or "")
+        if parsed is not None and races.kind[at] != UNKNOWN:
+            formats.setdefault(bool(races.kind[at] == SPARSE), ({f.text for f in parsed.inputs}, {f.text for f in parsed.outputs}))
+    own = next((layer for layer in layers if layer.name == verdict.name), None)
+    outputs = {tensor.name for tensor in own.outputs} if own is not None else set()
+    for at, number, line in found:
+        section = int(t.section[at])
+        source, _, target = (log.formats.get(c["text"][number]) or "").partition(" -> ")
+        tensor = next((name for name in reformat_tensors(log.layers.get(s["layer"][section])) if name), None)
+        tensor = tensor or next((name for name in reformat_tensors(log.layers.get(c["layer"][number])) if name), "")
+        side, form = (1, source) if tensor in outputs else (0, target)
+        fits = {sparse: form.strip() in sides[side] for sparse, sides in formats.items()}
+        added = fits[True] if len(fits) == 2 and fits[True] != fits[False] else None
+        sections = tuple(dict.fromkeys(int(n) for n in (c["line"][number], s["line"][section]) if 0 < n < line))
+        terms.append(ReformatTerm(tensor, source.strip(), target.strip(), float(t.time_ms[at]), line, added, sections))
+    return tuple(terms)
 
 
 def _beside(layers: Iterable[EngineLayer], build: Build) -> dict[str, list[tuple[str, str, str]]]:

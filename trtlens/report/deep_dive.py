@@ -7,12 +7,12 @@ Names and lines come from logs and models: they are made visible, never parsed a
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ..diagnose.extras import Race, layer_races, race_of, reformats_around
+from ..diagnose.extras import Race, ReformatTerm, cited_reformats, layer_races, race_of, reformats_around
 from ..diagnose.model import CaptureDiagnosis, Evidence, LayerVerdict, LineEvidence, TensorEvidence
 from ..diagnose.races import Combination, Entry, LayerRace, Races
 from ..diagnose.reasons import REASONS
@@ -31,6 +31,8 @@ _TACTICS = 8
 _COMBINATIONS = 40
 _CITED = 12
 _AROUND = 2
+_CITED_LENGTH = 480
+"""Cited lines are wrapped, not cut, up to this many characters: longer ones are lists of hundreds of layers."""
 
 
 def render_layer(session: Session, name: str, console: Console) -> None:
@@ -115,13 +117,26 @@ def _layer(printer: Printer, session: Session, number: int, verdict: LayerVerdic
             cost = "not measured" if item.time_ms is None else f"{_ms(item.time_ms)} ms"
             line = f", line {item.line:,}" if item.line else ""
             printer.line(f"{item.tensor}: {item.from_format} -> {item.to_format}: {cost}{line}", first="  ", rest="    ")
+    terms = cited_reformats(races, known, verdict, capture.log_input) if races is not None else ()
+    _terms(printer, terms)
     if verdict.suspects:
         _section(printer, "Suspects (suggested, not shown)")
         _some(printer, [f"{suspect.reason}: {suspect.summary}" for suspect in verdict.suspects], 10)
     if verdict.remedies:
         _section(printer, "What to do")
         _some(printer, [f"{remedy.text} ({words.remedy_gain(remedy)})" for remedy in verdict.remedies], 10)
-    _evidence(printer, diagnosis, verdict, capture.log_source, capture.log_input)
+    _evidence(printer, diagnosis, verdict, capture.log_source, capture.log_input, {term.line: term.sections for term in terms})
+
+
+def _terms(printer: Printer, terms: Sequence[ReformatTerm]) -> None:
+    """The measured reformats of the sum, each with its sign."""
+    if not terms:
+        return
+    _section(printer, "Reformats in the sum")
+    for term in terms:
+        what = {True: "added", False: "removed", None: "counted"}[term.added]
+        place = f"{term.tensor}: " if term.tensor else ""
+        printer.line(f"{what} {_ms(term.time_ms)} ms: {place}{term.from_format} -> {term.to_format}, line {term.line:,}", first="  ", rest="    ")
 
 
 def _facts(verdict: LayerVerdict) -> list[tuple[str, str]]:
@@ -216,7 +231,10 @@ def _best_sparse(race: Race) -> float:
     return min(t.time_ms for t in race.tactics if t.sparse)
 
 
-def _evidence(printer: Printer, diagnosis: CaptureDiagnosis, verdict: LayerVerdict, source: TextSource | None, log_input: int) -> None:
+def _evidence(
+    printer: Printer, diagnosis: CaptureDiagnosis, verdict: LayerVerdict, source: TextSource | None, log_input: int, sections: Mapping[int, Sequence[int]]
+) -> None:
+    """What the verdict cites. `sections`: cited line → the lines that say what its section is about, which stand too far above it to be its context."""
     evidence: tuple[Evidence, ...] = (*verdict.evidence, *verdict.eligibility.evidence)
     if not evidence:
         return
@@ -230,7 +248,8 @@ def _evidence(printer: Printer, diagnosis: CaptureDiagnosis, verdict: LayerVerdi
     if not cited or source is None:
         return
     kept = sorted(cited)[:_CITED]
-    texts = lines_around(source, kept, _AROUND)
+    headers = {number for line in kept for number in sections.get(line, ())}
+    texts = lines_around(source, kept, _AROUND, sorted(headers))
     printer.line(f"{diagnosis.inputs[log_input].path} (> marks the cited lines)", first="  ", rest="  ")
     before = 0
     for number in sorted(texts):
@@ -238,8 +257,11 @@ def _evidence(printer: Printer, diagnosis: CaptureDiagnosis, verdict: LayerVerdi
             printer.line("...", first="    ", style="dim")
         mark = ">" if number in cited else " "
         head = f"{mark} {number:>7}  "
-        text = _window(printer, texts[number].replace("\t", " "), verdict.name, printer.width - len(head) - 2)
-        printer.line(text, first=f"  {head}", style="" if number in cited else "dim")
+        text = texts[number].replace("\t", " ")
+        # What is cited is there to be read whole; what stands around it only shows where that is.
+        whole = number in cited or number in headers
+        shown = _window(printer, text, verdict.name, _CITED_LENGTH if whole else printer.width - len(head) - 2)
+        printer.line(shown, first=f"  {head}", rest=" " * (len(head) + 2), style="" if number in cited else "dim")
         before = number
     if len(cited) > _CITED:
         printer.line(f"... and {words.count(len(cited) - _CITED, 'more cited line')}: --json names all", first="  ", style="dim")
@@ -255,9 +277,12 @@ def _window(printer: Printer, text: str, name: str, width: int) -> str:
     return printer.fit(text, width)
 
 
-def lines_around(source: TextSource, lines: Sequence[int], around: int) -> dict[int, str]:
-    """Line number → text of the lines and of `around` lines before and after each, from one pass over the file up to the last of them."""
-    wanted = sorted({number for line in lines for number in range(max(line - around, 1), line + around + 1)})
+def lines_around(source: TextSource, lines: Sequence[int], around: int, also: Sequence[int] = ()) -> dict[int, str]:
+    """Line number → text of the lines and of `around` lines before and after each, from one pass over the file up to the last of them.
+
+    `also`: lines that are wanted alone.
+    """
+    wanted = sorted({number for line in lines for number in range(max(line - around, 1), line + around + 1)} | set(also))
     found: dict[int, str] = {}
     first = 1
     try:
