@@ -88,7 +88,8 @@ def test_what_a_damaged_line_lacks_is_not_made_up_in_bulk() -> None:
     races = [line for number in range(40) for line in race(f"Conv_{number}", f"0x{number + 1:016x}", 0.5)]
     torn = formats(LINEAR).replace("combination", 'combi"ation')
     log = parse(verbose(*races, costs("Conv_99"), torn, *races))
-    assert (len(log.combinations), [(sample.text, sample.severity) for sample in log.unknown_samples]) == (80, [(torn, "V")])
+    assert [(c["line"], c["layer"]) for c in combinations(log) if c["formats"] is None] == [(202, "Conv_99")]
+    assert (len(log.combinations), [(sample.text, sample.severity) for sample in log.unknown_samples]) == (81, [(torn, "V")])
 
 
 def test_each_of_many_tables_has_its_own_selected_tactic_and_each_of_many_runners_its_own_skips() -> None:

@@ -423,9 +423,10 @@ def test_hard_wrapped_lines_are_joined_where_certain() -> None:
     assert log.unknown_lines == 0
 
 
-def test_a_broken_section_line_takes_its_tactics_from_the_section_before() -> None:
+def test_a_broken_section_line_takes_its_tactics_from_the_combination_before() -> None:
     log = parse(verbose(costs("A"), formats("Half(1) -> Half(1)"), runner("A", "X"), "Tactic: 1 Time: 1", f"{RULER} Autotuning format combination: Half(1) -> Ha", "Tactic: 2 Time: 2"))
-    assert [(t["layer"], t["tactic"]) for t in tactics(log)] == [("A", 1), (None, 2)]
+    assert [(t["layer"], t["combination"], t["runner"], t["tactic"]) for t in tactics(log)] == [("A", 0, "X", 1), ("A", 1, None, 2)]
+    assert [c["formats"] for c in combinations(log)] == ["Half(1) -> Half(1)", None]
     assert log.unknown_lines == 1 and log.unknown_samples[0].line == 5
 
 

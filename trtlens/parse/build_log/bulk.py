@@ -57,7 +57,12 @@ def _format_numbers(reader: LogReader, rows: I64, is_reformat: Bools) -> I64:
     if not whole.all():
         return np.full(len(rows), -1, dtype=np.int64)
     begins += index.buffer[begins] == 32
-    return reader.format_keys.numbers_of(index.buffer, data, begins, ends - 16, lambda texts: reader.formats.add_all(_decoded(texts))).astype(np.int64)
+    return reader.format_keys.numbers_of(index.buffer, data, begins, ends - 16, lambda texts: _formats(reader, texts)).astype(np.int64)
+
+
+def _formats(reader: LogReader, texts: list[bytes]) -> list[int]:
+    """Numbers of the formats in `Autotuning` lines; -1 where one of them cannot be one, as another line begins in it."""
+    return [-1] * len(texts) if k.any_torn(texts) else reader.formats.add_all(_decoded(texts))
 
 
 def _decoded(texts: list[bytes]) -> list[str]:
@@ -122,7 +127,9 @@ def _cached_results(reader: LogReader, rows: I64) -> _Cached | None:
     runner = reader.chosen_keys.numbers_of(index.buffer, data, middle + len(_GOT), stops, lambda texts: _runner_names(reader, texts))
     if len(rows) and (text.min() < 0 or runner.min() < 0):
         return None
-    layer = reader.layer_keys.numbers_of(index.buffer, data, begins, opening, lambda texts: reader.layers.add_all([t.decode("utf-8", "backslashreplace") for t in texts]))
+    layer = reader.layer_keys.numbers_of(index.buffer, data, begins, opening, lambda texts: _layer_names(reader, texts))
+    if len(rows) and layer.min() < 0:
+        return None
     words = [index.words_at(begins + at) for at in (0, 8, 16)]
     reformat = (words[0] == _OPTIMIZER[0]) & (words[1] == _OPTIMIZER[1]) & ((words[2] & _TWO_BYTES) == _OPTIMIZER[2])
     return _Cached(layer.astype(np.int64), text.astype(np.int64), runner.astype(np.int64), reformat)
@@ -136,8 +143,15 @@ def _io_formats(reader: LogReader, texts: list[bytes]) -> list[int]:
     ]
 
 
+def _layer_names(reader: LogReader, texts: list[bytes]) -> list[int]:
+    """Numbers of layers; -1 for what cannot be one, as another line begins in it."""
+    if k.any_torn(texts):
+        return [-1] * len(texts)
+    return reader.layers.add_all([text.decode("utf-8", "backslashreplace") for text in texts])
+
+
 def _runner_names(reader: LogReader, texts: list[bytes]) -> list[int]:
-    return [-1 if b"," in text else reader.runners.add(text.decode("utf-8", "backslashreplace").strip()) for text in texts]
+    return [-1 if b"," in text or k.is_torn(text) else reader.runners.add(text.decode("utf-8", "backslashreplace").strip()) for text in texts]
 
 
 def _filled(values: I64, undecided: int) -> I64:
@@ -189,9 +203,10 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
         return False
 
     # Texts.
-    costs = [g.COSTS.match(text.decode("utf-8", "backslashreplace")) for text in _texts(index, rows[is_cost])]
-    tables = [g.OP_TABLE.match(text.decode("utf-8", "backslashreplace")) for text in _texts(index, rows[is_op])] if is_op.any() else []
-    if not all(costs) or not all(tables):
+    openers, headers = _texts(index, rows[is_cost]), _texts(index, rows[is_op]) if is_op.any() else []
+    costs = [g.COSTS.match(text.decode("utf-8", "backslashreplace")) for text in openers]
+    tables = [g.OP_TABLE.match(text.decode("utf-8", "backslashreplace")) for text in headers]
+    if k.any_torn(openers) or k.any_torn(headers) or not all(costs) or not all(tables):
         return False
     formats = _format_numbers(reader, rows[is_combination], is_reformat[is_combination])
     numbers = _runner_numbers(reader, rows[is_section])
@@ -207,6 +222,9 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
         known[t] if (t := data[b + 35 : e - 9]) in known else reader.chosen_runner(t)
         for b, e in zip(index.message[chosen_rows].tolist(), index.id_start[chosen_rows].tolist(), strict=True)
     ]
+
+    if -1 in winners:
+        return False
 
     # The layer of each `Computing costs` section; -1 where TensorRT printed its name empty.
     first_line = reader.line0 + int(rows[0])
@@ -319,6 +337,8 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
             reader.op = int(section_at[begun[-1]])
     reader.section += len(costs)
     reader.named_sections = bool(named[-1])
+    if costs and costs[-1]:
+        reader.section_of = costs[-1]["what"]
     changed = np.flatnonzero(is_cost | is_formats)
     if len(changed):
         # Before `Computing costs for` came, a format combination forgets the layer; a cost section sets it.

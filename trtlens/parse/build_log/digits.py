@@ -29,7 +29,7 @@ def _every(byte: int) -> np.uint64:
 
 
 _LOW7, _LOW4, _HIGH4, _ZEROS = _every(0x7F), _every(0x0F), _every(0xF0), _every(0x30)
-_BLANKS, _POINTS, _ONE, _SIX, _LETTER, _CASE = _every(0x20), _every(0x2E), _every(1), _every(6), _every(0x27), _every(0x20)
+BLANKS, _POINTS, _ONE, _SIX, _LETTER, _CASE = _every(0x20), _every(0x2E), _every(1), _every(6), _every(0x27), _every(0x20)
 _TENS = np.array([10**n for n in range(17)], dtype=np.int64)
 _FLOAT_TENS = 10.0 ** np.arange(17)
 # The last n characters of a word (which stand in its high bytes), n = 0 … 8.
@@ -57,7 +57,7 @@ def _gather_before(buffer: U8, offsets: I64) -> U64:
     return np.where(before < 8, words, _U(0))
 
 
-def _zero_bytes(words: U64) -> U64:
+def zero_bytes(words: U64) -> U64:
     """0x80 in each byte of `words` that is zero, exactly."""
     return ~(((words & _LOW7) + _LOW7) | words | _LOW7)
 
@@ -73,7 +73,7 @@ def last_blank(buffer: U8, end: I64, words: int = 2) -> I64:
     open_rows = np.arange(len(end))
     for number in range(1, words + 1):
         at = end[open_rows] - 8 * number
-        place = _highest_byte(_zero_bytes(_gather_before(buffer, at) ^ _BLANKS))
+        place = _highest_byte(zero_bytes(_gather_before(buffer, at) ^ BLANKS))
         hit = place >= 0
         found[open_rows[hit]] = at[hit] + place[hit]
         open_rows = open_rows[~hit]
@@ -150,7 +150,7 @@ def decimals(buffer: U8, first: I64, end: I64) -> tuple[F64, Bools]:
     """
     length = end - first
     high, low = _field(buffer, end, length, 1), _field(buffer, end, length, 0)
-    high_point, low_point = _zero_bytes(high ^ _POINTS), _zero_bytes(low ^ _POINTS)
+    high_point, low_point = zero_bytes(high ^ _POINTS), zero_bytes(low ^ _POINTS)
     in_low, in_high = low_point != 0, high_point != 0
     # The digits behind the point: all characters after its byte.
     behind = np.where(in_low, 7 - _highest_byte(low_point), np.where(in_high, 15 - _highest_byte(high_point), -1))

@@ -101,7 +101,7 @@ class EventReader(SingleLines):
         build.passes.append(self.pass_)
         self.strategies[int(match["number"])] = self.pass_
         build.complete = False  # the first strategy's `Engine generation completed` does not end the build
-        self.profile, self.named_sections = 0, False
+        self.profile, self.named_sections, self.section_of = 0, False, ""
         self.combination = self.runner = self.layer = -1
         self._moved(row)
 
@@ -192,7 +192,7 @@ class EventReader(SingleLines):
 
     def _op_line(self, text: bytes, line: int, offset: int, row: int) -> None:
         match = g.OP_TABLE.match(text.decode("utf-8", "backslashreplace"))
-        if match is None:
+        if match is None or k.is_torn(text):
             self._as_other(text, line, offset, row)
             return
         self._tuning_begins(line)
@@ -314,8 +314,8 @@ class EventReader(SingleLines):
         return handler
 
     def _ignore(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
-        # Beginnings that also begin lines with a memory complaint or two writers in one line take the long way.
-        return False if any(w in message for w in MEMORY_WORDS) or g.INNER_DATE.search(message, 1) else None
+        # Beginnings that also begin lines with a memory complaint take the long way.
+        return False if any(w in message for w in MEMORY_WORDS) else None
 
 
 def _banner_version(digits: str) -> str | None:

@@ -19,6 +19,7 @@ RUNNER = re.compile(r"-+ Timing (?:Runner: ?)?(?P<layer>.*?)\s*\((?P<runner>[^()
 FORMATS = re.compile(r"\*+ Autotuning format combination:.*?\*{3,}$")
 REFORMATS = re.compile(r"\*+ Autotuning Reformat:.*?\*{3,}$")
 CHOSE = re.compile(r">+ Chose Runner Type: (?P<runner>.*) Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+)$")
+COSTS_LEAD = b"=============== Computing "
 COSTS = re.compile(r"=+ Computing (?P<what>costs for|reformatting costs)(?P<name>.*)$")
 CACHED = re.compile(r"(?P<layer>.*) \[(?P<formats>[^\[\]]* -> [^\[\]]*)\] got cached result: (?P<runner>[^,]*), tactic (?P<id>0x[0-9a-fA-F]+), (?P<time>\S+) ms$")
 PRUNED = re.compile(r"(?P<layer>.*): \d+ available tactics, \d+ unparsable, (?P<pruned>\d+) pruned, \d+ remaining after tactic pruning\.$")
@@ -55,8 +56,9 @@ REGISTERING_LAYER = re.compile(r"Registering layer: (?P<layer>.*) for ONNX node:
 NETWORK_INPUT = re.compile(r"Adding network input: (?P<name>.*?)(?: with dtype: .*)?$")
 NETWORK_OUTPUT = re.compile(r"Marking .* as output: (?P<name>.+)$")
 FACT = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9 ()_]{1,40}?): ?(?P<value>.*)$")
+DATE_ALONE = re.compile(rb"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] ?$")
+PREFIX_OPENER = re.compile(rb"\[(?:\d|T|$)")
 VERSION = re.compile(r"\d{1,4}\.\d")
-INNER_DATE = re.compile(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\]")
 # A logger of the user's own (`My Logger: Severity.VERBOSE Tactic: …`): what stands before TensorRT's message is learned from its rulers.
 RULERS = (b"*************** Autotuning ", b"--------------- Timing Runner", b"=============== Computing ")
 OWN_LOGGER = re.compile(rb"(?P<prefix>[^\n*=>-][^\n]{0,200}?)(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing )")

@@ -10,11 +10,12 @@ Line prefixes by writer (docs/dialects.md): `[date] [V] [TRT] ` trtexec; `[date]
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from .digits import F64, I64, U8, U64, Bools, decimal_ids, decimals, gather, hex_ids, last_blank, short_hex_ids
+from .digits import BLANKS, F64, I64, U8, U64, Bools, decimal_ids, decimals, gather, hex_ids, last_blank, short_hex_ids, zero_bytes
 
 # Kinds of line. OTHER goes to the slow dispatch of reader.py, NEUTRAL too, but it never changes where tactics belong; TIMED to NOISE, FAST_SKIP and
 # TABLE_ROW are taken column-wise; FORMATS to OP_TABLE are structure.
@@ -47,6 +48,10 @@ _PYTHON = _mask(b"] [TRT] ")  # at +20 of `[MM/DD/YYYY-HH:MM:SS] [TRT] [V] `
 _OWN = _mask(b"] [?] ??")
 _LEVEL4 = _mask(b"[?] ????")
 _TRT6 = _mask(b"[TRT] ??")
+# A writer's prefix in the middle of a line: the end of the line before it is lost, or stands further down.
+INNER_PREFIX = re.compile(
+    rb"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\](?: \[(?:[VIWEF]|TRT)\]){0,2} ?|\[TensorRT\] (?:VERBOSE|INFO|WARNING|ERROR|INTERNAL_ERROR): |\[TRT\] {1,4}|\[V\] "
+)
 _FOREIGN = np.uint64(word(b" (foreig"))
 _FOREIGN_LENGTH = len(b" (foreignNode) ")
 
@@ -131,6 +136,14 @@ _TIME7 = (_U(0xFFFFFFFFFFFFFF), _U(word(b" Time: ")))
 _TIME6 = (_U(0xFFFFFFFFFFFF), _U(word(b" time ")))
 _HEX = (_U(0xFFFF), _U(int.from_bytes(b"0x", "little")))
 _COMMA_HEX = (_U(0xFFFFFFFF), _U(word(b", 0x")))
+_RUNNER_LEAD = len("--------------- Timing Runner: ")
+_LONGEST_NO_VALID = len(" has no valid tactics for this config, skipping") + 24  # no prefix of another line has room before it
+_SET_TACTIC, _IC_NAME = _U(word(b"Set Tactic")), _U(word(b"ic Name: "))
+_LONGEST_TAIL = 25
+_SUSPECT = np.isin(np.arange(256), list(b"*=->["))
+_CAPITAL = np.isin(np.arange(256), list(b"ABCDEFGHIJKLMNOPQRSUVWXYZ"))  # no T, for `TRT] ` may be what is left of a prefix
+_BY_ENDING = np.isin(np.arange(256), [NO_VALID, FASTEST, NAMED, CACHED_RESULT])
+_NO_LAYER = _U(word(b"Fastest Tactic")), _U(word(b"Set Tactic Name"))
 _ENDS_IN_MS = _U(int.from_bytes(b" ms", "little"))
 
 
@@ -165,6 +178,8 @@ class LineIndex:
     id_start: I64  # offset of the tactic id, for kinds that hold one
     last_space: I64  # offset of the blank before a time, for kinds that end in one; else -1
     table_rows: TableRows
+    named: I64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # the rows of kind NAMED, after `look_again`
+    name_start: I64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # where their kernels' names begin
 
     def __len__(self) -> int:
         return len(self.start)
@@ -194,6 +209,16 @@ def finite(text: bytes | str) -> float:
     except ValueError:
         return float("nan")
     return value if 0.0 <= value < 3.4e38 else float("nan")
+
+
+def is_torn(data: bytes, first: int = 0, last: int = sys.maxsize) -> bool:
+    """Whether the message at [first, last) holds another line's prefix."""
+    return data.find(b"] ", first, last) >= 0 and INNER_PREFIX.search(data, first, last) is not None
+
+
+def any_torn(texts: list[bytes]) -> bool:
+    """Whether one of the texts holds another line's prefix."""
+    return b"] " in b"\n".join(texts) and any(map(is_torn, texts))
 
 
 def line_ends(data: bytes, buffer: U8, length: int) -> I64:
@@ -315,7 +340,7 @@ def _classify(index: LineIndex) -> None:
     rows = rows[~reformat]
     data = index.data
     for row, begin, stop in zip(rows.tolist(), message[rows].tolist(), end[rows].tolist(), strict=True):
-        if not data.startswith(NOISE_BEGINNINGS, begin) or data.find(b"] [", begin, stop) >= 0:
+        if not data.startswith(NOISE_BEGINNINGS, begin) or data.find(b"] ", begin, stop) >= 0:
             kind[row] = OTHER  # something else with the same 8 bytes, or perhaps two writers in one line
     timed, named, fast_skip = (np.flatnonzero(kind == maybe) for maybe in (_MAYBE_TIMED, _MAYBE_NAMED_TIMED, _MAYBE_FAST_SKIP))
     for rows in (timed, named, fast_skip):
@@ -327,7 +352,7 @@ def _classify(index: LineIndex) -> None:
     rows = rows[index.words_at(message[rows] + 9) == _U(word(b" Tactic:"))]
     rows = rows[(index.words_at(message[rows] + 17) & _HEX[0]) == _HEX[1]]
     ids, valid = hex_ids(index.buffer, message[rows] + 19)
-    valid &= index.words_at(message[rows] + 35) == _U(word(b" which exceed"))
+    valid &= (index.words_at(message[rows] + 35) == _U(word(b" which exceed"))) & (index.words_at(end[rows] - 8) == _U(word(b" pre-run")))
     kind[rows[valid]] = FAST_SKIP
     index.tactic[rows[valid]] = ids[valid]
     # `Skipping CaskFlattenConvolution: No valid tactics for X`; every other form than `Skipping tactic` is rare, and the reader looks again.
@@ -349,6 +374,62 @@ def _classify(index: LineIndex) -> None:
         _table_rows(index, rest[(kind[rest] == OTHER) & (index.writer[rest] == TRT)])
 
 
+def look_again(index: LineIndex) -> None:
+    """Lines that are known by how they end alone, and in whose beginning another line may have been cut off, become OTHER."""
+    kind, message = index.kind, index.message
+    rows = np.flatnonzero(_BY_ENDING[kind])
+    if len(rows):
+        kinds = kind[rows]
+        doubtful = _SUSPECT[index.buffer[message[rows]]]
+        # `RUNNER has no valid tactics for this config, skipping` is short, and runners begin with a capital.
+        short = np.flatnonzero(kinds == NO_VALID)
+        doubtful[short] |= (index.end[rows[short]] - message[rows[short]] > _LONGEST_NO_VALID) | ~_CAPITAL[index.buffer[message[rows[short]]]]
+        # The others begin with the layer of the last runner line, or with no layer at all.
+        named = np.flatnonzero((kinds == FASTEST) | (kinds == NAMED))
+        first = index.words_at(message[rows[named]])
+        named, first = (column[(first != _NO_LAYER[0]) & (first != _NO_LAYER[1])] for column in (named, first))
+        runners = np.flatnonzero(kind == RUNNER)
+        last = np.searchsorted(runners, rows[named]) - 1
+        doubtful[named[last < 0]] = True
+        if len(runners):
+            name = index.words_at(message[runners[np.maximum(last, 0)]] + _RUNNER_LEAD)
+            blanks = zero_bytes(name ^ BLANKS)
+            doubtful[named[((first ^ name) & ((blanks & (~blanks + _U(1))) - _U(1))) != 0]] = True
+        kind[rows[doubtful]] = OTHER
+    _torn_prefixes(index)
+    _find_names(index)
+
+
+def _torn_prefixes(index: LineIndex) -> None:
+    """`[date] [V] [TR` and then another line: what was taken for a message begins within that one's prefix."""
+    rows = np.flatnonzero((index.kind == OTHER) & (index.writer == TRT))
+    rows = rows[index.message[rows] - index.start[rows] >= 32]
+    rows = rows[(index.words_at(index.start[rows] + 20) & _TRTEXEC[0]) == _TRTEXEC[1]]
+    torn = rows[(index.words_at(index.start[rows] + 26) & _TRT6[0]) != _TRT6[1]]
+    index.message[torn], index.writer[torn], index.severity[torn] = index.start[torn], BARE, 0
+
+
+def _find_names(index: LineIndex) -> None:
+    """Where the kernel's name begins in `LAYER (RUNNER) Set Tactic Name: K Tactic: ID`; a line that only ends so becomes OTHER."""
+    data, named = index.data, np.flatnonzero(index.kind == NAMED)
+    begins, ends = index.message[named], index.id_start[named] - 9
+    at = np.full(len(named), -1, dtype=np.int64)
+    # The lines of a layer have the words equally far in, so few of them need a search.
+    rest = np.flatnonzero(ends - begins >= 17)
+    while len(rest):
+        begin, end = int(begins[rest[0]]), int(ends[rest[0]])
+        within = data.find(b"Set Tactic Name: ", begin, end) - begin
+        if within < 0:
+            rest = rest[1:]
+            continue
+        place = np.minimum(begins[rest] + within, np.maximum(ends[rest] - 17, 0))
+        equal = (index.words_at(place) == _SET_TACTIC) & (index.words_at(place + 8) == _IC_NAME) & (place == begins[rest] + within)
+        at[rest[equal]] = place[equal]
+        rest = rest[~equal]
+    index.kind[named[at < 0]] = OTHER
+    index.named, index.name_start = named[at >= 0], at[at >= 0] + 17
+
+
 def _table_rows(index: LineIndex, rows: I64) -> None:
     """`  34, 0.0084256, 1.00000, 2.08686, KERNEL, 0x04a24e5c0a1bf5f3, …`: the rows of Myelin's tables, in their plainest form."""
     opener = index.buffer[index.message[rows]]
@@ -364,19 +445,19 @@ def _table_rows(index: LineIndex, rows: I64) -> None:
     valid = fields + 4 < len(commas)
     fields = np.minimum(fields, len(commas) - 5)
     first, fifth = commas[fields], commas[fields + 4]
-    number = buffer[first - 1]
-    valid &= (fifth + 5 <= end) & (first - message <= 12) & (first > message) & (number >= 48) & (number <= 57)
+    digit = buffer[first - 1]
+    valid &= (fifth + 5 <= end) & (first - message <= 12) & (first > message) & (digit >= 48) & (digit <= 57)
     rows, fields, fifth, end = rows[valid], fields[valid], fifth[valid], end[valid]
     valid = (gather(buffer, fifth) & _COMMA_HEX[0]) == _COMMA_HEX[1]
     # The id has no leading zeros; it ends at the next comma or with the line.
     following = fields + 5
     stop = np.where(following < len(commas), np.minimum(commas[np.minimum(following, len(commas) - 1)], end), end)
-    for field in range(4):
-        valid &= buffer[commas[fields + field] + 1] == 32
+    for number in range(4):
+        valid &= buffer[commas[fields + number] + 1] == 32
     rows, fields, fifth, stop = rows[valid], fields[valid], fifth[valid], stop[valid]
     ids, valid = short_hex_ids(buffer, fifth + 4, stop)
     time_ms, plain = decimals(buffer, commas[fields] + 2, commas[fields + 1])
-    valid &= plain
+    valid &= plain & (index.end[rows] - stop <= _LONGEST_TAIL)  # behind the id stands a number, not another line
     rows, fields, fifth = rows[valid], fields[valid], fifth[valid]
     index.kind[rows], index.tactic[rows] = TABLE_ROW, ids[valid]
     index.table_rows = TableRows(rows, time_ms[valid], commas[fields + 3] + 2, fifth)

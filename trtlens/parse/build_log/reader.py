@@ -22,7 +22,7 @@ from .bulk import BULK_ROWS, read_in_bulk
 from .digits import I64
 from .events import MEMORY_WORDS, EventReader, dispatch_table
 from .records import NO_TACTIC, TIMED, Build, BuildLog, Line, TacticRows, stretches
-from .state import KEPT_LINES, NAN
+from .state import NAN
 
 _AROUND = 1 << 15  # bytes on either side of the first ruler
 _TRIM_BYTES = 128 << 20
@@ -45,6 +45,7 @@ class LogReader(EventReader):
         """Read one block, which ends in k.PAD bytes of zeros."""
         plain = data if self.own_logger is None and self.logger_known else self._own_logger(data)
         index = k.index_block(plain, padded=True)
+        k.look_again(index)
         self.index = index
         if self.line0 + len(index) > MOST_LINES:
             raise InputError(self.path, f"has more than {MOST_LINES:,} lines", todo="is it a build log? pass the part you need")
@@ -82,7 +83,7 @@ class LogReader(EventReader):
         calm = self.document is None and self.table is None
         for i, place in enumerate(others.tolist()):
             # A line that does not change where tactics belong does not end a run of structure: it is read after the run.
-            if kinds[i] == k.NEUTRAL and place > done and calm and whos[i] == k.TRT and data.find(b"] [", begins[i], ends[i]) < 0:
+            if kinds[i] == k.NEUTRAL and place > done and calm and whos[i] == k.TRT and data.find(b"] ", begins[i], ends[i]) < 0:
                 waiting.append(i)
                 continue
             for j in (*self._run(visit, done, place, waiting), i):
@@ -153,6 +154,11 @@ class LogReader(EventReader):
 
     def _other(self, text: bytes, line: int, offset: int, writer: int, foreign: bool, row: int) -> None:
         """A line that is not one of tuning's millions."""
+        if b"] " in text:
+            first = int(writer == k.BARE)  # trtexec's blank lines are a date and a severity alone
+            if k.is_torn(text, first):
+                self._torn(text, line, offset, row, first)
+                return
         message = text.decode("utf-8", "backslashreplace")
         if (self.table is not None or self.document is not None) and self._collect(message, line, writer):
             return
@@ -182,8 +188,6 @@ class LogReader(EventReader):
         if message.lstrip().startswith(g.NOISE):
             if self.wrap is not None and line > self.wrap[0]:
                 self.wrap = None
-            if g.INNER_DATE.search(message, 1):
-                self._torn(message, line, offset, row)
             return
         if not message:
             return
@@ -217,9 +221,6 @@ class LogReader(EventReader):
 
     def _unplaced(self, message: str, line: int, offset: int, row: int, counted: bool = True, bare: bool = False) -> None:
         """A line no grammar took: two writers in one line, a line wrapped at the terminal's width, or a form we do not know."""
-        if g.INNER_DATE.search(message, 1):
-            self._torn(message, line, offset, row)
-            return
         if bare and self.wrap is not None and self.in_tuning and self.wrap[0] == line - 1:
             joined = self.wrap[2] + message
             if self._logical(joined, self.wrap[0], self.wrap[1], row):
@@ -238,16 +239,26 @@ class LogReader(EventReader):
         if self.in_tuning and counted:
             self._unknown_line(Line(line, offset, message[:400], self.severity))
 
-    def _torn(self, message: str, line: int, offset: int, row: int) -> None:
+    def _torn(self, text: bytes, line: int, offset: int, row: int, first: int = 0) -> None:
         """Two writers interleaved in one line: each whole part is read as a line of its own, the torn one is kept as damage."""
-        if len(self.damaged) < KEPT_LINES:
-            self.damaged.append(Line(line, offset, message[:400], self.severity))
-        starts = [m.start() for m in g.INNER_DATE.finditer(message, 1)]
-        for part in (message[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)):
-            piece = k.index_block(part.encode("utf-8", "backslashreplace"))
-            if len(piece) and piece.message[0] < piece.end[0]:
-                self.severity = chr(int(piece.severity[0])) if piece.severity[0] else ""
-                self._other(piece.data[int(piece.message[0]) : int(piece.end[0])], line, offset, int(piece.writer[0]), bool(piece.foreign[0]), row)
+        self._damage(Line(line, offset, text[:400].decode("utf-8", "backslashreplace"), self.severity))
+        starts = [match.start() for match in k.INNER_PREFIX.finditer(text, first)]
+        self._fragment(text[: starts[0]], line, offset, row)
+        for begin, end in zip(starts, [*starts[1:], None], strict=True):
+            piece = k.index_block(text[begin:end])
+            if piece.message[0] > 0:
+                self._read_piece(piece, line, offset, row)
+
+    def _read_piece(self, piece: k.LineIndex, line: int, offset: int, row: int) -> None:
+        """Read a whole line that does not stand as such in the block, where the line at `row` does."""
+        self.severity = chr(int(piece.severity[0])) if piece.severity[0] else ""
+        text, kind = piece.data[int(piece.message[0]) : int(piece.end[0])], int(piece.kind[0])
+        if kind in self.handlers and self.late is not None:
+            return  # a line that was read in its turn would have been torn there
+        if kind in self.handlers:
+            self.handlers[kind](text, line, offset, row)
+        elif text:
+            self._other(text, line, offset, int(piece.writer[0]), bool(piece.foreign[0]), row)
 
     # ------------------------------------------------------------------ the end
 

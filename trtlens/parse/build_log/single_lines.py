@@ -39,21 +39,19 @@ class SingleLines(StructureReader):
         match = g.FASTEST.match(message)
         if match:
             tactic = parse_tactic(match["id"])
-            place = self._here(line)
-            if tactic is not None and place is not None:
-                self.fastest.append(tuple(np.array([v], dtype=d) for v, d in ((place, np.int64), (tactic, np.uint64), (k.finite(match["time"]), np.float64), (line, np.int64))))
+            if tactic is not None:
+                self.fastest.append(tuple(np.array([v], dtype=d) for v, d in ((self._here(line), np.int64), (tactic, np.uint64), (k.finite(match["time"]), np.float64), (line, np.int64))))
             return True
         match = g.NO_VALID_8.match(message)
         if match:
-            place = self._here(line)
-            if place is not None:
-                self.no_valid.append(np.array([place]))
+            self.no_valid.append(np.array([self._here(line)]))
             return True
         return self._skip_line(message, line, offset) or self._name_line(message, line)
 
-    def _here(self, line: int) -> int | None:
+    def _here(self, line: int) -> int:
+        """The section that a tactic's line belongs to."""
         mark = self._mark()
-        return mark if mark >= 0 else None if mark == -1 else self._implicit(mark, line)
+        return mark if mark >= 0 else self._implicit(mark, line)
 
     def _waiting_name(self, line: int) -> int:
         """The kernel named on the line just before a time (8.5 ConvActPool; 7.x when one name alone came since the last time)."""
@@ -61,8 +59,7 @@ class SingleLines(StructureReader):
 
     def _slow_row(self, tactic: int, kernel: int, time_ms: float, source: int, why: int, line: int, offset: int) -> None:
         self._tuning_begins(line)
-        mark = self._mark()
-        place = mark if mark >= 0 else self._implicit(mark, line)
+        place = self._here(line)
         self._builder(line).tuned = True
         if tactic == NO_TACTIC:
             time_ms = NAN
@@ -99,14 +96,12 @@ class SingleLines(StructureReader):
             kernel = self.kernels.add(match["name"].strip()) if match["name"].strip() else -1
             tactic = parse_tactic(match["id"]) if match["id"] else None
             if tactic is not None:
-                mark = self._mark()
-                if mark != -1:
-                    self.named.setdefault((mark if mark >= 0 else self._implicit(mark, line), tactic), []).append((line, kernel))
+                self.named.setdefault((self._here(line), tactic), []).append((line, kernel))
             else:
                 self._alone(line, kernel)
             return True
         match = g.NAME_ALONE.match(message)
-        if match and " Tactic: " not in message and not g.INNER_DATE.search(message, 1):  # else the line is torn: what it timed is lost
+        if match and " Tactic: " not in message:
             self._alone(line, self.kernels.add(match["name"].strip()))
             return True
         return False
@@ -117,7 +112,7 @@ class SingleLines(StructureReader):
 
     def _cached_result(self, text: bytes, line: int, offset: int, row: int) -> None:
         """A line that ends as a cached result does."""
-        if not self._cached(text.decode("utf-8", "backslashreplace"), line, offset):
+        if k.is_torn(text) or not self._cached(text.decode("utf-8", "backslashreplace"), line, offset):
             self._as_other(text, line, offset, row)
 
     def _cached(self, message: str, line: int, offset: int) -> bool:

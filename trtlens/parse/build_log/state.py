@@ -47,6 +47,7 @@ class ReaderState:
         # where the next tactic belongs
         self.profile = -1
         self.section = -1
+        self.section_of = ""  # "costs for" or "reformatting costs", where a line says so
         self.layer = -1
         self.named_sections = False
         self.combination = -1
@@ -195,6 +196,7 @@ class ReaderState:
         self.build = self.pass_ = None
         self._tuning_ends(line)
         self.engine_open = self.named_sections = False
+        self.section_of = ""
         self.combination = self.runner = self.layer = self.op = -1
         self.section += 1  # no section of the next build has the number of one of this build, or it would name its combinations
         self.tables.append((line - self.line0, -1))
@@ -261,6 +263,10 @@ class ReaderState:
         if len(self.unknown_samples) < 200:
             self.unknown_samples.append(line)
 
+    def _damage(self, line: Line) -> None:
+        if len(self.damaged) < KEPT_LINES:
+            self.damaged.append(line)
+
     def _count_tuning(self, row: int) -> None:
         """TensorRT's lines since the last count are lines of tuning: `unknown-lines` is a share of them."""
         if self.in_tuning and row > self.tuning_since:
@@ -295,6 +301,10 @@ class ReaderState:
 
     def _other(self, text: bytes, line: int, offset: int, writer: int, foreign: bool, row: int) -> None:
         """Read a line that is no structure; reader.py does."""
+        raise NotImplementedError
+
+    def _torn(self, text: bytes, line: int, offset: int, row: int, first: int = 0) -> None:
+        """Read the whole parts of a line into which others were written; reader.py does."""
         raise NotImplementedError
 
     def _unplaced(self, message: str, line: int, offset: int, row: int, counted: bool = True, bare: bool = False) -> None:

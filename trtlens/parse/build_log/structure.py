@@ -49,7 +49,7 @@ class StructureReader(TacticColumns):
     def format_number(self, text: bytes) -> int:
         """The number of the format string in an `Autotuning` line; -1 if the line does not end as such a line does."""
         lead, colon, formats = text.partition(b":")
-        if not colon or not formats.endswith(b"***") or lead.lstrip(b"*") not in (b" Autotuning format combination", b" Autotuning Reformat"):
+        if not colon or not formats.endswith(b"***") or k.is_torn(formats) or lead.lstrip(b"*") not in (b" Autotuning format combination", b" Autotuning Reformat"):
             return -1
         return self.formats.add(formats.rstrip(b"*").strip().decode("utf-8", "backslashreplace"))
 
@@ -57,6 +57,8 @@ class StructureReader(TacticColumns):
         """(layer, runner) of a `Timing Runner`, `No valid tactics for` or `RunnerBuilder` line; runner -1 if it is no whole line of these."""
         memo = self.runner_memo.get(text)
         if memo is None:
+            if b"] " in text and k.is_torn(text):
+                return -1, -1
             message = text.decode("utf-8", "backslashreplace")
             opening = message.rfind("(")
             if message.startswith(g.RUNNER_LEAD) and message.endswith(")") and opening > 0 and ")" not in message[opening:-1]:
@@ -73,18 +75,41 @@ class StructureReader(TacticColumns):
         return memo
 
     def chosen_runner(self, name: bytes) -> int:
-        """The number of a runner named by a `Chose Runner Type` line."""
+        """The number of a runner named by a `Chose Runner Type` line; -1 if another line begins in it."""
+        if k.is_torn(name):
+            return -1
         number = self.chosen_memo.get(name)
         if number is None:
             number = self.chosen_memo[name] = self.runners.add(name.decode("utf-8", "backslashreplace"))
         return number
 
     def _incomplete(self, text: bytes, line: int, offset: int, row: int) -> None:
-        """A structural line without its end: hard-wrapped or torn. What follows must not be counted to the section before."""
-        self.combination = self.runner = -1
-        self._moved(row)
+        """A structural line without its end: hard-wrapped or torn."""
         self._severity_of(row)
+        if k.is_torn(text):
+            self._torn(text, line, offset, row)
+            return
+        self._fragment(text, line, offset, row)
         self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)
+
+    def _fragment(self, text: bytes, line: int, offset: int, row: int) -> None:
+        """The beginning of a line whose end is lost. What follows must not be counted to the section before it, if the line began one."""
+        if self.late is not None or g.DATE_ALONE.match(text):
+            return  # it is one of those that never do, or one that follows: some writers put their prefix down in parts
+        opener = text[:1]
+        if opener in (b"", b"=") or g.PREFIX_OPENER.match(text):  # nothing but a prefix is left of it: any line
+            self.section += 1
+            self.section_of, self.layer = "", -1
+            self.combination = self.runner = -1
+        elif opener == b"*":
+            self.combination = self.runner = -1
+            if self.section_of == "costs for" and self.in_tuning:
+                self.combination = self._add_combination(-1, 0, line, offset)
+        elif opener == b"-":
+            self.runner = -1
+        else:
+            return
+        self._moved(row)
 
     def _runner(self, text: bytes, line: int, offset: int, row: int) -> None:
         layer, runner = self.runner_numbers(text)
@@ -120,6 +145,10 @@ class StructureReader(TacticColumns):
 
     def _costs(self, text: bytes, line: int, offset: int, row: int) -> None:
         match = g.COSTS.match(text.decode("utf-8", "backslashreplace"))
+        begun = match is None and text.strip(b"=") and g.COSTS_LEAD.startswith(text[: len(g.COSTS_LEAD)])  # a ruler alone is a banner's
+        if begun or k.is_torn(text):
+            self._incomplete(text, line, offset, row)
+            return
         if match is None:
             self._other(text, line, offset, k.OWN, False, row)
             return
@@ -127,6 +156,7 @@ class StructureReader(TacticColumns):
         self._pass(line)
         self.combination = self.runner = self.op = -1
         self.section += 1
+        self.section_of = match["what"]
         name = match["name"].strip()
         if match["what"] == "costs for":
             self.named_sections = True
@@ -138,6 +168,9 @@ class StructureReader(TacticColumns):
     def _chose(self, text: bytes, line: int, offset: int, row: int) -> None:
         match = g.CHOSE.match(text.decode("utf-8", "backslashreplace"))
         tactic = parse_tactic(match["id"]) if match else None
+        if k.is_torn(text):
+            self._incomplete(text, line, offset, row)
+            return
         if match is None or tactic is None:
             self._severity_of(row)
             self._unplaced(text.decode("utf-8", "backslashreplace"), line, offset, row)

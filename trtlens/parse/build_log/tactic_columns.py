@@ -19,7 +19,7 @@ from .state import NAN, ReaderState, SlowRow
 _TYPES = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int32, np.int64)  # of TacticRows
 
 
-_SET_TACTIC, _IC_NAME = np.uint64(k.word(b"Set Tact")), np.uint64(k.word(b"ic Name:"))
+_TORN = -2  # for the number of a kernel: the name holds the beginning of another line
 
 
 def _within(values: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -43,14 +43,13 @@ class TacticColumns(ReaderState):
         no_valid = np.flatnonzero(kind == k.NO_VALID)
         if len(no_valid):
             self.no_valid.append(self._places(no_valid))
+        whole_kernels, named, kernels = self._kernels_of_block()
         rows = np.flatnonzero((kind == k.TIMED) | (kind == k.NAMED_TIMED) | (kind == k.FAST_SKIP))
-        named = np.flatnonzero(kind == k.NAMED)
         slow, self.slow = self.slow, []
         parts: list[tuple[np.ndarray, ...]] = []
         if len(rows) or slow:
-            parts.append(self._timed_rows(rows, named, slow))
+            parts.append(self._timed_rows(rows, whole_kernels, named, kernels, slow))
         elif len(named):
-            named, kernels = self._names_of(named)
             self._remember_names(named, self._places(named), kernels)
         if slow:
             parts.append(tuple(np.array(column, dtype=dtype) for column, dtype in zip(zip(*slow, strict=True), _TYPES, strict=True)))
@@ -85,7 +84,23 @@ class TacticColumns(ReaderState):
         )
         return section, ids, kernels, time_ms, sources, whys, row + self.line0, self.starts[row]
 
-    def _timed_rows(self, rows: I64, named: I64, slow: list[SlowRow]) -> tuple[np.ndarray, ...]:
+    def _kernels_of_block(self) -> tuple[np.ndarray, I64, np.ndarray]:
+        """The kernels of the rows with name and time; the rows with a name alone, and their kernels."""
+        index, kind = self.index, self.index.kind
+        while True:
+            whole = np.flatnonzero(kind == k.NAMED_TIMED)
+            kernels = self._kernels(index.message[whole] + 13, index.id_start[whole] - 9)
+            named, names = self._names_of()
+            torn = np.concatenate([whole[kernels == _TORN], named[names == _TORN]])
+            if not len(torn):
+                return kernels, named, names
+            # Another line begins in the name: what the reader makes of it belongs where the line stands.
+            for row in np.sort(torn).tolist():
+                kind[row], self.late = k.OTHER, row
+                self._torn(index.data[int(index.message[row]) : int(index.end[row])], row + self.line0, int(self.starts[row]), row)
+            self.late = None
+
+    def _timed_rows(self, rows: I64, kernels: np.ndarray, named: I64, names: np.ndarray, slow: list[SlowRow]) -> tuple[np.ndarray, ...]:
         """The timed tactics of the block and those skipped for time. Names that stand on lines before may go to rows of `slow`, too."""
         index = self.index
         kinds = index.kind[rows]
@@ -96,11 +111,9 @@ class TacticColumns(ReaderState):
         time_ms[timed] = index.numbers(index.last_space[rows[timed]] + 1, index.end[rows[timed]])
         time_ms[ids == np.uint64(NO_TACTIC)] = NAN
         kernel = np.full(len(rows), -1, dtype=np.int32)
-        whole = np.flatnonzero(kinds == k.NAMED_TIMED)
-        if len(whole):
-            kernel[whole] = self._kernels(index.message[rows[whole]] + 13, index.id_start[rows[whole]] - 9)
+        kernel[kinds == k.NAMED_TIMED] = kernels
         if len(named) or self.named or self.alone:
-            self._pair_names(rows, ids, section, kernel, named, slow)
+            self._pair_names(rows, ids, section, kernel, named, names, slow)
         source = np.where(skipped, np.int8(SKIPPED), np.int8(TIMED))
         why: np.ndarray | int = -1
         if skipped.any():
@@ -123,16 +136,23 @@ class TacticColumns(ReaderState):
         rows, kept = table.row[~lost], ~lost
         kernel = self._kernels(table.begin[kept], table.end[kept])
         time_ms, ids = table.time_ms[kept], self.index.tactic[rows]
+        if (kernel == _TORN).any():
+            kernel = np.maximum(kernel, -1)
         time_ms[ids == np.uint64(NO_TACTIC)] = NAN
         return self._part(rows, place[kept], ids, kernel, time_ms, MYELIN)
 
     def _kernels(self, begins: I64, ends: I64) -> np.ndarray:
         """The kernel names at [begins, ends) as numbers."""
-        return self.kernel_keys.numbers_of(self.index.buffer, self.index.data, begins, ends, lambda names: [self._kernel(name) for name in names])
+        return self.kernel_keys.numbers_of(self.index.buffer, self.index.data, begins, ends, self._kernel_numbers)
 
-    def _pair_names(self, rows: I64, ids: U64, section: np.ndarray, kernel: np.ndarray, named: I64, slow: list[SlowRow]) -> None:
+    def _kernel_numbers(self, names: list[bytes]) -> list[int]:
+        torn = k.any_torn(names)
+        return [_TORN if torn and k.is_torn(name) else self._kernel(name) for name in names]
+
+    def _pair_names(
+        self, rows: I64, ids: U64, section: np.ndarray, kernel: np.ndarray, named: I64, kernels: np.ndarray, slow: list[SlowRow]
+    ) -> None:
         """8.0 to 8.5 print `Set Tactic Name: K Tactic: ID` on a line before the time: join by id within the runner's section."""
-        named, kernels = self._names_of(named)
         if len(named):
             places = self._places(named)
             before = np.searchsorted(named, rows, side="left") - 1
@@ -163,25 +183,12 @@ class TacticColumns(ReaderState):
             if name is not None:
                 slow[i] = (where, tactic, name, time_ms, source, why, line, offset)
 
-    def _names_of(self, named: I64) -> tuple[I64, np.ndarray]:
+    def _names_of(self) -> tuple[I64, np.ndarray]:
         """The rows that are `… Set Tactic Name: K Tactic: ID`, and their kernels."""
-        data, index = self.index.data, self.index
-        begins, ends = index.message[named], index.id_start[named] - 9
-        at = np.full(len(named), -1, dtype=np.int64)
-        # `LAYER (RUNNER) Set Tactic Name: K …`: the lines of a layer have the words equally far in, so few of them need a search.
-        rest = np.flatnonzero(ends - begins >= 17)
-        while len(rest):
-            begin, end = int(begins[rest[0]]), int(ends[rest[0]])
-            within = data.find(b"Set Tactic Name: ", begin, end) - begin
-            if within < 0:
-                rest = rest[1:]
-                continue
-            place = np.minimum(begins[rest] + within, np.maximum(ends[rest] - 17, 0))
-            equal = (index.words_at(place) == _SET_TACTIC) & (index.words_at(place + 8) == _IC_NAME) & (place == begins[rest] + within)
-            at[rest[equal]] = place[equal]
-            rest = rest[~equal]
-        named, begins, ends = named[at >= 0], at[at >= 0] + 17, ends[at >= 0]
-        return named, self._kernels(begins, np.maximum(ends, begins))
+        index = self.index
+        kept = index.kind[index.named] == k.NAMED
+        named, begins = index.named[kept], index.name_start[kept]
+        return named, self._kernels(begins, np.maximum(index.id_start[named] - 9, begins))
 
     def _forget_names(self) -> None:
         """Names only matter within their own runner section: those of sections that ended are dropped after each block."""
