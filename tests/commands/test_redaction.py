@@ -22,8 +22,8 @@ NAMES = re.compile(
 )
 
 
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "TERM": "dumb"})
+def invoke(*arguments: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(app, list(arguments), input=given, env={"COLUMNS": "200", "TERM": "dumb"})
 
 
 @pytest.fixture
@@ -77,6 +77,18 @@ def test_a_diff_holds_no_name(files: list[str], tmp_path: Path) -> None:
         figures = [next(line for line in text.splitlines() if figure in line).split()[-3:] for text in (plain.stdout, done.stdout)]
         assert figures[0] == figures[1]
     assert "A holds" in done.stdout or "B holds" in done.stdout
+
+
+def test_standard_input_is_redacted_like_a_file(files: list[str], tmp_path: Path) -> None:
+    log = Path(files[1]).read_text()
+    done = invoke("explain", files[0], "-", "--redact", "salt", given=log)
+    assert done.exit_code == 0 and "4 of 6 eligible layers run dense" in done.stdout, done.stderr
+    no_name(done.output)
+    compared = invoke("diff", "-", files[0], "--redact", "salt", given=log)
+    assert compared.exit_code == 0 and "Orin in A, not stated in B" in compared.stdout, compared.stderr
+    both = invoke("diff", "-", "-", "--redact", "salt", given=log)
+    assert both.exit_code == 2 and "standard input" in both.stderr
+    assert not list((tmp_path / "customer-tmp").glob("*/*/stdin"))
 
 
 def test_a_check_holds_no_name_and_finds_the_same(tmp_path: Path, files: list[str]) -> None:

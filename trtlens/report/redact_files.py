@@ -20,8 +20,9 @@ from ..diagnose.explain import Options, diagnose
 from ..diagnose.load import Capture, load_captures
 from ..diagnose.model import Diagnosis
 from ..errors import InputError, TrtlensError, UsageError
-from ..parse.remote import LocalCopies, expand
+from ..parse.remote import LocalCopies, expand, is_url
 from ..parse.textio import TextSource
+from ..signals import TemporaryFolder
 from .redact import Redactor, kernels_in, names_in
 
 if TYPE_CHECKING:
@@ -52,11 +53,25 @@ def redact_files(paths: Sequence[str], directory: str | os.PathLike[str], salt: 
             raise UsageError(f"{target}: holds something; name a new folder for the redacted copies")
     except OSError as error:
         raise UsageError(f"{target}: cannot be made a folder: {error.strerror or error}; name another one for the redacted copies") from error
-    with LocalCopies(expand(paths)) as local:
+    with TemporaryFolder("redacted-") as spool, LocalCopies(expand(_files(paths, spool))) as local:
         try:
             return _redact(local, target, salt, names)
         except TrtlensError as error:
             raise local.translated(error) from None
+
+
+def _files(paths: Sequence[str], spool: Path) -> list[str]:
+    """The paths with files in place of what can be read only once: it is read to be understood, and again to be copied."""
+    found = []
+    for number, path in enumerate(paths):
+        if path == "-" or (not is_url(path) and Path(path).is_fifo()):
+            spool.joinpath(str(number)).mkdir()
+            kept = spool / str(number) / "stdin"
+            with kept.open("wb") as file:
+                file.writelines(block for _, block in TextSource(path).blocks())
+            path = str(kept)
+        found.append(path)
+    return found
 
 
 def _redact(local: LocalCopies, target: Path, salt: str, names: Iterable[str]) -> RedactedFiles:
