@@ -46,7 +46,7 @@ from tests.diagnose.test_adversarial import (
     whole,
 )
 from trtlens.diagnose.explain import explain
-from trtlens.diagnose.model import BuildDiagnosis, LineEvidence, PointerEvidence
+from trtlens.diagnose.model import BuildDiagnosis, LineEvidence
 
 ENGINE = "[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information"
 UNNAMED = 0x9999999999999999

@@ -36,6 +36,13 @@ def engine_layer(**known: Any) -> EngineLayer:
     return EngineLayer(**{"name": "a", "base_name": "a", "type": None, "onnx_nodes": (), **known})
 
 
+def repr_sorted(value: object) -> str:
+    """The same in every process: the order of a set is not, and pytest-xdist wants one list of tests."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={sorted(item) if isinstance(item, frozenset) else item}" for name, item in value.items())
+    return str(value)
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
@@ -66,7 +73,7 @@ def engine_layer(**known: Any) -> EngineLayer:
         ({"type": "kgen", "tactic_name": KERNELS[DENSE]}, "weights"),
         ({"type": "kgen", "tactic_name": "sm80_pooling_kernel"}, "other"),
     ],
-    ids=str,
+    ids=repr_sorted,
 )
 def test_what_sparsity_concerns(known: dict[str, Any], expected: str) -> None:
     assert concern(engine_layer(**known)) == expected
@@ -79,7 +86,7 @@ def test_what_sparsity_concerns(known: dict[str, Any], expected: str) -> None:
         ({"type": "CudnnConvolution"}, False), ({"type": "CudnnConvolution", "listed_only": True}, None), ({"type": "CudnnConvolution", "tuned_only": True}, None),
         ({"type": "CaskConvolution"}, None), ({}, None),
     ],
-    ids=str,
+    ids=repr_sorted,
 )  # fmt: skip
 def test_which_kernels_are_sparse(known: dict[str, Any], expected: bool | None) -> None:
     assert engine_layer(**known).sparse is expected

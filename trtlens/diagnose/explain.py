@@ -168,7 +168,7 @@ class _Diagnosing:
             attach_log_lines(self.layers, logged)
         self.listing: Listing | None = read_listing(build, log, self.layers) if build is not None and log is not None else None
         self.races: Races | None = (
-            Races(log, build, self.listing.chosen.index if self.listing else None, self.around.few_tactics) if log is not None and build is not None else None
+            Races(log, build, self.listing.chosen.index if self.listing else None, self.around.few_tactics, capture.learned) if log is not None and build is not None else None
         )
         self.reformatted = {t.name for layer in self.layers if layer.is_reformat for t in (*layer.inputs, *layer.outputs)}
         self._operators()
@@ -286,6 +286,10 @@ class _Diagnosing:
             name = kernels.pop() if len(kernels) == 1 else self.races.name_of(tactic) if not kernels else None
             if name is not None:
                 layer.tactic_name, layer.named_by = name, "log"
+        # A name that another log gives the id (--names) suggests; it never proves.
+        for layer in self.layers if self.capture.learned else ():
+            if not layer.tactic_name and layer.tactic_id in self.capture.learned and not layer.is_reformat:
+                layer.tactic_name, layer.named_by = self.capture.learned[layer.tactic_id], "names"
 
     def _use_trace(self) -> None:
         """A kernel trace confirms the names of kernels; that nothing sparse ran decides for layers whose tactic no other input names."""
@@ -462,7 +466,7 @@ class _Diagnosing:
 
     def _runs_sparse(self, layer: EngineLayer, listed: str | None) -> tuple[bool | None, str]:
         """Whether a sparse tactic runs, and who says so: the kernel's name, the log's list, or the table of a Myelin operation."""
-        if layer.sparse is not None:
+        if layer.sparse is not None and layer.named_by != "names":
             return layer.sparse, "name"
         listing = self.listing
         if layer.region is not None and listing is not None:
@@ -476,15 +480,13 @@ class _Diagnosing:
             return False, "trace"  # every kernel that ran has a name, and none is sparse
         # A row that only the list names is about the log's own build, whatever the layer info is of.
         if listing is not None and listing.picked is not None and listed is not None and (not self.distrusted or layer.listed_only):
-            if listed in listing.picked or layer.name in listing.picked:
-                return True, "list"
-            if listing.chosen.certain and not listing.count_mismatch:
-                return False, "list"
-        # A name that another log gives the id (--names) suggests; it never proves.
-        learned = self.capture.learned.get(layer.tactic_id) if layer.tactic_id is not None and not layer.tactic_name else None
-        if learned is not None and is_sparse(learned) is not None:
-            layer.tactic_name, layer.named_by = learned, "names"
-            return is_sparse(learned), "names"
+            picked = listed in listing.picked or layer.name in listing.picked
+            if picked or (listing.chosen.certain and not listing.count_mismatch):
+                if layer.named_by == "names" and layer.sparse is not picked:
+                    layer.tactic_name, layer.named_by = None, "none"  # the log's own list knows better than another log's names
+                return picked, "list"
+        if layer.named_by == "names" and layer.sparse is not None:
+            return layer.sparse, "names"
         return None, "none"
 
     def _plain(self, layer: EngineLayer, time: LayerTime | None) -> LayerVerdict:
@@ -576,7 +578,8 @@ class _Diagnosing:
                 or next(iter(self.listing.picked.values()))
             )
             evidence = (*evidence, self.citer.line(line))
-            summary = "the log's list of chosen layers names it; no input holds the kernel's name"
+            named = f"another log names its kernel {layer.tactic_name}" if layer.named_by == "names" else "no input holds the kernel's name"
+            summary = f"the log's list of chosen layers names it; {named}"
             suspects = tuple(self._suspicions().sparse(layer, self._race(layer)))
             return self._make(layer, "sparse", "picked", "suggested", summary, judgement, time, evidence=evidence, suspects=suspects)
         proof: Proof = "proven" if how != "names" else "suggested"
@@ -593,7 +596,7 @@ class _Diagnosing:
                     margin = item.winner.time_ms / item.dense.time_ms - 1.0 if item.dense.time_ms > 0 else 0.0
                     if margin > self.options.noise.band(item.dense.time_ms, race.repeat_spread):
                         # Unnamed tactics, or two combinations with this winner: another time may be the one that counts.
-                        sure = self.circumstances.trusted and layer.name not in self.namesakes and not race.doubts and self.circumstances.fits(layer, item) is not False
+                        sure = self.circumstances.trusted and layer.name not in self.namesakes and not race.doubts and not race.foreign and self.circumstances.fits(layer, item) is not False
                         if not sure or len(same) > 1 or any(c.unnamed_count for c in race.telling):
                             proof = weaker(proof, "suggested")
                         cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
@@ -637,7 +640,7 @@ class _Diagnosing:
         """An eligible layer that runs dense: why."""
         race = self._race(layer)
         around = self.circumstances
-        if layer.name in self.namesakes:
+        if layer.name in self.namesakes or (race is not None and race.foreign):
             around = replace(around, trusted=False)  # the log's races are by name: they may be those of the other layer of this name
         ruling = decide(layer, race, around, self.arithmetic.decide_for(layer) if self.arithmetic is not None else None)
         if ruling.reason in ("twin-layer", "not-captured") and self.twins is not None and self.circumstances.has_timings:
@@ -700,7 +703,7 @@ class _Diagnosing:
             if other.index == listing.chosen.index or other.fate != "skipped" or other.fate_line is None or not chosen:
                 continue
             if other.index not in self.other_races:
-                self.other_races[other.index] = Races(log, build, other.index, self.around.few_tactics)  # over the whole log: once, not once a layer
+                self.other_races[other.index] = Races(log, build, other.index, self.around.few_tactics, self.capture.learned)  # over the whole log: once, not once a layer
             race = self.other_races[other.index].of(layer.name)
             won = [c for c in race.combinations if c.winner is not None and c.winner.sparse] if race is not None else []
             if won and won[0].winner is not None:

@@ -113,7 +113,8 @@ def contradiction(
     other = [(layer, line) for number, layer in named if (line := chosen_otherwise(layer, matches.of[number], matches.exact[number], listing)) is not None]
     if other:
         layer, line = other[0]
-        what = f"the log's list of chosen layers {'does not name' if layer.sparse else 'names'} {layer.name}, and its kernel in the layer info is {'sparse' if layer.sparse else 'dense'}{more(len(other))}"
+        named, kind = ("does not name", "sparse") if layer.sparse else ("names", "dense")
+        what = f"the log's list of chosen layers {named} {layer.name}, and its kernel in the layer info is {kind}{more(len(other))}"
         return Warning("capture-mismatch", f"log and layer info come from different builds: {what}; {end}", (cite.line(line), *(kernel(layer) for layer, _ in other[:5]))), False
     return None
 

@@ -11,7 +11,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,11 @@ _PRUNED = re.compile(
 class Races:
     """The races of one build and pass. Columns over all rows are made once; a `LayerRace` is made when it is asked for, and kept."""
 
-    def __init__(self, log: BuildLog, build: Build, pass_index: int | None, gap: str | None = None) -> None:
-        """`gap`: what else keeps every race from being complete."""
+    def __init__(
+        self, log: BuildLog, build: Build, pass_index: int | None, gap: str | None = None, learned: Mapping[int, str] | None = None
+    ) -> None:
+        """`gap`: what else keeps every race from being complete. `learned`: kernels of tactic ids by other logs, which only suggest."""
+        self.learned = learned or {}
         self.log, self.build, self.pass_index = log, build, pass_index
         self._global_doubts = _unplaced_damage(log)
         self._global_missing = [*_build_gaps(log, build), *_limited(log, build), *([gap] if gap is not None else []), *self._global_doubts]
@@ -48,6 +51,7 @@ class Races:
         for part in stretches(len(rows)):
             self.owner[part] = combination[rows.section[part]]
         self._order, self._starts = _grouped(self.owner, len(log.combinations))
+        self._foreign = np.zeros(len(log.combinations), dtype=bool)
         self.kind = self._kinds()
         self._fastest_columns()
         owners = log.sections["combination"]
@@ -82,6 +86,14 @@ class Races:
         runner, kinds = log.sections["runner"], np.empty(len(rows), dtype=np.int8)
         for part in stretches(len(rows)):
             kinds[part] = np.where(rows.kernel[part] >= 0, by_kernel[rows.kernel[part]], by_runner[runner[rows.section[part]]])
+        if self.learned:
+            ids = np.array(sorted(self.learned), dtype=np.uint64)
+            names = np.array([*map(kinds_of.__getitem__, are_sparse(self.learned[number] for number in ids.tolist()))], dtype=np.int8)
+            unnamed = np.flatnonzero((rows.kernel < 0) & (kinds == UNKNOWN))
+            at = np.minimum(np.searchsorted(ids, rows.tactic[unnamed]), len(ids) - 1)
+            known = ids[at] == rows.tactic[unnamed]
+            kinds[unnamed[known]] = names[at[known]]
+            self._foreign[self.owner[unnamed[known]]] = True
         return kinds
 
     def _fastest_columns(self) -> None:
@@ -230,8 +242,17 @@ class Races:
                 race.missing.append(f"tactics were pruned before timing (line {pruned.line})")
                 race.pruned = pruned
             race.repeat_spread = self._spread(numbers)
+            race.foreign = self._named_elsewhere(numbers)
             return race
         return self.whole_race(layer, numbers)
+
+    def _named_elsewhere(self, numbers: Sequence[int]) -> bool:
+        """Whether a tactic of these combinations, or of the race that one of them repeats, has its name from another log."""
+        if not self.learned:
+            return False
+        places = np.asarray(numbers, dtype=np.int64)
+        source = self.sources()[places]
+        return bool(self._foreign[np.where(source >= 0, source, places)].any())
 
     def whole_race(self, layer: str, numbers: Sequence[int]) -> LayerRace:
         """A race made combination by combination, whatever it is."""
@@ -239,6 +260,7 @@ class Races:
         _distrust_partial(race)
         self._find_gaps(race)
         race.repeat_spread = self._spread(numbers)
+        race.foreign = self._named_elsewhere(numbers)
         return race
 
     def of_operation(self, op: str) -> LayerRace | None:
@@ -342,8 +364,11 @@ class Races:
         rows, log = self.log.tactics, self.log
         kind = self.kind.item(row)
         runner = log.runners.get(log.sections.arrays["runner"][rows.section.item(row)])
+        kernel = log.kernels.get(rows.kernel.item(row))
+        if kernel is None and self.learned:
+            kernel = self.learned.get(rows.tactic.item(row))
         return Entry(
-            rows.tactic.item(row), log.kernels.get(rows.kernel.item(row)), rows.time_ms.item(row),
+            rows.tactic.item(row), kernel, rows.time_ms.item(row),
             None if kind == UNKNOWN else kind == SPARSE, runner, rows.line.item(row), rows.offset.item(row),
         )  # fmt: skip
 

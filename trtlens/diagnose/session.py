@@ -80,7 +80,7 @@ class Session:
                 found.append(None)
                 continue
             layers = layers_from_info(capture.engine) if capture.engine is not None else layers_from_log(build)
-            found.append(Races(log, build, choose_pass(build, log, layers).index))
+            found.append(Races(log, build, choose_pass(build, log, layers).index, learned=capture.learned))
         return found
 
     def extras(self) -> ReportExtras | None:
