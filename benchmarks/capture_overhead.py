@@ -4,7 +4,8 @@
 
 Both sides are fresh processes that build the same model (a chain of 3x3 convolutions with 512 channels, FP16, 2:4, or yours) with the same
 settings and keep log and engine. The bare side is the shortest script that does that; the other calls run_build with progress on.
-They run in turns, A B B A, so that a busy minute hits both. Prints seconds of every run, medians and minima, the differences, and the peak of
+They run in turns, A B B A, so that a busy minute hits both. Both sides have
+byte code in a cache of its own, as installed packages have, whatever the environment says of it. Prints seconds of every run, medians and minima, the differences, and the peak of
 resident memory of each side (all processes added).
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -28,6 +30,7 @@ import psutil
 from onnx import TensorProto, helper, numpy_helper
 
 ROOT = Path(__file__).resolve().parents[1]
+BYTE_CODE = tempfile.TemporaryDirectory()
 
 BARE = """
 import sys
@@ -92,7 +95,8 @@ def run(program: str, model: Path, shapes: str) -> tuple[float, float, float]:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
         command = [sys.executable, "-c", program, str(model.absolute()), folder, shapes]
-        process = psutil.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": BYTE_CODE.name}
+        process = psutil.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env=environment)
         peak = 0
         while process.poll() is None:
             with contextlib.suppress(psutil.NoSuchProcess):

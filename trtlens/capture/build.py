@@ -33,10 +33,11 @@ from .backends.python_api import rtx_refusals
 from .backends.trtexec import Outputs, help_version, read_help
 from .backends.trtexec import plan as trtexec_plan
 from .child import ChildEnd, python_command, run_child, tied_to_parent
+from .disk import told
 from .environment import Gpu, Host, read_gpus, read_host
 from .experiments import experiments
 from .failures import failure_of, last_words
-from .folder import BUILD_LOG, ENGINE, LAYER_INFO, PROFILE, PROFILE_SAMPLES, PRUNED_MODEL, ROLES, Staging, told, write_manifest
+from .folder import BUILD_LOG, ENGINE, LAYER_INFO, PROFILE, PROFILE_SAMPLES, PRUNED_MODEL, ROLES, Staging, write_manifest
 from .layers_dump import layers_from_log
 from .manifest import (
     MANIFEST,

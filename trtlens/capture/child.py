@@ -22,12 +22,12 @@ from pathlib import Path
 from types import FrameType
 
 from ..signals import HeldSignals
+from .lifeline import PROGRESS_FD_VARIABLE
 from .progress import LogWatcher, ProgressEvent
 
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _GRACE_SECONDS = 3.0
 _TICK_SECONDS = 0.2
-PROGRESS_FD_VARIABLE = "TRTLENS_PROGRESS_FD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..text import visible
 from .backends.driver import RefusedNode, Result
 from .child import ChildEnd
-from .folder import NO_SPACE
+from .disk import NO_SPACE
 from .manifest import Failure
 
 # Of what the parser refuses, the one line names so many nodes of a kind and so many kinds; the log has every one of them.

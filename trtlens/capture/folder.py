@@ -7,7 +7,6 @@ parse/ reads it. An archive that the emitted capture script made is unpacked her
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import shutil
@@ -21,10 +20,8 @@ from typing import IO
 
 from ..errors import InputError, UsageError
 from ..signals import HeldSignals, TemporaryFolder
+from .disk import FULL
 from .manifest import MANIFEST, Manifest
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says when a disk is full, or a user's share of it."""
 
 BUILD_LOG = "build.log"
 LAYER_INFO = "layer_info.json"
@@ -43,7 +40,6 @@ ROLES = {
 """What each file of a capture is, and its name."""
 
 _ARCHIVE_LIMIT_BYTES = 4 << 30
-NO_SPACE = "no space is left on the disk of the capture"
 _ROOM = ".room"
 _ROOM_BYTES = 16 << 10
 """Kept free for the manifest, which says that the disk was full; a manifest has a few kilobytes."""
@@ -55,13 +51,6 @@ _ARCHIVE_LIMIT_HEADER_BYTES = 8 << 20
 def is_capture(path: Path) -> bool:
     """True for a folder that trtlens, or its capture script, wrote."""
     return (path / MANIFEST).is_file()
-
-
-def told(error: OSError) -> str:
-    """Why a file of a capture could not be written or read, without the system's numbers."""
-    if error.errno in FULL:
-        return NO_SPACE
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
 class Staging:

@@ -11,6 +11,8 @@ import os
 import signal
 import sys
 
+PROGRESS_FD_VARIABLE = "TRTLENS_PROGRESS_FD"
+"""Names the pipe into which a child writes its progress."""
 _PR_SET_PDEATHSIG = 1
 
 

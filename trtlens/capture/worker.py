@@ -12,16 +12,13 @@ import os
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from .backends.driver import DriverError, OptionRefused, Report, Result, build, surface_of, write_result
-from .backends.loaded_engine import NotMeasured, measure
 from .backends.python_api import plan
-from .child import PROGRESS_FD_VARIABLE
-from .folder import told
-from .lifeline import die_with_parent
+from .disk import told
+from .lifeline import PROGRESS_FD_VARIABLE, die_with_parent
 from .options import BuildOptions
 
 RESULT = "result.json"
@@ -44,6 +41,8 @@ def main() -> None:
     except ImportError as error:
         result.status, result.message = "failed", f"the Python module {request['module']} cannot be imported: {error}"
     except OSError as error:
+        import traceback
+
         traceback.print_exc()
         result.status, result.message = "failed", told(error)
     try:
@@ -75,6 +74,8 @@ def _work(request: dict[str, Any], options: BuildOptions, folder: Path, result: 
     write_result(result, folder / RESULT)  # what follows runs the engine and may take this process down
     if request["backend"] == "tensorrt-rtx":
         return
+    from .backends.loaded_engine import NotMeasured, measure
+
     try:
         result.notes.extend(measure(trt, engine_bytes, options, folder))
         result.status = "measured"

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ..options import BuildOptions
-from .trtexec import find_trtexec
 
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 """The Python module of each Python backend."""
@@ -39,6 +38,8 @@ class Choice:
 def look_around(options: BuildOptions) -> Machine:
     """What this machine has. Raises UsageError if `--trtexec` names no executable."""
     modules = frozenset(backend for backend, module in MODULES.items() if _importable(module))
+    from .trtexec import find_trtexec  # here, because the child of every build loads this package
+
     return Machine(modules, find_trtexec(options.trtexec), next((name for name in _DRIVER_FILES if Path(name).exists()), None))
 
 
