@@ -170,6 +170,18 @@ def _extend(columns: Columns, count: int, **values: I64 | int | float) -> int:
     return first
 
 
+def _lines_are_lost(
+    rows: I64, is_chosen: Bools, is_timing: Bools, begins: Bools, owners: I64, reformat_of: Bools, own: I64, timing_layer: I64
+) -> bool:
+    """Whether a runner names another layer than its combination's (of `owners`), or stands behind the choice of that combination's winner."""
+    owner = owners[own]
+    if ((owner >= 0) & (timing_layer >= 0) & (owner != timing_layer) & ~reformat_of[own]).any():
+        return True
+    place = np.arange(len(rows))
+    last_chosen, last_begun = (np.maximum.accumulate(np.where(which, place, -1))[is_timing] for which in (is_chosen, begins))
+    return bool((last_chosen > last_begun).any())
+
+
 def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     """Read the structural `rows` of the reader's block. Whether it was done."""
     index = reader.index
@@ -259,6 +271,12 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
     alone = np.full(count + 1, -1, dtype=np.int64)
     alone[own[~by_section][::-1]] = timing_layer[~by_section][::-1]
     layer = np.where(layer < 0, alone[1:], layer)
+    of_old = timing_layer[timings == old][:1] if old >= 0 and old_layer == -1 else np.array([old_layer])
+    of_old = np.array([old_layer]) if not len(of_old) else of_old
+    if _lines_are_lost(rows, is_chosen, is_timing, is_combination | is_cost, np.append(of_old, layer), reformat_of, own, timing_layer):
+        return False
+    if old >= 0 and c["winner_line"][old] and (timings == old).any():
+        return False
     from_cache = is_cached[is_new]
     text, winner_runner, new_reformat = (np.full(count, -1, dtype=np.int64) for _ in range(3))
     text[~from_cache], text[from_cache] = formats, cached.text

@@ -322,14 +322,27 @@ class LogReader(EventReader):
 
     def _settle_sections(self) -> None:
         fastest, times, lines, no_valid = (self.sections[name] for name in ("fastest", "fastest_time", "fastest_line", "no_valid"))
-        for place, ids, time_ms, line in self.fastest:
+        for place, ids, time_ms, line, _ in self.fastest:
             fastest[place], lines[place] = ids, line
             times[place] = np.where(ids == np.uint64(NO_TACTIC), NAN, time_ms)
         for place in self.no_valid:
             no_valid[place] = 1
+        self._find_lost_runners()
         # Some layers are named by a line further down.
         unnamed = np.flatnonzero(self.sections["layer"] < 0)
         self.sections["layer"][unnamed] = self.combinations["layer"][self.sections["combination"][unnamed]]
+
+    def _find_lost_runners(self) -> None:
+        """A runner prints its fastest tactic once: a second one is another runner's, whose own line is lost."""
+        if not self.fastest:
+            return
+        place, line, offset = (np.concatenate([part[number] for part in self.fastest]) for number in (0, 3, 4))
+        count = np.bincount(place)
+        if count.max() < 2:
+            return
+        again = np.flatnonzero((count[place] > 1) & (self.sections["runner"][place] >= 0))
+        for number in again[np.argsort(line[again], kind="stable")].tolist():
+            self._damage(Line(int(line[number]), int(offset[number]), ""))
 
     def _settle_winners(self, tactics: TacticRows) -> None:
         """The time of each combination's winner: the fastest time printed in it for the tactic that `Chose Runner Type` names."""

@@ -40,7 +40,8 @@ class SingleLines(StructureReader):
         if match:
             tactic = parse_tactic(match["id"])
             if tactic is not None:
-                self.fastest.append(tuple(np.array([v], dtype=d) for v, d in ((self._here(line), np.int64), (tactic, np.uint64), (k.finite(match["time"]), np.float64), (line, np.int64))))
+                values = self._here(line), tactic, k.finite(match["time"]), line, offset
+                self.fastest.append(tuple(np.array([v], dtype=d) for v, d in zip(values, (np.int64, np.uint64, np.float64, np.int64, np.int64), strict=True)))
             return True
         match = g.NO_VALID_8.match(message)
         if match:

@@ -16,6 +16,7 @@ from ...text import parse_tactic
 from . import grammar as g
 from . import lines as k
 from .bulk import MEMO
+from .records import Line
 from .tactic_columns import TacticColumns
 
 _RUNNER_ID = re.compile(r"\[0x[0-9a-fA-F]+\]$")
@@ -122,6 +123,11 @@ class StructureReader(TacticColumns):
         lost = self.combination < 0 or self._is_lost(self.combination)
         if lost or (c["text"][self.combination] == -1 and layer >= 0 and c["layer"][self.combination] not in (-1, layer)):
             self.combination = self._add_combination(-1, 0, line, offset, layer=layer)
+        elif c["winner_line"][self.combination]:  # decided already: the line that begins another combination is lost
+            self._damage(Line(line, offset, text[:400].decode("utf-8", "backslashreplace")))
+            self.combination = self._add_combination(-1, 0, line, offset, layer=layer)
+        elif layer >= 0 and c["layer"][self.combination] not in (-1, layer) and not c["is_reformat"][self.combination]:
+            self._lost_section(layer, line, offset)
         owner = c["layer"][self.combination]
         if owner == -1 and layer >= 0:
             self._name_section(layer)
@@ -129,6 +135,29 @@ class StructureReader(TacticColumns):
         self.runner = self._add_section(self.combination, runner, layer if layer >= 0 else owner, line, offset)
         self._moved(row)
         return None
+
+    def _lost_section(self, layer: int, line: int, offset: int) -> None:
+        """A runner names another layer than its section does: the line that begins that layer's section is lost."""
+        c, s, number = self.combinations.arrays, self.sections.arrays, self.combination
+        before = c["layer"][number]
+        section = len(s["layer"]) - 1
+        while section >= 0 and s["combination"][section] == number and s["layer"][section] != before:
+            section -= 1
+        if section >= 0 and s["combination"][section] == number:  # the combination is the other layer's, too
+            self._damage(Line(line, offset, ""))
+            self.combination = self._add_combination(-1, 0, line, offset, layer=layer)
+            return
+        if self.named_sections:
+            self.section += 1
+            self.layer = layer
+        c["section"][number], c["layer"][number] = self.section, layer
+        self._damage(Line(c["line"][number], c["offset"][number], ""))
+        # The layer before lost nothing but its end; it is told so where the lines do not stand close enough for the damage to be seen.
+        for earlier in range(number - 1, -1, -1):
+            if c["layer"][earlier] == before and not c["cached"][earlier]:
+                self._damage(Line(c["line"][earlier], c["offset"][earlier], ""))
+            if not c["cached"][earlier]:
+                break
 
     def _name_section(self, layer: int) -> None:
         """The first runner line of an unnamed section names the layer of all its combinations, those before it too."""

@@ -39,7 +39,7 @@ class TacticColumns(ReaderState):
         fastest = np.flatnonzero(kind == k.FASTEST)
         if len(fastest):
             time_ms = index.numbers(index.last_space[fastest] + 1, index.end[fastest])
-            self.fastest.append((self._places(fastest), index.tactic[fastest], time_ms, fastest + self.line0))
+            self.fastest.append((self._places(fastest), index.tactic[fastest], time_ms, fastest + self.line0, self.starts[fastest]))
         no_valid = np.flatnonzero(kind == k.NO_VALID)
         if len(no_valid):
             self.no_valid.append(self._places(no_valid))
