@@ -18,7 +18,7 @@ from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
 from ..text import tactic_hex
 from .layers import EngineLayer
 from .model import Suspect
-from .race_records import SPARSE, Combination, LayerRace
+from .race_records import SPARSE, Combination, Entry, LayerRace
 from .races import Races
 from .rules import Noise, Ruling
 
@@ -35,6 +35,7 @@ class Suspicions:
         self.races, self.noise = races, noise
         self._engine = {layer.name for layer in layers}
         self._fusions: dict[str, list[str]] | None = None
+        self._types: dict[str, str | None] = {}
         options = (manifest or {}).get("options")
         said = options if isinstance(options, dict) else {}
         self._of_build = [s for s in (_opt_shape(build, said), _selector(build, said)) if s is not None]
@@ -46,7 +47,7 @@ class Suspicions:
             if best is None:
                 yield from self._other_fusion(layer)
             else:
-                yield from self._other_type(layer, race, best.line, best.time_ms)
+                yield from self._other_type(layer, race, best)
                 yield from _must(race)
             if race.repeat_spread > self.noise.ratio:
                 yield from self._clocks(race)
@@ -93,27 +94,36 @@ class Suspicions:
                 found[node].append(name)
         return found
 
-    def _other_type(self, layer: EngineLayer, race: LayerRace, line: int, sparse_ms: float) -> Iterator[Suspect]:
+    def _other_type(self, layer: EngineLayer, race: LayerRace, best: Entry) -> Iterator[Suspect]:
         """The best sparse time belongs to another type than the one that runs."""
-        assert self.races is not None
         runs = layer.inputs[0].datatype if layer.inputs else None
-        rows = self.races.log.tactics
-        at = int(np.searchsorted(rows.line, line))
-        if runs is None or at >= len(rows) or int(rows.line[at]) != line:
-            return
-        text = self.races.log.formats.get(int(self.races.log.combinations.arrays["text"][self.races.owner.item(at)]))
-        formats = self.races.formats_of(text) if text else None
-        tried = formats.inputs[0].datatype if formats is not None and formats.inputs else None
+        tried = self._type_of(race, best) if runs is not None else None
         if tried is None or tried == runs:
             return
         won = [c.winner.time_ms for c in race.won_by(layer.tactic_id) if c.winner is not None] if layer.tactic_id is not None else []
         dense = race.best_dense()
         against = min(won) if won else dense.time_ms if dense is not None else None
-        if against is not None and sparse_ms < against:
+        if against is not None and best.time_ms < against:
             yield Suspect(
                 "precision-choice", "suggested",
-                f"the best sparse tactic takes {sparse_ms:.4g} ms in {tried} (line {line:,}), and the layer runs in {runs} ({against:.4g} ms)",
+                f"the best sparse tactic takes {best.time_ms:.4g} ms in {tried} (line {best.line:,}), and the layer runs in {runs} ({against:.4g} ms)",
             )  # fmt: skip
+
+    def _type_of(self, race: LayerRace, best: Entry) -> str | None:
+        """The type of the first input in the combination that a tactic was timed in."""
+        assert self.races is not None
+        text = next((c.text for c in race.telling if c.sparse is not None and c.sparse.line == best.line), None)
+        if text is None:
+            # It did not decide, so nobody made its combination: the row says which it is.
+            rows = self.races.log.tactics
+            at = int(np.searchsorted(rows.line, best.line))
+            if at >= len(rows) or int(rows.line[at]) != best.line:
+                return None
+            text = self.races.log.formats.get(self.races.log.combinations.arrays["text"][self.races.owner.item(at)]) or ""
+        if text not in self._types:
+            formats = self.races.formats_of(text)
+            self._types[text] = formats.inputs[0].datatype if formats is not None and formats.inputs else None
+        return self._types[text]
 
     def _clocks(self, race: LayerRace) -> Iterator[Suspect]:
         """One tactic timed twice by one runner in one combination, with times further apart than the usual noise: the widest such pair."""
