@@ -134,9 +134,11 @@ def test_every_cached_result_joins_exactly_one_earlier_race_of_its_build() -> No
 
 def test_unknown_lines_are_rare_and_known() -> None:
     logs = [log_of(path) for path in LOGS]
-    samples = {sample.text for log in logs for sample in log.unknown_samples}
+    samples = {re.sub(r" *0x[0-9a-f]+", "0x…", sample.text) for log in logs for sample in log.unknown_samples}
     assert sum(log.unknown_lines for log in logs) / sum(log.tuning_lines for log in logs) < 0.005
-    assert samples == set()  # what remains would be listed here
+    # What remains is written between TensorRT's lines by others: the script, a plugin, a failed assertion.
+    expected = ("============================== Start [case_v1", "0x…[getCapabilityInterface]", "trtexec: /root/gpgpu/MachineLearning/myelin/src/")
+    assert len(samples) == 3 and all(sample.startswith(expected) for sample in samples)
 
 
 def test_a_section_and_its_combination_name_one_layer() -> None:

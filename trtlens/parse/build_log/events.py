@@ -184,6 +184,7 @@ class EventReader(SingleLines):
         if not self.engine_open or self.build is None:
             return False
         self.build.engine_layers.append(Line(line, offset, message, self.severity))
+        self.engine_end = line
         return None
 
     def _adding_reformat(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:

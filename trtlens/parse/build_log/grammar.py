@@ -10,6 +10,7 @@ import re
 
 # One logical line in any dialect, for lines that lines.py could not place (interleaved, hard-wrapped, TensorRT 5 to 8.2).
 TIMED = re.compile(r"Tactic(?:: |  ?)(?P<id>0x[0-9a-fA-F]+|-?\d+) +[Tt]ime:? (?P<time>\S+)$")
+TIMED_5 = re.compile(r"Tactic \d+ time \d+\.\d+$")
 NAMED_TIMED = re.compile(r"Tactic Name: (?P<name>.*?)(?: numSplitK: \d+ numBuffers: \d+ numKernels: \d+)? Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+) Time: (?P<time>\S+)$")
 FASTEST = re.compile(r"(?:.* )?Fastest Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+) Time: (?P<time>\S+)$")
 SET_NAME = re.compile(r"(?:(?P<layer>.*) )?Set Tactic Name: (?P<name>.*?)(?: Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+)(?P<tail>( num\w+: \d+)*))?$")
@@ -19,6 +20,7 @@ RUNNER = re.compile(r"-+ Timing (?:Runner: ?)?(?P<layer>.*?)\s*\((?P<runner>[^()
 FORMATS = re.compile(r"\*+ Autotuning format combination:.*?\*{3,}$")
 REFORMATS = re.compile(r"\*+ Autotuning Reformat:.*?\*{3,}$")
 CHOSE = re.compile(r">+ Chose Runner Type: (?P<runner>.*) Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+)$")
+ENGINE_LAYER_END = re.compile(r" -> .*[\])]$")
 COSTS_LEAD = b"=============== Computing "
 COSTS = re.compile(r"=+ Computing (?P<what>costs for|reformatting costs)(?P<name>.*)$")
 CACHED = re.compile(r"(?P<layer>.*) \[(?P<formats>[^\[\]]* -> [^\[\]]*)\] got cached result: (?P<runner>[^,]*), tactic (?P<id>0x[0-9a-fA-F]+), (?P<time>\S+) ms$")

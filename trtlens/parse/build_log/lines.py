@@ -18,8 +18,8 @@ import numpy as np
 from .digits import BLANKS, F64, I64, U8, U64, Bools, decimal_ids, decimals, gather, hex_ids, last_blank, short_hex_ids, zero_bytes
 
 # Kinds of line. OTHER goes to the slow dispatch of reader.py, NEUTRAL too, but it never changes where tactics belong; TIMED to NOISE, FAST_SKIP and
-# TABLE_ROW are taken column-wise; FORMATS to OP_TABLE are structure.
-OTHER, TIMED, NAMED_TIMED, FASTEST, NAMED, NO_VALID, NOISE, BLANK, FAST_SKIP, TABLE_ROW, NEUTRAL = range(11)
+# TABLE_ROW are taken column-wise; FORMATS to OP_TABLE are structure. The reader makes WRAPPED and CONTINUED of pieces of lines, UNENDED of a cut one.
+OTHER, TIMED, NAMED_TIMED, FASTEST, NAMED, NO_VALID, NOISE, BLANK, FAST_SKIP, TABLE_ROW, NEUTRAL, WRAPPED, CONTINUED, UNENDED = range(14)
 FORMATS, REFORMATS, RUNNER, COSTS, CHOSE, SKIP_RUNNER, DECLINED, CACHED_RESULT, OP_TABLE = range(16, 25)
 STRUCTURE = FORMATS
 

@@ -20,9 +20,10 @@ from . import grammar as g
 from . import lines as k
 from .bulk import BULK_ROWS, read_in_bulk
 from .digits import I64
-from .events import MEMORY_WORDS, EventReader, dispatch_table
+from .events import MEMORY_WORDS, dispatch_table
 from .records import NO_TACTIC, TIMED, Build, BuildLog, Line, TacticRows, stretches
 from .state import NAN
+from .wrapped import MOST_PIECES, WrappedLines
 
 _AROUND = 1 << 15  # bytes on either side of the first ruler
 _TRIM_BYTES = 128 << 20
@@ -30,20 +31,37 @@ _TRIM_BYTES = 128 << 20
 MOST_LINES = (1 << 31) - 1  # line numbers are kept in 32 bits
 
 
-class LogReader(EventReader):
+class LogReader(WrappedLines):
     """Reads one log. Use `parse_build_log`."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self.dispatch = dispatch_table(self)
-        self.handlers: dict[int, Callable[[bytes, int, int, int], None]] = {
+        self.handlers = {
             k.FORMATS: self._formats, k.REFORMATS: self._reformats, k.RUNNER: self._runner, k.COSTS: self._costs, k.CHOSE: self._chose,
             k.SKIP_RUNNER: self._skip_runner, k.DECLINED: self._skip_runner, k.CACHED_RESULT: self._cached_result, k.OP_TABLE: self._op_line,
         }  # fmt: skip
 
     def block(self, offset: int, data: bytes) -> None:
-        """Read one block, which ends in k.PAD bytes of zeros."""
+        """Read one block, which ends in k.PAD bytes of zeros; its last line may go on in the next block, so it is read when that one is there."""
         plain = data if self.own_logger is None and self.logger_known else self._own_logger(data)
+        if self.held is not None:
+            count = _leading_pieces(plain)
+            if count:
+                at, (before, held, held_plain) = _after_lines(data, count), self.held
+                plain_at = _after_lines(plain, count)
+                self.held = before, held[: -k.PAD] + data[:at] + bytes(k.PAD), held_plain[: -k.PAD] + plain[:plain_at] + bytes(k.PAD)
+                offset, data, plain = offset + at, data[at:], plain[plain_at:]
+            if len(data) > k.PAD:
+                self.flush()
+        if len(data) > k.PAD:
+            self.held = offset, data, plain
+
+    def flush(self, at_end: bool = False) -> None:
+        """Read the block that waits. `at_end`: nothing follows it, so a last line without a line end is cut."""
+        if self.held is None:
+            return
+        (offset, data, plain), self.held = self.held, None
         index = k.index_block(plain, padded=True)
         k.look_again(index)
         self.index = index
@@ -55,6 +73,9 @@ class LogReader(EventReader):
         self.tables, self.tuned = [(-1, self.op)], [(-1, self.in_tuning)]
         self.tuning_since = self.writers_since = 0
         kind, writer = index.kind, index.writer
+        self.find_wraps()
+        if at_end and plain[-k.PAD - 1] != 10 and kind[-1] != k.CONTINUED:
+            self._cut_last_line()
         visited = (kind >= k.NEUTRAL) | (kind == k.OTHER)
         if self.document is not None or self.table is not None or (writer == k.OWN).any():
             visited |= (kind == k.BLANK) & (writer != k.TRT)
@@ -89,6 +110,9 @@ class LogReader(EventReader):
             for j in (*self._run(visit, done, place, waiting), i):
                 self.late = rows.item(j) if j != i else None
                 self.severity = chr(levels[j]) if levels[j] else ""
+                if kinds[j] > k.NEUTRAL:
+                    self._broken(rows.item(j), kinds[j])
+                    continue
                 self._other(data[begins[j] : ends[j]], first + rows.item(j), offsets[j], whos[j], foreigns[j], rows.item(j))
             done = place + 1
             calm = self.document is None and self.table is None
@@ -159,6 +183,8 @@ class LogReader(EventReader):
             if k.is_torn(text, first):
                 self._torn(text, line, offset, row, first)
                 return
+        if self.engine_open and writer == k.BARE and not text.startswith(b"Layer(") and self._engine_piece(text, line, row):
+            return
         message = text.decode("utf-8", "backslashreplace")
         if (self.table is not None or self.document is not None) and self._collect(message, line, writer):
             return
@@ -186,12 +212,10 @@ class LogReader(EventReader):
             self._failure(message, line, offset)
             return
         if message.lstrip().startswith(g.NOISE):
-            if self.wrap is not None and line > self.wrap[0]:
-                self.wrap = None
             return
         if not message:
             return
-        self._unplaced(message, line, offset, row, counted=writer == k.TRT, bare=writer == k.BARE)
+        self._unplaced(message, line, offset, row, counted=writer == k.TRT)
 
     def _layer_first(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
         """Lines that begin with a layer's or node's name."""
@@ -219,22 +243,23 @@ class LogReader(EventReader):
             return True
         return "profiling completed in" in message or "tactic profiling" in message
 
-    def _unplaced(self, message: str, line: int, offset: int, row: int, counted: bool = True, bare: bool = False) -> None:
-        """A line no grammar took: two writers in one line, a line wrapped at the terminal's width, or a form we do not know."""
-        if bare and self.wrap is not None and self.in_tuning and self.wrap[0] == line - 1:
-            joined = self.wrap[2] + message
-            if self._logical(joined, self.wrap[0], self.wrap[1], row):
-                self.wrap = None
-                if self.unknown:
-                    self.unknown -= 1
-                    self.unknown_samples = [s for s in self.unknown_samples if s.line != line - 1]
-                return
-            self.wrap = (line, self.wrap[1], joined) if len(joined) < 4000 else None
-            return
-        if self.in_tuning and not bare and (self.wrap is None or line > self.wrap[0]):
-            self.wrap = (line, offset, message)  # a neutral line before it may be read after it
+    def _cut_last_line(self) -> None:
+        """The last line has no end. A line of tuning is never the last one of a log that is whole, and what is left of a number is another number."""
+        kind, index = self.index.kind, self.index
+        begins_so = index.data.startswith((b"Tactic", b"Fast skip", b"Skipping tactic", b"UNSUPPORTED_STATE"), int(index.message[-1]))
+        if kind[-1] not in (k.OTHER, k.BLANK, k.NOISE, k.WRAPPED) or begins_so:
+            kind[-1] = k.UNENDED
+
+    def _broken(self, row: int, kind: int) -> None:
+        """A line of which only a part stands in its row."""
+        if kind == k.WRAPPED:
+            self._wrapped(row)
+        elif kind == k.UNENDED:
+            self._damage(self._line_at(row))
+
+    def _unplaced(self, message: str, line: int, offset: int, row: int, counted: bool = True) -> None:
+        """A line no grammar took: of a form we do not know, or one that lost its beginning or its end."""
         if self._logical(message, line, offset, row):
-            self.wrap = None
             return
         if self.in_tuning and counted:
             self._unknown_line(Line(line, offset, message[:400], self.severity))
@@ -264,6 +289,7 @@ class LogReader(EventReader):
 
     def finish(self, total_bytes: int, notes: list[Note]) -> BuildLog:
         """Join the columns and settle what only the whole log decides."""
+        self.flush(at_end=not notes)
         self._flush_node()
         self._close_collections()
         if self.build is None and self.between and self.builds:
@@ -380,6 +406,28 @@ def _is_prefixed(text: bytes) -> bool:
     return len(own) > 0.1 * len(index)
 
 
+def _leading_pieces(plain: bytes) -> int:
+    """With how many lines without a prefix a block begins."""
+    count = at = 0
+    while count < MOST_PIECES and at < len(plain) - k.PAD:
+        newline = plain.find(b"\n", at, len(plain) - k.PAD)
+        end = newline + 1 if newline >= 0 else len(plain) - k.PAD
+        index = k.index_block(plain[at:end])
+        if index.writer[0] != k.BARE or index.end[0] == index.start[0]:
+            break
+        count, at = count + 1, end
+    return count
+
+
+def _after_lines(data: bytes, count: int) -> int:
+    """The offset behind the first `count` lines of a block."""
+    at = 0
+    for _ in range(count):
+        newline = data.find(b"\n", at, len(data) - k.PAD)
+        at = newline + 1 if newline >= 0 else len(data) - k.PAD
+    return at
+
+
 def _line_starts(data: bytes) -> I64:
     newline = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 10)
     if data and (not len(newline) or newline[-1] != len(data) - 1):
@@ -405,6 +453,7 @@ def parse_build_log(source: TextSource, on_bytes: Callable[[int], None] | None =
         except InputError as error:
             if not total:
                 raise
+            reader.flush()
             notes.append(Note(f"line {reader.line0}", error.what))
             break
         reader.block(offset, data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from operator import attrgetter, itemgetter
 
 import numpy as np
@@ -81,9 +82,11 @@ class ReaderState:
         self.document: list[tuple[int, str]] | None = None
         self.documents: list[tuple[Build, list[tuple[int, str]]]] = []
         self.engine_open = False
+        self.engine_end = 0  # the last line of the engine's last layer
         self.node: dict[str, str | int | Line] | None = None
         self.tensorrt_lines = 0
-        self.wrap: tuple[int, int, str] | None = None
+        self.handlers: dict[int, Callable[[bytes, int, int, int], None]] = {}  # by kind of structural line
+        self.held: tuple[int, bytes, bytes] | None = None  # the last block, which waits for the rest of its last line: offset, as it is, as it is read
         self.line0 = 1
         self.base = 0
         self.severity = ""
@@ -307,6 +310,10 @@ class ReaderState:
         """Read the whole parts of a line into which others were written; reader.py does."""
         raise NotImplementedError
 
-    def _unplaced(self, message: str, line: int, offset: int, row: int, counted: bool = True, bare: bool = False) -> None:
+    def _read_piece(self, piece: k.LineIndex, line: int, offset: int, row: int) -> None:
+        """Read a whole line that does not stand as such in the block; reader.py does."""
+        raise NotImplementedError
+
+    def _unplaced(self, message: str, line: int, offset: int, row: int, counted: bool = True) -> None:
         """Keep account of a line that no grammar took; reader.py does."""
         raise NotImplementedError
