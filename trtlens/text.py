@@ -80,3 +80,8 @@ def split_top_level(text: str, separator: str = ", ") -> list[str]:
     else:
         parts.append(text[start:])
     return [part.strip() for part in parts if part.strip()]
+
+
+def said_of(number: int, one: str, more: str) -> str:
+    """`one` for 1, else `more`, with the number for `#`: "1 line speaks", "3,000 lines speak"."""
+    return (one if number == 1 else more).replace("#", f"{number:,}")

@@ -43,7 +43,7 @@ def test_repeats_say_which_layers_flip(tmp_path: Path) -> None:
     (result,) = Session([str(main)]).experiment_results()
     text = " | ".join(result.lines)
     assert result.title == "The same build 3 times"
-    assert "a: sparse in 2 of 3 builds" in text and "b:" not in text and "1 layers flipped" in text
+    assert "a: sparse in 2 of 3 builds" in text and "b:" not in text and "1 layer flipped" in text
 
 
 def test_a_counterfactual_says_what_sparsity_gained(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..text import said_of
 from .extras import Experiment
 from .model import BuildDiagnosis, CaptureDiagnosis, LayerVerdict
 from .rules import Noise
@@ -55,7 +56,7 @@ def _counterfactual(build: BuildDiagnosis, without: BuildDiagnosis, noise: Noise
         lines.append(f"{layer.name}: {layer.time_ms:.4g} ms sparse, {twin.time_ms:.4g} ms dense, {abs(gain):.4g} ms {word}{within}")
     lost = [layer.name for layer in build.layers if layer.status == "sparse" and layer.name not in theirs]
     if lost:
-        lines.append(f"{len(lost):,} sparse layers have no layer of that name in the other build: it was fused differently")
+        lines.append(f"{said_of(len(lost), '# sparse layer has', '# sparse layers have')} no layer of that name in the other build: it was fused differently")
     return Experiment("The same build without SPARSE_WEIGHTS", tuple(lines))
 
 
@@ -73,8 +74,8 @@ def _repeats(builds: Sequence[BuildDiagnosis]) -> Experiment:
         flips.append((-(first.time_ms or 0.0), f"{name}: sparse in {sparse} of {len(seen)} builds{inside}"))
     eligible = sum(bool(layer.eligibility.value) for layer in builds[0].layers)
     picked = ", ".join(str(build.summary.picked) for build in builds)
-    lines = [f"{len(builds)} builds of the same model ran {picked} of {eligible} eligible layers sparse"]
-    lines.append(f"{len(flips):,} layers flipped between builds:" if flips else "no layer flipped between sparse and dense")
+    lines = [f"{len(builds)} builds of the same model ran {picked} of {said_of(eligible, '# eligible layer', '# eligible layers')} sparse"]
+    lines.append(said_of(len(flips), "# layer flipped between builds:", "# layers flipped between builds:") if flips else "no layer flipped between sparse and dense")
     lines += [text for _, text in sorted(flips)[:_SHOWN]]
     if len(flips) > _SHOWN:
         lines.append(f"… and {len(flips) - _SHOWN:,} more")

@@ -17,7 +17,7 @@ from ..parse.build_log.records import Build, BuildLog, Line
 from ..parse.kernel_names import is_sparse
 from ..parse.layer_names import node_in_branch, split_profile_suffix
 from ..parse.records import TensorInfo
-from ..text import tactic_hex
+from ..text import said_of, tactic_hex
 from .catalogue.conditions import build_facts
 from .citing import Citer
 from .eligibility import Judge, Judgement
@@ -506,7 +506,8 @@ class _Diagnosing:
                 "other",
                 None,
                 "unknown",
-                f"a Myelin region; the {ops} of its operations that are listed as eligible have rows of their own",
+                "a Myelin region; its "
+                + said_of(ops, "operation that is listed as eligible has a row of its own", "# operations that are listed as eligible have rows of their own"),
                 _NO_WEIGHTS,
                 time,
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..parse.build_log.records import Build, BuildLog, Line
 from ..parse.records import EngineInfo, TimingProfile
-from ..text import tactic_hex
+from ..text import said_of, tactic_hex
 from .citing import Citer
 from .layers import EngineLayer, concern, numbered
 from .model import Evidence, PointerEvidence, Warning
@@ -113,8 +113,8 @@ def contradiction(
     other = [(layer, line) for number, layer in named if (line := chosen_otherwise(layer, matches.of[number], matches.exact[number], listing)) is not None]
     if other:
         layer, line = other[0]
-        named, kind = ("does not name", "sparse") if layer.sparse else ("names", "dense")
-        what = f"the log's list of chosen layers {named} {layer.name}, and its kernel in the layer info is {kind}{more(len(other))}"
+        says, kind = ("does not name", "sparse") if layer.sparse else ("names", "dense")
+        what = f"the log's list of chosen layers {says} {layer.name}, and its kernel in the layer info is {kind}{more(len(other))}"
         return Warning("capture-mismatch", f"log and layer info come from different builds: {what}; {end}", (cite.line(line), *(kernel(layer) for layer, _ in other[:5]))), False
     return None
 
@@ -172,7 +172,9 @@ def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache
         if loaded > 0 or unjoined_cache:
             lines = [line for line in build.notable.get("cache", ()) if line.text.startswith("Loaded")][:2]
             what = (
-                f"{loaded:,} timing cache entries were loaded" if loaded else f"{unjoined_cache:,} cached results match no race of this log"
+                said_of(loaded, "# timing cache entry was loaded", "# timing cache entries were loaded")
+                if loaded
+                else said_of(unjoined_cache, "# cached result matches no race of this log", "# cached results match no race of this log")
             )
             found.append(Warning("timing-cache-used", f"{what}: their races are not in this log", tuple(cite.line(line) for line in lines)))
         failures = [
@@ -184,7 +186,7 @@ def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache
             found.append(
                 Warning(
                     "out-of-memory",
-                    f"{len(failures):,} lines speak of memory that was not there: tactics may have been left out",
+                    said_of(len(failures), "# line speaks", "# lines speak") + " of memory that was not there: tactics may have been left out",
                     tuple(cite.line(line) for line in failures[:3]),
                 )
             )
@@ -201,7 +203,7 @@ def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache
         found.append(
             Warning(
                 "unknown-lines",
-                f"{log.unknown_lines:,} of {log.tuning_lines:,} tuning lines ({share:.1%}) are of no known form",
+                f"{log.unknown_lines:,} of {said_of(log.tuning_lines, '# tuning line', '# tuning lines')} ({share:.1%}) {said_of(log.unknown_lines, 'is', 'are')} of no known form",
                 tuple(cite.line(line) for line in log.unknown_samples[:5]),
             )
         )
@@ -236,7 +238,7 @@ def unmatched_rows(profile: TimingProfile, rows: Sequence[int], profile_input: i
     evidence = tuple(PointerEvidence(profile_input, f"{row.pointer}/name" if row.pointer else "", row.name) for row in lost[:3])
     return Warning(
         "unmatched-rows",
-        f"{len(lost):,} of {len(profile.rows):,} rows of the timing profile ({time_ms:.4g} ms) have no layer of that name, {lost[0].name!r} among them",
+        f"{len(lost):,} of {len(profile.rows):,} rows of the timing profile ({time_ms:.4g} ms) {said_of(len(lost), 'has', 'have')} no layer of that name, {lost[0].name!r} among them",
         evidence,
     )
 

@@ -21,6 +21,7 @@ from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED,
 from ..parse.build_log.state import KEPT_LINES
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
 from ..parse.kernel_names import are_sparse, classify, is_sparse
+from ..text import said_of
 from .layers import runner_may_be_sparse
 from .plain_races import PlainColumns
 from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, LayerRace
@@ -278,11 +279,10 @@ class Races:
             if not item.raced:
                 race.missing.append(f"the table of {op} at line {item.line} is empty")
             if item.failed:
-                race.missing.append(f"{item.failed} tactics of the table at line {item.line} have no time")
+                race.missing.append(f"{said_of(item.failed, '# tactic', '# tactics')} of the table at line {item.line} {said_of(item.failed, 'has', 'have')} no time")
             if item.unnamed_count:
-                race.missing.append(
-                    f"{item.unnamed_count} tactics of the table at line {item.line} have names that do not say whether they are sparse"
-                )
+                names = said_of(item.unnamed_count, "has a name that does not say whether it is sparse", "have names that do not say whether they are sparse")
+                race.missing.append(f"{said_of(item.unnamed_count, '# tactic', '# tactics')} of the table at line {item.line} {names}")
         return race
 
     def _last_row(self, section: int, line: int) -> int:
@@ -581,9 +581,11 @@ class Races:
             if item.raced and tried and not item.runners and not item.inherited_from:
                 missing.append(f"no runner with sparse kernels is shown for the combination at {place}")
             if item.unnamed_count:
-                missing.append(f"{item.unnamed_count} timed tactics at {place} have no name that says whether they are sparse")
+                names = said_of(item.unnamed_count, "has no name that says whether it is sparse", "have no name that says whether they are sparse")
+                missing.append(f"{said_of(item.unnamed_count, '# timed tactic', '# timed tactics')} at {place} {names}")
             if item.failed:
-                missing.append(f"{item.failed} tactics at {place} that may be sparse were tried and have no time")
+                failed = said_of(item.failed, "was tried and has no time", "were tried and have no time")
+                missing.append(f"{said_of(item.failed, '# tactic', '# tactics')} at {place} that may be sparse {failed}")
             for why, _, tactic, line in item.skipped:
                 if why != "only option":
                     missing.append(f"tactic 0x{tactic:016x} was skipped ({why}) at line {line}")

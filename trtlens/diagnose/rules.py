@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..parse.kernel_names import is_sparse
+from ..text import said_of
 from .layers import EngineLayer, in_region
 from .model import Proof, Stability
 from .race_records import Combination, Entry, LayerRace
@@ -174,7 +175,8 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
         if memory:
             whole = around.trusted and unnamed == 0 and not _unraced(race) and not race.doubts
             ruling.reason, ruling.proof = "workspace", _proof(whole)
-            ruling.summary = f"all {len(seen)} sparse tactics that the log names for this layer were skipped for memory ({seen[0][0]})"
+            every = said_of(len(seen), "the one sparse tactic that the log names for this layer was", "all # sparse tactics that the log names for this layer were")
+            ruling.summary = f"{every} skipped for memory ({seen[0][0]})"
             ruling.cites = [(line, -1) for _, _, _, line in seen[:4]]
             return ruling
     unraced = _unraced(race)
@@ -195,7 +197,7 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
         return _partly_raced(ruling, unraced, around, timed)
     if around.truncated:
         ruling.reason, ruling.proof = "log-truncated", "unknown"
-        ruling.summary = f"none of the {timed:,} tactics timed before the log ends is known to be sparse"
+        ruling.summary = f"{said_of(timed, 'the one tactic', 'none of the # tactics')} timed before the log ends {said_of(timed, 'is not', 'is')} known to be sparse"
         return ruling
     if race.complete:
         ruling.proof = _proof(around.trusted)
@@ -213,7 +215,7 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     elif around.out_of_memory:
         ruling.reason = "out-of-memory"
         ruling.cites = [around.out_of_memory, *cites][:6]
-    ruling.summary = f"none of the {timed:,} timed tactics is known to be sparse, but the race is not complete: {race.missing[0]}"
+    ruling.summary = f"{said_of(timed, 'the one timed tactic is not', 'none of the # timed tactics is')} known to be sparse, but the race is not complete: {race.missing[0]}"
     return ruling
 
 
@@ -234,7 +236,8 @@ def _partly_raced(ruling: Ruling, unraced: list[Combination], around: Circumstan
     else:
         ruling.reason, why = "not-captured", "are not in the log"
     results = f"the results of {len(unraced)} of its combinations {why}" if len(unraced) > 1 else f"the results of one of its combinations {why}"
-    ruling.summary = f"none of the {timed:,} tactics timed under its name is sparse, but {results}" if timed else f"nothing was timed under its name: {results}"
+    none = said_of(timed, "the one tactic timed under its name is not", "none of the # tactics timed under its name is")
+    ruling.summary = f"{none} sparse, but {results}" if timed else f"nothing was timed under its name: {results}"
     return ruling
 
 

@@ -19,6 +19,7 @@ from typing import Literal
 from ..parse.layer_names import node_in_branch
 from ..parse.onnx_model import OnnxModel, WeightUse, read_model
 from ..parse.onnx_tensor import StoredTensor, TensorReader
+from ..text import said_of
 from .model import Proof, Warning
 from .two_four import PatternCount, Violation, conforms_along, count_pattern
 
@@ -369,14 +370,14 @@ def _judge_violations(use: WeightUse, check: WeightCheck, violations: int, betwe
 def _warnings(model: OnnxModel, checks: Sequence[WeightCheck]) -> Iterable[Warning]:
     unnamed = sum(use.unnamed for use in model.uses)
     if unnamed:
-        yield Warning("unnamed-nodes", f"{unnamed:,} operators have no name; they are called node_of_<output>, as TensorRT's parser does")
+        yield Warning("unnamed-nodes", said_of(unnamed, "# operator has no name; it is", "# operators have no name; they are") + " called node_of_<output>, as TensorRT's parser does")
     if any(use.in_function for use in model.uses):
         text = "operators inside local functions are called <calling node>/<node>; TensorRT may name them otherwise"
         yield Warning("local-functions", text)
     unknown = len({check.name for check in checks if check.macs is None})
     if unknown:
         why = "dynamic sizes" if model.shapes_inferred else "shape inference failed"
-        text = f"the multiply-adds of {unknown:,} operators are unknown ({why}): no share of the model's work is given"
+        text = f"the multiply-adds of {said_of(unknown, '# operator', '# operators')} are unknown ({why}): no share of the model's work is given"
         yield Warning("macs-unknown", text)
     by_weight: dict[str, set[str]] = {}
     for check in checks:
