@@ -87,8 +87,8 @@ class WrappedLines(EventReader):
                     self._damage(self._line_at(row))  # its beginning alone would do, too
                 self._read_piece(piece, line, offset, row)
                 return taken
-        known = not whole and message.startswith(_NOTES) and not message.startswith(_TACTIC_WORDS)
-        if known and not any(word in piece for piece in pieces[1:] for word in _TACTIC_WORDS):
+        known = message.startswith(_NOTES) and not message.startswith(_TACTIC_WORDS)
+        if not whole and (known or self.index.severity[row] in _COMPLAINTS) and not any(word in piece for piece in pieces[1:] for word in _TACTIC_WORDS):
             self._read_piece(k.index_block(b"".join(pieces)), line, offset, row)
             return len(pieces) - 1
         return 0
@@ -165,6 +165,7 @@ class WrappedLines(EventReader):
 
 
 _TIME = re.compile(r" (?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|inf)(?: ms)?$")
+_COMPLAINTS = frozenset(b"WEF")
 _DIGITS = frozenset(b"0123456789.")
 _WHOLE = (g.ONLY_OPTION, g.SCRATCH, g.FAST_SKIP, g.MEMORY_SKIP, g.EXCEPTION_SKIP, g.PRUNED, g.SET_NAME, g.TIMED_5)
 _NOTES = tuple(
