@@ -342,7 +342,7 @@ def read_in_bulk(reader: LogReader, rows: I64) -> bool:
         reader.marks_row.append(rows[moves])
         reader.marks.append(mark[moves])
         last = int(np.flatnonzero(moves)[-1])
-        reader.combination, reader.op = int(combination[last]), -1
+        reader.combination, reader.op, reader.selected = int(combination[last]), -1, False
         reader.runner = int(section_at[last])
     else:
         last = -1

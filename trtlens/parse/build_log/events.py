@@ -169,6 +169,8 @@ class EventReader(SingleLines):
 
     def _selection(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         self._note("duration", message, line, offset)
+        self.combination = self.runner = -1
+        self._moved(row, selected=True)
 
     def _engine_header(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         build = self._builder(line)
@@ -225,7 +227,7 @@ class EventReader(SingleLines):
 
     def _set_name(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
         # Tried first where it is no line of two forms, as name lines with `numSplitK: …` come in thousands.
-        return (" Time: " not in message and self._name_line(message, line)) or self._logical(message, line, offset, row)
+        return (" Time: " not in message and self._name_line(message, line, offset)) or self._logical(message, line, offset, row)
 
     def _tactic_line(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
         return self._logical(message, line, offset, row)

@@ -220,7 +220,7 @@ class LogReader(WrappedLines):
     def _layer_first(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool:
         """Lines that begin with a layer's or node's name."""
         if "Tactic Name: " in message:
-            if "Set Tactic Name: " in message and " Time: " not in message and self._name_line(message, line):
+            if "Set Tactic Name: " in message and " Time: " not in message and self._name_line(message, line, offset):
                 return True
             return self._logical(message, line, offset, row)
         if message.endswith(" ms") and "] got cached result: " in message:
@@ -290,6 +290,8 @@ class LogReader(WrappedLines):
     def finish(self, total_bytes: int, notes: list[Note]) -> BuildLog:
         """Join the columns and settle what only the whole log decides."""
         self.flush(at_end=not notes)
+        for line in self.unclaimed.values():
+            self._damage(line)
         self._flush_node()
         self._close_collections()
         if self.build is None and self.between and self.builds:

@@ -177,6 +177,9 @@ class Build:
     severities: set[str] = field(default_factory=set)
     own_lines: int = 0
     """Lines that trtexec itself wrote: it is a trtexec log."""
+    chosen_kernels: dict[str, tuple[int, str, Line]] = field(default_factory=dict)
+    """Engine layer → (tactic id, kernel name, line) of what runs it: TensorRT 8.0 to 8.5 print `LAYER Set Tactic Name: K Tactic: ID` once more
+    for each layer of the engine, behind `Formats and tactics selection completed`. The last line of a layer counts."""
 
 
 def combination_columns() -> Columns:

@@ -10,8 +10,8 @@ import numpy as np
 from ...text import parse_tactic
 from . import grammar as g
 from . import lines as k
-from .records import CACHED, NO_TACTIC, SKIPPED, TIMED
-from .state import NAN
+from .records import CACHED, NO_TACTIC, SKIPPED, TIMED, Line
+from .state import NAN, SELECTED
 from .structure import StructureReader
 
 
@@ -47,7 +47,7 @@ class SingleLines(StructureReader):
         if match:
             self.no_valid.append(np.array([self._here(line)]))
             return True
-        return self._skip_line(message, line, offset) or self._name_line(message, line)
+        return self._skip_line(message, line, offset) or self._name_line(message, line, offset)
 
     def _here(self, line: int) -> int:
         """The section that a tactic's line belongs to."""
@@ -91,13 +91,18 @@ class SingleLines(StructureReader):
             self._warning(message, line, offset)
         return True
 
-    def _name_line(self, message: str, line: int) -> bool:
+    def _name_line(self, message: str, line: int, offset: int) -> bool:
         match = g.SET_NAME.match(message)
         if match:
             kernel = self.kernels.add(match["name"].strip()) if match["name"].strip() else -1
             tactic = parse_tactic(match["id"]) if match["id"] else None
-            if tactic is not None:
-                self.named.setdefault((self._here(line), tactic), []).append((line, kernel))
+            if tactic is not None and self._mark() == SELECTED:
+                if match["layer"] and kernel >= 0:
+                    self._chosen_kernel(match["layer"], tactic, kernel, Line(line, offset, message, self.severity))
+            elif tactic is not None:
+                place = self._here(line)
+                self.named.setdefault((place, tactic), []).append((line, kernel))
+                self.unclaimed[place, tactic] = Line(line, offset, message[:400], self.severity)
             else:
                 self._alone(line, kernel)
             return True

@@ -18,6 +18,7 @@ from .digits import I64, KeyCache
 from .records import Build, Columns, Line, Names, Pass, combination_columns, runner_columns, tactic_columns
 
 NAN = float("nan")
+SELECTED = -(1 << 62)  # the mark of lines behind `Formats and tactics selection completed`: names there are those of what was chosen
 KEPT_LINES = 5000  # of each kind of citable line; a hostile log must not fill memory
 
 SlowRow = tuple[int, int, int, float, int, int, int, int]
@@ -54,6 +55,7 @@ class ReaderState:
         self.combination = -1
         self.runner = -1
         self.op = -1
+        self.selected = False
         self.late: int | None = None  # the row of a line that is read after structure that follows it
         self.index = k.index_block(b"")
         self.starts: I64 = np.empty(0, dtype=np.int64)
@@ -76,6 +78,7 @@ class ReaderState:
         self.runner_memo: dict[bytes, tuple[int, int]] = {}
         self.chosen_memo: dict[bytes, int] = {}
         self.named: dict[tuple[int, int], list[tuple[int, int]]] = {}  # (section, tactic) → (line of the name, kernel)
+        self.unclaimed: dict[tuple[int, int], Line] = {}  # (section, tactic) → the line of a name whose time has not come yet
         self.alone: dict[int, int] = {}  # kernels by line of names without an id, which wait for a time on the next line (8.5 ConvActPool, 7.x)
         self.table: list[tuple[int, str]] | None = None
         self.tables_seen: list[tuple[Build, list[tuple[int, str]]]] = []
@@ -98,7 +101,7 @@ class ReaderState:
         """Where a tactic read now belongs: a runner section, or -(combination + 2) when no runner was named, or -1."""
         if self.late is not None:
             return self._mark_at(self.late)
-        return self.runner if self.runner >= 0 else -(self.combination + 2) if self.combination >= 0 else -1
+        return self.runner if self.runner >= 0 else -(self.combination + 2) if self.combination >= 0 else SELECTED if self.selected else -1
 
     def _mark_at(self, row: int) -> int:
         """The same for an earlier row of the block."""
@@ -117,8 +120,8 @@ class ReaderState:
         rows = self.marks_row[self._marks_before(self.late)]
         return op if int(rows[np.searchsorted(rows, self.late, side="right") - 1]) <= begun else -1
 
-    def _moved(self, row: int) -> None:
-        self.op = -1
+    def _moved(self, row: int, selected: bool = False) -> None:
+        self.op, self.selected = -1, selected
         self.marks_row.append(np.array([row]))
         self.marks.append(np.array([self._mark()]))
 
@@ -140,7 +143,7 @@ class ReaderState:
 
     def _implicit(self, mark: int, line: int) -> int:
         """The section for tactics (the first at `line`) that follow a combination, or nothing at all, without a runner line."""
-        combination = -mark - 2 if mark < -1 else self._lost_combination(line)
+        combination = -mark - 2 if SELECTED < mark < -1 else self._lost_combination(line)
         if combination not in self.implied:
             self.implied[combination] = self._add_section(combination, -1, int(self.combinations.arrays["layer"][combination]), 0, 0)
         return self.implied[combination]

@@ -14,11 +14,12 @@ import numpy as np
 from . import lines as k
 from .digits import I64, U64
 from .records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Line
-from .state import NAN, ReaderState, SlowRow
+from .state import NAN, SELECTED, ReaderState, SlowRow
 
 _TYPES = (np.int32, np.uint64, np.int32, np.float64, np.int8, np.int16, np.int32, np.int64)  # of TacticRows
 
 
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 _TORN = -2  # for the number of a kernel: the name holds the beginning of another line
 
 
@@ -44,13 +45,19 @@ class TacticColumns(ReaderState):
         if len(no_valid):
             self.no_valid.append(self._places(no_valid))
         whole_kernels, named, kernels = self._kernels_of_block()
+        if len(named):
+            named, kernels = self._without_chosen(named, kernels)
         rows = np.flatnonzero((kind == k.TIMED) | (kind == k.NAMED_TIMED) | (kind == k.FAST_SKIP))
         slow, self.slow = self.slow, []
         parts: list[tuple[np.ndarray, ...]] = []
         if len(rows) or slow:
             parts.append(self._timed_rows(rows, whole_kernels, named, kernels, slow))
         elif len(named):
-            self._remember_names(named, self._places(named), kernels)
+            places = self._places(named)
+            self._remember_names(named, places, kernels)
+            self._await_times(named, places)
+        if self.unclaimed:
+            self._claim_names(parts[0] if parts else None, slow)
         if slow:
             parts.append(tuple(np.array(column, dtype=dtype) for column, dtype in zip(zip(*slow, strict=True), _TYPES, strict=True)))
         if len(index.table_rows.row):
@@ -160,6 +167,7 @@ class TacticColumns(ReaderState):
             # Between a name and its time stand at most warnings and name lines of other tactics; the id decides.
             direct = (before >= 0) & (self.index.tactic[named[candidate]] == ids) & (kernel < 0) & (rows - named[candidate] <= 3)
             direct &= places[candidate] == section
+            self._await_unclaimed(named, places, candidate[direct], rows, ids, section)
             kernel[direct] = kernels[candidate[direct]]
             # The names that something else may need: in sections with times (or skipped tactics) yet unnamed, and in the last one, which goes on.
             needing = np.unique(np.concatenate([section[kernel < 0], [place for place, *_ in slow]]).astype(np.int64))
@@ -182,6 +190,53 @@ class TacticColumns(ReaderState):
             name = self._name_before(where, tactic, line) if number < 0 and source in (TIMED, SKIPPED) else None
             if name is not None:
                 slow[i] = (where, tactic, name, time_ms, source, why, line, offset)
+
+    def _without_chosen(self, named: I64, kernels: np.ndarray) -> tuple[I64, np.ndarray]:
+        """The named rows that are of races; the others, behind the selection, say what runs each layer of the engine."""
+        self._join_marks()
+        chosen = self.marks[0][np.searchsorted(self.marks_row[0], named, side="right") - 1] == SELECTED
+        index = self.index
+        for row, kernel in zip(named[chosen].tolist(), kernels[chosen].tolist(), strict=True):
+            text = index.text(row)
+            layer, severity = text[: text.find("Set Tactic Name: ")].rstrip(), index.severity.item(row)
+            if layer and kernel >= 0:
+                line = Line(row + self.line0, int(self.starts[row]), text, chr(severity) if severity else "")
+                self._chosen_kernel(layer, int(index.tactic[row]), kernel, line)
+        return named[~chosen], kernels[~chosen]
+
+    def _chosen_kernel(self, layer: str, tactic: int, kernel: int, line: Line) -> None:
+        build = self._build_at(line.line)
+        if build is not None:
+            build.chosen_kernels[layer] = tactic, self.kernels.texts[kernel], line
+
+    def _await_unclaimed(self, named: I64, places: np.ndarray, claimed: I64, rows: I64, ids: U64, section: np.ndarray) -> None:
+        """Remember the names whose times do not follow at once, nor elsewhere in the block."""
+        left = np.ones(len(named), dtype=np.bool_)
+        left[claimed] = False
+        if left.any():
+            mixed = ids ^ (section.astype(np.uint64) * _MIX)
+            left[left] = ~np.isin(self.index.tactic[named[left]] ^ (places[left].astype(np.uint64) * _MIX), mixed)
+            self._await_times(named[left], places[left])
+
+    def _await_times(self, named: I64, places: np.ndarray) -> None:
+        index = self.index
+        for row, place in zip(named.tolist(), places.tolist(), strict=True):
+            severity = index.severity.item(row)
+            self.unclaimed[place, int(index.tactic[row])] = Line(row + self.line0, int(self.starts[row]), index.text(row)[:400], chr(severity) if severity else "")
+
+    def _claim_names(self, timed: tuple[np.ndarray, ...] | None, slow: list[SlowRow]) -> None:
+        """Names whose time (or skip) came are done with; one whose section ended without is a tactic of which the log lost the time."""
+        found = {(place, tactic) for place, tactic, *_ in slow}
+        if timed is not None:
+            sections = np.unique(np.array([place for place, _ in self.unclaimed], dtype=np.int64))
+            chosen = np.flatnonzero(_within(timed[0], sections))
+            found.update(zip(timed[0][chosen].tolist(), timed[1][chosen].tolist(), strict=True))
+        going_on = {self.runner, *self.implied.values()}
+        for key in list(self.unclaimed):
+            if key in found:
+                del self.unclaimed[key]
+            elif key[0] not in going_on:
+                self._damage(self.unclaimed.pop(key))
 
     def _names_of(self) -> tuple[I64, np.ndarray]:
         """The rows that are `… Set Tactic Name: K Tactic: ID`, and their kernels."""
