@@ -195,6 +195,7 @@ NETWORK = Table(
         Column("dilation", "string", None, "Dilations."),
         Column("groups", "int32", None, "Groups of a convolution."),
         Column("out_maps", "int64", None, "Output channels."),
+        Column("macs", "int64", None, "Multiply-adds of a Conv, ConvTranspose, Gemm or MatMul of fixed sizes."),
         _layer("The engine layer that holds the node."),
         _line("Line of the build log where the node is parsed; null if the model alone says it.", nullable=True),
     ),

@@ -69,6 +69,7 @@ from .model import (
     Warning,
     weaker,
 )
+from .network import convolutions
 from .physics import bound_ms, gains, layer_facts
 from .races import Combination, LayerRace, Races
 from .reasons import REASONS
@@ -229,9 +230,12 @@ class _Diagnosing:
             operator.update((w.name, w.operator) for w in self.capture.check.weights)
         if not operator:
             return
+        sizes = convolutions(self.build.network) if self.build is not None and not self.distrusted else {}
         for layer in self.layers:
             named = (node if node in operator else node_in_branch(node) for node in layer.onnx_nodes)
             layer.operators = frozenset(operator[node] for node in named if node in operator)
+            inside = [node for node in layer.onnx_nodes if node in sizes] if layer.kernel is None else []
+            layer.printed = sizes[inside[0]] if len(inside) == 1 else None
         # A product that no other layer computes is inside what Myelin generated for its node.
         taken = {node for layer in self.layers if concern(layer) == "weights" for node in layer.onnx_nodes}
         for layer in self.layers:

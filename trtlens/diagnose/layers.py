@@ -21,6 +21,7 @@ from ..parse.engine_lines import EngineLine, EngineTensor, parse_engine_line
 from ..parse.kernel_names import classify, is_sparse
 from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
 from ..parse.records import EngineInfo, TensorInfo, TimingProfile
+from .network import Convolution
 
 Concern = Literal["weights", "opaque", "other", "unknown"]
 
@@ -76,6 +77,8 @@ class EngineLayer:
     listed_only: bool = False
     """Named by the `(Sparsity)` list alone: no input prints the engine's layer."""
     operators: frozenset[str] = frozenset()
+    printed: Convolution | None = None
+    """The convolution in it as the log's parser printed it, where no layer info says its parameters."""
     holds_product: bool = False
     """A kernel that Myelin generated (kgen) for a product of weights, which no other layer computes."""
     nodes_certain: bool = False

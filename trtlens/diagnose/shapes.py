@@ -13,6 +13,7 @@ from ..parse.kernel_names import classify, sparse_kernels_for
 from .gpus import Gpu
 from .layers import EngineLayer
 from .model import Suspect
+from .network import Convolution
 from .roofline import GemmShape, suspects
 
 # TensorRT's word for a type → the roofline's word, and the kernel inventory's.
@@ -42,7 +43,8 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
     first, last = layer.inputs[0].dimensions, layer.outputs[0].dimensions
     if not first or not last or min(first) < 1 or min(last) < 1:
         return None
-    if max(math.prod(first), math.prod(last), math.prod(layer.kernel or ())) > _MOST_ELEMENTS:
+    convolution = _convolution(layer)
+    if max(math.prod(first), math.prod(last), math.prod(convolution.kernel if convolution is not None else ())) > _MOST_ELEMENTS:
         return None
     in_bytes = _BYTES.get(layer.inputs[0].datatype or "")
     out_bytes = _BYTES.get(layer.outputs[0].datatype or "", _LEAST_BYTES)
@@ -50,11 +52,15 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
     for extra in layer.inputs[1:]:
         if extra.dimensions == last:
             residual += int(math.prod(last) * min(_BYTES.get(extra.datatype or "", _LEAST_BYTES) / out_bytes, 1.0))
-    if layer.kernel:
-        if is_transposed(layer) or not len(first) == len(last) == len(layer.kernel) + 2 or first[0] != last[0]:
+    if convolution is None and layer.kernel:
+        return None
+    if convolution is not None:
+        if is_transposed(layer) or not len(first) == len(last) == len(convolution.kernel) + 2 or first[0] != last[0]:
             return None
-        reach = _reach(layer, layer.kernel, first[2:], last[2:])
-        taps, channels = math.prod(layer.kernel), first[1] // max(layer.groups or 1, 1)
+        if convolution.out_maps not in (None, last[1]):
+            return None  # the layer's first output is not the convolution's
+        reach = _reach(convolution, first[2:], last[2:])
+        taps, channels = math.prod(convolution.kernel), first[1] // max(convolution.groups, 1)
         if reach is None or taps < 1 or channels < 1:
             return None
         positions, inside = reach
@@ -81,11 +87,20 @@ def is_transposed(layer: EngineLayer) -> bool:
     return "deconv" in kind or "ConvTranspose" in layer.operators or classify(layer.tactic_name).operation == "deconv"
 
 
-def _reach(layer: EngineLayer, kernel: tuple[int, ...], sizes: tuple[int, ...], outputs: tuple[int, ...]) -> tuple[int, float] | None:
-    """(input positions that the filter touches at least, share of its taps that lie inside the input at least); None if a tap never does."""
+def _convolution(layer: EngineLayer) -> Convolution | None:
+    """The layer's parameters from layer info, else from the log; None where one of them is unknown."""
+    kernel = layer.kernel
+    if not kernel:
+        return layer.printed
     stride, dilation = layer.stride, layer.dilation or ((1,) * len(kernel) if max(kernel) == 1 else None)
     if stride is None or dilation is None or not len(stride) == len(dilation) == len(kernel):
         return None
+    return Convolution(kernel, stride, dilation, layer.groups or 1)
+
+
+def _reach(layer: Convolution, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> tuple[int, float] | None:
+    """(input positions that the filter touches at least, share of its taps that lie inside the input at least); None if a tap never does."""
+    kernel, stride, dilation = layer.kernel, layer.stride, layer.dilation
     positions, inside = 1, 1.0
     for axis, taps in enumerate(kernel):
         if taps < 1 or min(stride[axis], dilation[axis]) < 1:

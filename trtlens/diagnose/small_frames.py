@@ -5,7 +5,6 @@ In: a `Session`. Out: rows as mappings from column name to value; a key that is 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from ..parse.build_log.records import Build, NetworkNode
 from .frames import capture_name
 from .layers import EngineLayer, attach_log_lines, layers_from_info, layers_from_log, numbered
 from .model import BuildDiagnosis, CaptureDiagnosis, Evidence, LineEvidence
+from .network import groups_of, kernel_words, macs, printed_tensors
 from .sparsity import choose_pass
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 Row = Mapping[str, Any]
-_TENSOR = re.compile(r"\[(?P<name>.*?) -> \((?P<shape>[-\d, ]*)\)\[(?P<type>[A-Z0-9_]+)\]\]")
-_KERNEL_WORD = re.compile(r"(?P<key>kernel|strides|dilations|numOutputs): (?:\((?P<sizes>[\d, ]+)\)|(?P<number>\d{1,18}))")
-_SIZE = re.compile(r"-?\d{1,18}")
 
 
 def _each(session: Session) -> Iterator[tuple[str, Capture, CaptureDiagnosis]]:
@@ -96,33 +93,23 @@ def _passes(session: Session) -> Iterator[Row]:
                 }  # fmt: skip
 
 
-def _tensors(text: str | None) -> list[tuple[str, tuple[int, ...], str]]:
-    """`[x -> (1, 3)[FLOAT]], [y -> ()[INT32]]` → names, shapes, types."""
-    found = []
-    for match in _TENSOR.finditer(text or ""):
-        sizes = tuple(int(size) for size in match["shape"].replace(" ", "").split(",") if _SIZE.fullmatch(size))
-        found.append((match["name"], sizes, match["type"]))
-    return found
-
-
 def _node(node: NetworkNode) -> dict[str, Any]:
     row: dict[str, Any] = {"node": node.name, "operator": node.operator, "line": node.line}
-    inputs, outputs = _tensors(node.inputs), _tensors(node.outputs)
+    inputs, outputs = printed_tensors(node.inputs), printed_tensors(node.outputs)
     for side, tensors in (("input", inputs), ("output", outputs)):
         if tensors:
             row[f"{side}s"] = [name for name, _, _ in tensors]
             row[f"{side}_shapes"] = ["x".join(map(str, shape)) for _, shape, _ in tensors]
             row[f"{side}_types"] = [kind for _, _, kind in tensors]
-    words = {match["key"]: match["sizes"] or match["number"] for match in _KERNEL_WORD.finditer(node.kernel or "")}
+    words = kernel_words(node)
     for key, column in (("kernel", "kernel"), ("strides", "stride"), ("dilations", "dilation")):
         if key in words:
             row[column] = words[key].replace(", ", "x")
     if "numOutputs" in words:
         row["out_maps"] = int(words["numOutputs"])
-    if node.operator == "Conv" and len(inputs) > 1 and len(inputs[0][1]) > 2 and len(inputs[1][1]) == len(inputs[0][1]):
-        channels, own = inputs[0][1][1], inputs[1][1][1]
-        if channels > 0 and own > 0 and channels % own == 0:
-            row["groups"] = channels // own
+    if node.operator == "Conv":
+        row["groups"] = groups_of(node)
+    row["macs"] = macs(node)
     return row
 
 
@@ -135,7 +122,7 @@ def _network(session: Session) -> Iterator[Row]:
             if capture.check is not None:
                 have = {node["node"] for node in nodes}
                 nodes += [
-                    {"node": w.name, "operator": w.operator, "groups": w.conv_groups if w.operator == "Conv" else None}
+                    {"node": w.name, "operator": w.operator, "groups": w.conv_groups if w.operator == "Conv" else None, "macs": w.macs}
                     for w in {w.name: w for w in capture.check.weights}.values() if w.name not in have
                 ]  # fmt: skip
             for node in nodes:

@@ -1,0 +1,57 @@
+"""Sizes that the log's ONNX parser prints: multiply-adds, parameters of convolutions, and the roofline of a layer without layer info."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trtlens.diagnose.explain import explain
+from trtlens.diagnose.network import Convolution, convolution, groups_of, macs
+from trtlens.parse.build_log.records import NetworkNode
+
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "synthetic_small"
+
+
+def node(operator: str, inputs: str, outputs: str, kernel: str | None = None) -> NetworkNode:
+    return NetworkNode("n", operator, inputs, outputs, kernel, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "outputs", "expected"),
+    [
+        ("Conv", "[x -> (1, 64, 56, 56)[FLOAT]], [w -> (128, 64, 3, 3)[FLOAT]], ", "[y -> (1, 128, 28, 28)[FLOAT]], ", 128 * 28 * 28 * 64 * 9),
+        ("Conv", "[x -> (2, 64, 8, 8)[FLOAT]], [w -> (64, 4, 3, 3)[FLOAT]], ", "[y -> (2, 64, 8, 8)[FLOAT]], ", 2 * 64 * 64 * 4 * 9),
+        ("ConvTranspose", "[x -> (1, 8, 4, 4)[FLOAT]], [w -> (8, 6, 2, 2)[FLOAT]], ", "[y -> (1, 6, 8, 8)[FLOAT]], ", 8 * 16 * 6 * 4),
+        ("Gemm", "[x -> (5, 7)[FLOAT]], [w -> (11, 7)[FLOAT]], ", "[y -> (5, 11)[FLOAT]], ", 5 * 7 * 11),
+        ("Gemm", "[x -> (7, 5)[FLOAT]], [w -> (7, 11)[FLOAT]], ", "[y -> (5, 11)[FLOAT]], ", 5 * 7 * 11),
+        ("MatMul", "[x -> (2, 3, 5, 7)[HALF]], [w -> (7, 11)[HALF]], ", "[y -> (2, 3, 5, 11)[HALF]], ", 2 * 3 * 5 * 7 * 11),
+        ("MatMul", "[x -> (-1, 5, 7)[HALF]], [w -> (7, 11)[HALF]], ", "[y -> (-1, 5, 11)[HALF]], ", None),
+        ("Relu", "[x -> (5, 7)[FLOAT]], ", "[y -> (5, 7)[FLOAT]], ", None),
+        ("Add", "[x -> (5, 7)[FLOAT]], [z -> (5, 7)[FLOAT]], ", "[y -> (5, 7)[FLOAT]], ", None),
+    ],
+)
+def test_multiply_adds(operator: str, inputs: str, outputs: str, expected: int | None) -> None:
+    assert macs(node(operator, inputs, outputs)) == expected
+
+
+WORDS = "kernel: (3, 5), strides: (1, 2), prepadding: (1, 1), postpadding: (1, 1), dilations: (1, 3), numOutputs: 16"
+
+
+def test_parameters_and_groups() -> None:
+    shapes = "[x -> (1, 8, 9, 9)[FLOAT]], [w -> (16, 2, 3, 5)[FLOAT]], "
+    assert convolution(node("Conv", shapes, "", WORDS)) == Convolution((3, 5), (1, 2), (1, 3), 4, 16)
+    assert convolution(node("Conv", shapes, "", f"{WORDS}, nbGroups: 2")) == Convolution((3, 5), (1, 2), (1, 3), 2, 16)
+    assert convolution(node("Conv", "", "", WORDS)) is None and groups_of(node("Conv", "", "", f"{WORDS}, nbGroups: 2")) == 2
+    assert convolution(node("ConvTranspose", shapes, "", f"{WORDS}, nbGroups: 1")) is None
+    assert convolution(node("Conv", shapes, "", "kernel: (3, 5), strides: (1), dilations: (1, 3)")) is None
+
+
+def test_a_log_alone_has_the_bounds_that_layer_info_gives() -> None:
+    names = [str(FIXTURE / name) for name in ("build.log", "profile.json", "layer_info.json")]
+    alone, both = explain(names[:2]).captures[0].main, explain(names).captures[0].main
+    assert alone is not None and both is not None and both.summary.bound_ms is not None
+    assert alone.summary.bound_ms == pytest.approx(both.summary.bound_ms)
+    physical = {"memory-bound", "short-reduction", "few-tiles", "partial-tile"}
+    said = [[{s.reason for s in layer.suspects} & physical for layer in build.layers] for build in (alone, both)]
+    assert said[0] == said[1] and any(said[0])

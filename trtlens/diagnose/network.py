@@ -1,0 +1,93 @@
+"""The sizes of ONNX nodes as TensorRT's parser printed them into the log: tensors, filters, multiply-adds.
+
+In: a `NetworkNode`. Out: plain numbers. Next: small_frames.py (table `network`), layers without layer info, whose sizes shapes.py needs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..parse.build_log.records import NetworkNode
+
+_TENSOR = re.compile(r"\[(?P<name>.*?) -> \((?P<shape>[-\d, ]*)\)\[(?P<type>[A-Z0-9_]+)\]\]")
+_KERNEL_WORD = re.compile(r"(?P<key>kernel|strides|dilations|numOutputs|nbGroups): (?:\((?P<sizes>[\d, ]+)\)|(?P<number>\d{1,18}))")
+_SIZE = re.compile(r"-?\d{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A convolution's parameters, outermost axis first."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+    out_maps: int | None = None
+
+
+def printed_tensors(text: str | None) -> list[tuple[str, tuple[int, ...], str]]:
+    """`[x -> (1, 3)[FLOAT]], [y -> ()[INT32]]` → names, shapes (negative where dynamic), types."""
+    found = []
+    for match in _TENSOR.finditer(text or ""):
+        sizes = tuple(int(size) for size in match["shape"].replace(" ", "").split(",") if _SIZE.fullmatch(size))
+        found.append((match["name"], sizes, match["type"]))
+    return found
+
+
+def kernel_words(node: NetworkNode) -> dict[str, str]:
+    """What `Using kernel: (3, 3), strides: …` says, by its own keys."""
+    return {match["key"]: match["sizes"] or match["number"] for match in _KERNEL_WORD.finditer(node.kernel or "")}
+
+
+def groups_of(node: NetworkNode) -> int | None:
+    """The groups of a convolution: printed (TensorRT 8.6 and later), else from the shapes of its input and its filter."""
+    printed = kernel_words(node).get("nbGroups")
+    if printed is not None:
+        return int(printed)
+    inputs = printed_tensors(node.inputs)
+    if node.operator == "Conv" and len(inputs) > 1 and len(inputs[0][1]) > 2 and len(inputs[1][1]) == len(inputs[0][1]):
+        channels, own = inputs[0][1][1], inputs[1][1][1]
+        if channels > 0 and own > 0 and channels % own == 0:
+            return channels // own
+    return None
+
+
+def convolution(node: NetworkNode) -> Convolution | None:
+    """The convolution's parameters, where all of them are printed."""
+    words, groups = kernel_words(node), groups_of(node)
+    if node.operator != "Conv" or groups is None or not {"kernel", "strides", "dilations"} <= words.keys():
+        return None
+    kernel, stride, dilation = (tuple(int(size) for size in words[key].split(",")) for key in ("kernel", "strides", "dilations"))
+    out_maps = int(words["numOutputs"]) if "numOutputs" in words else None
+    return Convolution(kernel, stride, dilation, groups, out_maps) if len(kernel) == len(stride) == len(dilation) else None
+
+
+def convolutions(network: Iterable[NetworkNode]) -> dict[str, Convolution | None]:
+    """ONNX node → its parameters; None where two nodes have the name."""
+    found: dict[str, Convolution | None] = {}
+    for node in network:
+        if node.operator in ("Conv", "ConvTranspose"):
+            found[node.name] = None if node.name in found else convolution(node)
+    return found
+
+
+def macs(node: NetworkNode) -> int | None:
+    """Multiply-adds of a Conv, ConvTranspose, Gemm or MatMul; None for others, and where a size is dynamic or not printed."""
+    inputs, outputs = printed_tensors(node.inputs), printed_tensors(node.outputs)
+    if len(inputs) < 2 or not outputs:
+        return None
+    first, second, last = inputs[0][1], inputs[1][1], outputs[0][1]
+    if not first or not second or not last or min((*first, *second, *last)) < 1:
+        return None
+    if node.operator == "Conv" and len(second) > 2:
+        return math.prod(last) * math.prod(second[1:])
+    if node.operator == "ConvTranspose" and len(second) > 2:
+        return math.prod(first) * math.prod(second[1:])
+    if node.operator == "Gemm" and len(first) == len(last) == 2 and math.prod(first) % last[0] == 0:
+        return math.prod(last) * (math.prod(first) // last[0])  # whichever side is transposed
+    if node.operator == "MatMul":
+        return math.prod(last) * first[-1]
+    return None
