@@ -15,7 +15,7 @@ from .records import MYELIN, Build, Line, NetworkNode, Pass, SparsityList
 from .single_lines import SingleLines
 from .state import KEPT_LINES
 
-MEMORY_WORDS = ("nsufficient", "out of memory", "Out of memory", "OutOfMemory", "could not be allocated", "NvMapMem", "Requested amount of GPU memory")
+MEMORY_WORDS = ("nsufficient", "nsuficient", "out of memory", "Out of memory", "OutOfMemory", "could not be allocated", "NvMapMem", "Requested amount of GPU memory")
 
 Handler = Callable[[str, int, int, bool, int], "bool | None"]
 """Takes message, line, offset, whether a Myelin sub-build said it, and row; False means: not mine after all."""

@@ -11,7 +11,7 @@ import re
 # One logical line in any dialect, for lines that lines.py could not place (interleaved, hard-wrapped, TensorRT 5 to 8.2).
 TIMED = re.compile(r"Tactic(?:: |  ?)(?P<id>0x[0-9a-fA-F]+|-?\d+) +[Tt]ime:? (?P<time>\S+)$")
 TIMED_5 = re.compile(r"Tactic \d+ time \d+\.\d+$")
-NAMED_TIMED = re.compile(r"Tactic Name: (?P<name>.*?)(?: numSplitK: \d+ numBuffers: \d+ numKernels: \d+)? Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+) Time: (?P<time>\S+)$")
+NAMED_TIMED = re.compile(r"Tactic Name: (?P<name>.*?) Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+) Time: (?P<time>\S+)$")
 FASTEST = re.compile(r"(?:.* )?Fastest Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+) Time: (?P<time>\S+)$")
 SET_NAME = re.compile(r"(?:(?P<layer>.*) )?Set Tactic Name: (?P<name>.*?)(?: Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+)(?P<tail>( num\w+: \d+)*))?$")
 NAME_ALONE = re.compile(r"Tactic Name: (?P<name>\S.*)$")
@@ -63,9 +63,10 @@ PREFIX_OPENER = re.compile(rb"\[(?:\d|T|$)")
 VERSION = re.compile(r"\d{1,4}\.\d")
 # A logger of the user's own (`My Logger: Severity.VERBOSE Tactic: …`): what stands before TensorRT's message is learned from its rulers.
 RULERS = (b"*************** Autotuning ", b"--------------- Timing Runner", b"=============== Computing ")
-OWN_LOGGER = re.compile(rb"(?P<prefix>[^\n*=>-][^\n]{0,200}?)(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing )")
+OWN_LOGGER = re.compile(rb"(?P<prefix>(?:> )+|(?:> )*[^\n*=>-][^\n]{0,200}?)(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing )")
 ISO_DATE = re.compile(rb"\[?\d{4}-\d\d-\d\d")
-SEVERITY_WORD = re.compile(rb"(?i)\b(?:internal_error|verbose|info|warning|error|debug)\b")
+SEVERITIES = (b"internal_error", b"verbose", b"info", b"warning", b"error", b"debug")
+SEVERITY_WORD = re.compile(rb"(?i)\b(?:" + b"|".join(SEVERITIES) + rb")\b")
 BUILD_FAILED = ("buildSerializedNetwork", "buildEngineWithConfig", "Could not find any implementation for node", "Engine could not be created")
 
 # Option and device keys that the diagnosis reads (trtexec 7 to 11), lower case.

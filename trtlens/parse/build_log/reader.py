@@ -74,7 +74,7 @@ class LogReader(WrappedLines):
         self.tuning_since = self.writers_since = 0
         kind, writer = index.kind, index.writer
         self.find_wraps()
-        if at_end and plain[-k.PAD - 1] != 10 and kind[-1] != k.CONTINUED:
+        if at_end and len(index) and not plain.endswith(b"\n" + bytes(k.PAD)) and kind[-1] != k.CONTINUED:
             self._cut_last_line()
         visited = (kind >= k.NEUTRAL) | (kind == k.OTHER)
         if self.document is not None or self.table is not None or (writer == k.OWN).any():
@@ -166,12 +166,7 @@ class LogReader(WrappedLines):
                 return data  # TensorRT's own, or a line into which another one was written
             if not _is_prefixed(data[max(0, start - _AROUND) : start + _AROUND]):  # else this one line is damaged
                 self.collector = next((prefix[: m.start()] for m in re.finditer(rb"\[", prefix) if _is_prefix(prefix[m.start() :])), b"")
-            escaped = re.sub(rb"\d+", rb"\\d+", re.escape(self.collector or prefix))
-            if g.SEVERITY_WORD.search(escaped):
-                escaped = g.SEVERITY_WORD.sub(rb"(?P<s>(?i:internal_error|verbose|info|warning|error|debug))", escaped, count=1)
-            else:
-                escaped += rb"(?P<s>)"
-            self.own_logger = re.compile(rb"(?m)^" + escaped)
+            self.own_logger = re.compile(rb"(?m)^" + _pattern_of(self.collector or prefix))
         if self.collector:
             return self.own_logger.sub(b"", data)
         return self.own_logger.sub(lambda m: b"[" + (m["s"][:1].upper() or b"V").replace(b"D", b"V") + b"] ", data)
@@ -317,7 +312,7 @@ class LogReader(WrappedLines):
         truncated = bool(self.builds) and not self.builds[-1].complete and self.builds[-1].tuned and self.builds[-1].failed is None
         return BuildLog(
             self.path, self.line0 - 1, total_bytes, self._dialect(), self.builds, self.layers, self.runners, self.kernels, self.formats, self.whys,
-            self.combinations, self.sections, tactics, self.unknown, self.tuning,
+            self.combinations, self.sections, tactics, self.unknown, max(self.tuning, self.unknown),
             self.unknown_samples, self.damaged, truncated, [*self.notes, *notes], self.tensorrt_lines > 0, self.table_offsets,
         )  # fmt: skip
 
@@ -400,6 +395,27 @@ def _is_prefix(text: bytes) -> bool:
     return int(k.index_block(text + b"x").message[0]) == len(text)
 
 
+def _pattern_of(prefix: bytes) -> bytes:
+    """The prefixes of a log of which one is given: other numbers, another severity, and blanks that pad either to a width.
+
+    The blanks before the message stay as many as they are, for some messages begin with blanks; `s` is the severity's first letter.
+    """
+    body = prefix.rstrip(b" \t")
+    blanks = len(prefix) - len(body)
+    pattern = re.sub(rb"\d+", rb"\\d+", re.escape(body))
+    pattern = re.sub(rb"(?:\\[ \t])+", rb"[ \\t]+", pattern)
+    pattern = rb"[ \t]*" + re.sub(rb"\\\[(?:\[ \\t\]\+)?(?=\\d)", rb"\\[[ \\t]*", pattern.removeprefix(rb"[ \t]+"))
+    tail = re.escape(prefix[len(body) :])
+    word = g.SEVERITY_WORD.search(pattern)
+    if word is None:
+        return pattern + rb"(?P<s>)" + tail
+    if word.end() < len(pattern):
+        return pattern[: word.start()] + rb"(?P<s>(?i:" + b"|".join(g.SEVERITIES) + rb"))" + pattern[word.end() :] + tail
+    width = len(word[0]) + blanks  # `%(levelname)-8s`: a shorter word has more blanks behind it
+    padded = (rb"%s(?: {%d}| {%d})" % (other, max(width - len(other), blanks), blanks) for other in g.SEVERITIES)
+    return pattern[: word.start()] + rb"(?=(?P<s>[A-Za-z]))(?i:" + b"|".join(padded) + b")"
+
+
 def _is_prefixed(text: bytes) -> bool:
     """Whether TensorRT's own prefixes stand before some lines as they are, which no collector would have left so (its own dates do not count)."""
     index = k.index_block(text)
@@ -415,7 +431,7 @@ def _leading_pieces(plain: bytes) -> int:
         newline = plain.find(b"\n", at, len(plain) - k.PAD)
         end = newline + 1 if newline >= 0 else len(plain) - k.PAD
         index = k.index_block(plain[at:end])
-        if index.writer[0] != k.BARE or index.end[0] == index.start[0]:
+        if not len(index) or index.writer[0] != k.BARE or index.end[0] == index.start[0]:
             break
         count, at = count + 1, end
     return count
