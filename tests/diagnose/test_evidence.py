@@ -92,8 +92,8 @@ def shortcomings(verdict: LayerVerdict, inputs: Inputs) -> list[str]:
     if wanted is not None and not any(re.search(wanted, text) for text in texts):
         found.append(f"no cited line holds {wanted}")
     kernels = {verdict.tactic.name} if verdict.status == "sparse" else {verdict.compared_dense, verdict.compared_sparse} if verdict.reason in COMPARED else set()
-    named = "\n".join([*texts, *(inputs.line(item.input, item.line - 1) for item in evidence if isinstance(item, LineEvidence) and item.line > 1)])
-    found += [f"no evidence names {kernel}" for kernel in kernels - {None} if str(kernel) not in named]  # up to 8.5 the name stands in the line before the time
+    named = "\n".join(texts)
+    found += [f"no evidence names {kernel}" for kernel in kernels - {None} if str(kernel) not in named]  # up to 8.5 the line before the time names it
     return [f"{verdict.name} {verdict.status}/{verdict.reason}: {lack}" for lack in found]
 
 

@@ -190,3 +190,19 @@ def test_a_real_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     source = TextSource(str(path))
     writer.join()
     assert source.spooled and source.read_text() == TEXT and source.size == len(PACKINGS["gzip"])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("block", [7, 64, 1 << 20])
+def test_the_line_before_a_line(packed: bool, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trtlens.parse.textio.BLOCK_BYTES", block)
+    lines = ["first", "", "ü third\r", "x" * 50, "last"]
+    data = "\n".join(lines).encode()
+    path = tmp_path / ("a.log.gz" if packed else "a.log")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    starts = [0]
+    for line in lines[:-1]:
+        starts.append(starts[-1] + len(line.encode()) + 1)
+    found = TextSource(str(path)).lines_before(starts)
+    assert found == {start: line.rstrip("\r") for start, line in zip(starts[1:], lines, strict=False)}
+    assert TextSource(str(path)).lines_before([starts[4]], limit=20) == {}  # the line before is longer

@@ -21,6 +21,8 @@ class Citer:
         self._offsets: dict[int, int] = {}
         self._known: dict[int, str] = {}
         self._names: dict[int, dict[str, int]] = {}
+        self._kernels: dict[int, tuple[int, str]] = {}
+        self._naming: dict[int, str] = {}
 
     def line(self, line: Line) -> LineEvidence:
         """Cite a line whose message is known."""
@@ -34,12 +36,20 @@ class Citer:
             self._offsets[number] = offset
         return LineEvidence(self.log_input, number, self._known.get(number, ""))
 
+    def tactic(self, number: int, offset: int, kernel: str | None) -> None:
+        """The line of a tactic, cited for its kernel: TensorRT up to 8.5 prints the name in the line before, which is then cited, too."""
+        if kernel and number > 1 and offset > 0:
+            self._kernels[number] = (offset, kernel)
+
     def read(self) -> dict[int, str]:
         """Line number → the whole line, prefix and all, of everything cited."""
         if self.source is None:
             return dict(self._known)
         texts = self.source.lines_at(list(self._offsets.values()))
         found = {number: texts[offset] for number, offset in self._offsets.items() if offset in texts}
+        nameless = {number: place for number, place in self._kernels.items() if number in found and place[1] not in found[number]}
+        before = self.source.lines_before([offset for offset, _ in nameless.values()]) if nameless else {}
+        self._naming = {number: before[offset] for number, (offset, kernel) in nameless.items() if kernel in before.get(offset, "")}
         return {**self._known, **found}
 
     def with_texts(self, evidence: Iterable[Evidence], texts: dict[int, str], about: str = "") -> tuple[Evidence, ...]:
@@ -49,6 +59,8 @@ class Citer:
             if isinstance(item, LineEvidence) and item.line < 1:
                 continue  # a place made up for rows whose own line the log has lost: there is nothing to show
             if isinstance(item, LineEvidence) and item.input == self.log_input:
+                if item.line in self._naming:
+                    out.setdefault(("line", item.line - 1), LineEvidence(item.input, item.line - 1, self._naming[item.line]))
                 out.setdefault(("line", item.line), LineEvidence(item.input, item.line, self._around(item.line, texts.get(item.line, item.text), about)))
             else:
                 out.setdefault(item, item)

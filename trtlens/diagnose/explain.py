@@ -594,6 +594,8 @@ class _Diagnosing:
         same = race.won_by(layer.tactic_id) if race is not None else []
         if layer.named_by == "log" and layer.tactic_id is not None and layer.tactic_name is not None and self.races is not None:
             naming = self.races.naming_line(layer.tactic_id, layer.tactic_name, same)
+            if naming is not None:
+                self.citer.tactic(*naming, layer.tactic_name)
             evidence = (*evidence, *([self.citer.place(*naming)] if naming is not None else []))
         if race is not None:
             for item in same:
@@ -605,6 +607,8 @@ class _Diagnosing:
                         if not sure or len(same) > 1 or any(c.unnamed_count for c in race.telling):
                             proof = weaker(proof, "suggested")
                         cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
+                        for entry in (item.winner, item.dense):
+                            self.citer.tactic(entry.line, entry.offset, entry.kernel)
                         return self._make(
                             layer, "sparse", "picked-but-slower", weaker(proof, "proven" if not self.distrusted else "suggested"),
                             f"a sparse tactic runs ({item.winner.time_ms:.4g} ms), though a dense one was timed at {item.dense.time_ms:.4g} ms in the same combination",
@@ -667,6 +671,13 @@ class _Diagnosing:
             *(self.citer.place(line, self.races.offset_of(line) if offset < 0 and self.races is not None else offset) for line, offset in ruling.cites),
             *judgement.eligibility.evidence[:1],
         ]
+        for entry in (ruling.best_dense, ruling.best_sparse):
+            if entry is not None and entry.sparse is not None:
+                self.citer.tactic(entry.line, entry.offset, entry.kernel)
+        if ruling.reason == "workspace" and race is not None and self.races is not None:
+            skipped = [(tactic, kernel) for c in race.telling for _, kernel, tactic, _ in c.skipped if is_sparse(kernel)]
+            naming = [self.races.naming_line(tactic, kernel or "", []) for tactic, kernel in dict.fromkeys(skipped[:4])]
+            evidence += [self.citer.place(*place) for place in naming if place is not None]
         if layer.region is not None and layer.tactic_name is None and race is not None and race.combinations[-1].winner is not None:
             winner = race.combinations[-1].winner
             layer.tactic_name, layer.tactic_id, layer.named_by = winner.kernel, winner.tactic, "log"

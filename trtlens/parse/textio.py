@@ -238,6 +238,36 @@ class TextSource:
             pass  # the damage was reported when the blocks were first read
         return found
 
+    def lines_before(self, offsets: Sequence[int], limit: int = 1 << 14) -> dict[int, str]:
+        """The line before each of the lines that start at `offsets`; none for the first line, and for a line longer than `limit` bytes."""
+        wanted = sorted(set(offsets))
+        found: dict[int, str] = {}
+
+        def keep(offset: int, data: bytes) -> None:
+            begin = data.rfind(b"\n", 0, len(data) - 1) + 1
+            if data.endswith(b"\n") and (begin or len(data) == offset):
+                found[offset] = _one_line(data[begin:])
+
+        if self.seekable:
+            with self._open_raw() as raw:
+                for offset in wanted:
+                    raw.seek(max(offset - limit, 0))
+                    keep(offset, raw.read(min(offset, limit)))
+            return found
+        tail, position = b"", 0
+        try:
+            for start, block in self.blocks():
+                while position < len(wanted) and wanted[position] < start + len(block):
+                    at = wanted[position] - start
+                    keep(wanted[position], (tail + block[:at])[-limit:])
+                    position += 1
+                if position == len(wanted):
+                    break
+                tail = block[-limit:] if len(block) >= limit else (tail + block)[-limit:]
+        except InputError:
+            pass  # the damage was reported when the blocks were first read
+        return found
+
     @property
     def sha256(self) -> str:
         """Of the file as the user has it (packed, if it is packed)."""
