@@ -19,6 +19,7 @@ from tests.diagnose.test_adversarial import (
     GEMM,
     INFO_HWC8,
     INFO_LINEAR,
+    KERNELS,
     LAYER,
     OP,
     PAIR,
@@ -202,6 +203,24 @@ def test_a_log_that_contradicts_itself_proves_nothing_of_that_layer(tmp_path: Pa
     assert told(verdict(tmp_path, won)) == ("sparse", "picked", "suggested")
     won.picked = LAYER
     assert told(verdict(tmp_path, won)) == ("sparse", "picked", "proven")
+
+
+# ---- names behind the selection
+
+
+@pytest.mark.parametrize(("kernel", "expected"), [(SPARSE, ("sparse", "picked", "proven")), (DENSE, ("dense", "timing-cache", "unknown"))])
+def test_the_line_behind_the_selection_names_what_runs(kernel: int, expected: tuple[str, str, str], tmp_path: Path) -> None:
+    """TensorRT 8.2 to 8.5 print it even where a warm cache hides every race."""
+    lists = [
+        "Formats and tactics selection completed in 1.5 seconds.", f"(Sparsity) Layers eligible for sparse math: {LAYER}",
+        f"(Sparsity) TRT inference plan picked sparse implementation for layers: {LAYER if kernel == SPARSE else ''}",
+        f"{LAYER} Set Tactic Name: {KERNELS[kernel]} Tactic: 0x{kernel:016x}",
+    ]  # fmt: skip
+    log = Log(["Loaded 12 timing cache entries"], [engine_line(LAYER, kernel)], version="8.5.2", lists=lists)
+    found = verdict(tmp_path, log)
+    assert told(found) == expected and found.tactic.name == KERNELS[kernel] and "Set Tactic Name" in cited(found)
+    other = log.text().replace(f"Tactic Name: {KERNELS[kernel]} Tactic: 0x{kernel:016x}", f"Tactic Name: {KERNELS[kernel]} Tactic: 0x{DENSE_2:016x}")
+    assert verdict(tmp_path, other).tactic.name is None  # that line is of another tactic than the engine runs
 
 
 # ---- results from elsewhere

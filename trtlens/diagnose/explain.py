@@ -278,8 +278,14 @@ class _Diagnosing:
 
     def _name_tactics(self) -> None:
         """Kernel names for engine layers that have a tactic id alone, from the lines of the log that name the id."""
+        # TensorRT 8.2 to 8.5 name it once more behind the selection, for the very layers of the engine.
+        self.naming: dict[str, Line] = {}
         if self.races is None or self.distrusted:
             return
+        for layer in self.layers:
+            said = self.build.chosen_kernels.get(layer.name) if self.build is not None else None
+            if said is not None and said[0] == layer.tactic_id and not layer.tactic_name and not layer.is_reformat:
+                layer.tactic_name, layer.named_by, self.naming[layer.name] = said[1], "log", said[2]
         unnamed = [
             (layer, layer.tactic_id, self.races.winning_kernels(layer.name, layer.tactic_id, layer.type))
             for layer in self.layers
@@ -592,7 +598,9 @@ class _Diagnosing:
             proof = "suggested"
         race = self._race(layer)
         same = race.won_by(layer.tactic_id) if race is not None else []
-        if layer.named_by == "log" and layer.tactic_id is not None and layer.tactic_name is not None and self.races is not None:
+        if layer.name in self.naming:
+            pass  # its line is cited with what runs
+        elif layer.named_by == "log" and layer.tactic_id is not None and layer.tactic_name is not None and self.races is not None:
             naming = self.races.naming_line(layer.tactic_id, layer.tactic_name, same)
             if naming is not None:
                 self.citer.tactic(*naming, layer.tactic_name)
@@ -795,6 +803,8 @@ class _Diagnosing:
                 found.append(PointerEvidence(self.capture.engine_input, f"{layer.pointer}/TacticValue", tactic_hex(layer.tactic_id)))
         if layer.line is not None:
             found.append(self.citer.line(layer.line))
+        if layer.name in self.naming:
+            found.append(self.citer.line(self.naming[layer.name]))
         if self.trace_all_dense is not None and layer.sparse is None:
             found += self.trace_all_dense
         if layer.tactic_name in self.traced.kernels:
