@@ -316,6 +316,13 @@ class EventReader(SingleLines):
 
         return handler
 
+    def _sizes(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
+        """`Layer: NAME Host Persistent: 5712 …`, `Total Activation Memory: 802816 bytes`: what the engine needs."""
+        if not g.MEMORY_SIZE.search(message) or any(w in message for w in MEMORY_WORDS):
+            return False
+        self._note("memory", message, line, offset)
+        return None
+
     def _ignore(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
         # Beginnings that also begin lines with a memory complaint take the long way.
         return False if any(w in message for w in MEMORY_WORDS) else None
@@ -369,6 +376,11 @@ def dispatch_table(reader: EventReader) -> dict[bytes, list[tuple[str, Handler]]
         ("&&&& ", reader._running),
         ("Set number of tactics", reader._topic("opt_level")),
         ("Disabling tactic timing cache because algorithm selector", reader._topic("selector")),
+        ("Setting workspace to", reader._topic("workspace")),
+        ("Layer: ", reader._sizes),
+        ("Total ", reader._sizes),
+        ("Max Scratch", reader._sizes),
+        ("Peak memory", reader._sizes),
         ("Compiler backend", reader._topic("rtx")),
         ("Using legacy CPU-only", reader._topic("rtx")),
         ('{"Layers"', reader._document),

@@ -20,7 +20,6 @@ RUNNER = re.compile(r"-+ Timing (?:Runner: ?)?(?P<layer>.*?)\s*\((?P<runner>[^()
 FORMATS = re.compile(r"\*+ Autotuning format combination:.*?\*{3,}$")
 REFORMATS = re.compile(r"\*+ Autotuning Reformat:.*?\*{3,}$")
 CHOSE = re.compile(r">+ Chose Runner Type: (?P<runner>.*) Tactic: (?P<id>0x[0-9a-fA-F]+|-?\d+)$")
-ENGINE_LAYER_END = re.compile(r" -> .*[\])]$")
 COSTS_LEAD = b"=============== Computing "
 COSTS = re.compile(r"=+ Computing (?P<what>costs for|reformatting costs)(?P<name>.*)$")
 CACHED = re.compile(r"(?P<layer>.*) \[(?P<formats>[^\[\]]* -> [^\[\]]*)\] got cached result: (?P<runner>[^,]*), tactic (?P<id>0x[0-9a-fA-F]+), (?P<time>\S+) ms$")
@@ -82,6 +81,9 @@ FACT_KEYS = frozenset((
     "input build shape", "input(s)s format", "output(s)s format", "build only", "dlacore", "throughput", "latency", "gpu compute time",
     "device", "verbose", "average on 10 runs", "plugins", "layer device types",
 ))  # fmt: skip
+
+# `NAME: N` sizes in bytes, as lines about memory end with: Host Persistent, Device Persistent, Scratch Memory, Total … Memory.
+MEMORY_SIZE = re.compile(r"(?:Memory|memory|Persistent|memory is|memory \(.{1,60}\))(?::| is)? ?\d{1,18}\b")
 
 # Messages that carry nothing for any table, or whose content another line repeats, by their beginning; within tuning they count as known.
 NOISE: tuple[str, ...] = (

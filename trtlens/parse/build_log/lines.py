@@ -76,7 +76,6 @@ NOISE_BEGINNINGS = (
     b"Unrecognized MMA instruction",
     b"Sorted table of all evaluated tactics",
     b"tactic_id, cost",
-    b"Setting workspace to",
     b"Some tactics do not have",
     b"Enabling FP",
     b"Set user's cuda",
@@ -126,6 +125,7 @@ def _perfect_hash(words: dict[int, int]) -> tuple[np.uint64, U64, U8]:
 
 _FACTOR, _WORDS, _KINDS = _perfect_hash(_BY_FIRST_WORD)
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+_DATED = re.compile(rb"\[\d\d/\d\d/")
 _ODD_PREFIX = re.compile(
     rb"(?:\[TensorRT\] (?P<old>VERBOSE|INFO|WARNING|ERROR|INTERNAL_ERROR|F): |\[TRT\] {1,4}(?:\[(?P<jet>[VIWEF])\] )?"
     rb"|\[(?P<level>[VIWEF])\] (?:\[TRT\] )?|\[?\d{4}-\d\d-\d\d[ T][\d:.,]+\]? \[?(?:(?P<iso>[VIWEF])|VERBOSE|INFO|WARNING|ERROR|DEBUG)\]?:? (?:\[TRT\] )?)"
@@ -214,6 +214,11 @@ def finite(text: bytes | str) -> float:
 def is_torn(data: bytes, first: int = 0, last: int = sys.maxsize) -> bool:
     """Whether the message at [first, last) holds another line's prefix."""
     return data.find(b"] ", first, last) >= 0 and INNER_PREFIX.search(data, first, last) is not None
+
+
+def is_piece(data: bytes, first: int, last: int) -> bool:
+    """Whether a line without a known prefix may be the rest of the one before it: neither it nor a line within it begins with a date."""
+    return not _DATED.match(data, first, last) and not is_torn(data, first, last)
 
 
 def any_torn(texts: list[bytes]) -> bool:

@@ -164,8 +164,10 @@ class LogReader(WrappedLines):
             known = int(k.index_block(prefix + b"x").message[0])
             if known == len(prefix) or (known and not g.ISO_DATE.match(prefix)):
                 return data  # TensorRT's own, or a line into which another one was written
-            if not _is_prefixed(data[max(0, start - _AROUND) : start + _AROUND]):  # else this one line is damaged
-                self.collector = next((prefix[: m.start()] for m in re.finditer(rb"\[", prefix) if _is_prefix(prefix[m.start() :])), b"")
+            self.collector = next((prefix[: m.start()] for m in re.finditer(rb"\[", prefix) if _is_prefix(prefix[m.start() :])), b"")
+            if self.collector and _is_prefixed(data[max(0, start - _AROUND) : start + _AROUND]):
+                self.collector = b""
+                return data  # this one line is damaged
             self.own_logger = re.compile(rb"(?m)^" + _pattern_of(self.collector or prefix))
         if self.collector:
             return self.own_logger.sub(b"", data)
@@ -431,7 +433,7 @@ def _leading_pieces(plain: bytes) -> int:
         newline = plain.find(b"\n", at, len(plain) - k.PAD)
         end = newline + 1 if newline >= 0 else len(plain) - k.PAD
         index = k.index_block(plain[at:end])
-        if not len(index) or index.writer[0] != k.BARE or index.end[0] == index.start[0]:
+        if not len(index) or index.writer[0] != k.BARE or index.end[0] == index.start[0] or not k.is_piece(index.data, 0, int(index.end[0])):
             break
         count, at = count + 1, end
     return count

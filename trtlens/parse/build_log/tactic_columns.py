@@ -130,6 +130,8 @@ class TacticColumns(ReaderState):
     def _table_rows(self) -> tuple[np.ndarray, ...]:
         """The rows of Myelin's tables: they belong to the last `Autotuning op`, unless the log has moved on since."""
         table, marks = self.index.table_rows, np.array(self.tables)
+        whole = self.index.kind[table.row] == k.TABLE_ROW  # others were pieces of lines
+        table = k.TableRows(table.row[whole], table.time_ms[whole], table.begin[whole], table.end[whole])
         at = np.searchsorted(marks[:, 0], table.row, side="right") - 1
         self._join_marks()
         moved = self.marks_row[0][np.searchsorted(self.marks_row[0], table.row, side="right") - 1]

@@ -31,7 +31,8 @@ class WrappedLines(EventReader):
         """Mark the lines of the block that lines without a prefix follow."""
         self.wraps: dict[int, list[int]] = {}  # row → the kinds that it and the pieces behind it would have alone
         index = self.index
-        lengths = np.diff(index.start, append=len(index.data) - k.PAD + 1)  # with the blanks in which a line was broken
+        stop = len(index.data) - k.PAD
+        lengths = np.diff(index.start, append=stop + (index.data[stop - 1 : stop] != b"\n"))  # with the blanks in which a line was broken
         before, self.longest = self.longest, max(self.longest, int(lengths.max(initial=0)))
         bare = (index.writer == k.BARE) & (index.end > index.start)
         self.short: set[int] = set()  # rows that are shorter than some line before them: nobody broke those for their length
@@ -44,7 +45,11 @@ class WrappedLines(EventReader):
                 continue  # the engine's layers have no prefix
             if int(lengths[first - 1]) < max(before, int(lengths[:first].max())):
                 self.short.add(first - 1)
-            rows = slice(first - 1, min(last, first + MOST_PIECES))
+            last = min(last, first + MOST_PIECES)
+            last = next((row for row in range(first, last) if not k.is_piece(index.data, int(index.start[row]), int(index.end[row]))), last)
+            if last == first:
+                continue
+            rows = slice(first - 1, last)
             self.wraps[first - 1] = index.kind[rows].tolist()
             index.kind[rows] = k.CONTINUED
             index.kind[first - 1] = k.WRAPPED
@@ -102,7 +107,7 @@ class WrappedLines(EventReader):
     def _engine_piece(self, text: bytes, line: int, row: int) -> bool:
         """Whether a line without a prefix is the rest of the `Layer(` line before it, which then is read as one."""
         layers = self.build.engine_layers if self.build is not None else []
-        if not layers or self.engine_end != line - 1 or (g.ENGINE_LAYER_END.search(layers[-1].text) and not text.startswith(b",")):
+        if not layers or self.engine_end != line - 1 or (_ends_layer(layers[-1].text) and not text.startswith(b",")):
             return False
         before, last = self._raw(row - 1) if row else b"", layers[-1]
         blanks = " " * (len(before) - len(before.rstrip()))
@@ -162,6 +167,12 @@ class WrappedLines(EventReader):
         if kind in forms or kind in (k.OTHER, k.NEUTRAL):
             return any(form.match(text) for form in forms.get(kind, _WHOLE))
         return kind not in (k.BLANK, k.NOISE)
+
+
+def _ends_layer(text: str) -> bool:
+    """Whether a `Layer(` line goes up to the bracket that closes its last tensor."""
+    _, arrow, outputs = text.rpartition(" -> ")
+    return bool(arrow) and outputs.endswith((")", "]")) and all(outputs.count(a) == outputs.count(b) for a, b in ("()", "[]"))
 
 
 _TIME = re.compile(r" (?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|inf)(?: ms)?$")
