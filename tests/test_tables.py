@@ -16,10 +16,10 @@ CORE = {
     ),
     "reformats": ("build", "pass", "tensor", "from_format", "to_format", "tactic", "time_ms", "line"),
 }  # fmt: skip
-NAMES = ("layers", "tactics", "format_combinations", "reformats", "passes", "network", "weights", "timing_profile", "verdicts", "warnings")
+NAMES = ("layers", "tactics", "format_combinations", "reformats", "passes", "network", "weights", "timing_profile", "verdicts", "warnings", "events")
 
 
-def test_the_tables_are_those_of_the_contract() -> None:
+def test_the_tables_are_those_of_the_contract_and_our_own() -> None:
     assert tuple(sorted(TABLES)) == tuple(sorted(NAMES))
     for name, columns in CORE.items():
         assert TABLES[name].names[1 : 1 + len(columns)] == columns

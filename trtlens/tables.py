@@ -285,11 +285,27 @@ WARNINGS = Table(
     ),
 )
 
+EVENTS = Table(
+    "events",
+    "One row a figure, or a line without one, that the build log gives beside tactics: memory, durations, cache, limits, pruning, fusions, options.",
+    (
+        _capture(),
+        _build(),
+        Column("topic", "category", None, "memory, duration, workspace, opt_level, pruned, cache, sparsity, selector, rtx, errors, warning, fusion, reformat, option.", nullable=False),
+        _layer("The layer that the line is about, where it names one in a place of its own."),
+        Column("name", "category", None, "What the value is of, in the log's words: `Scratch Memory`, `Engine generation`, an option's key."),
+        Column("value", "float64", None, "The figure."),
+        Column("unit", "category", None, "Unit of the figure: bytes, MiB, s; null for a number of things."),
+        Column("text", "string", None, "The message without its prefix; of an option its value."),
+        _line("Line of the build log."),
+    ),
+)
+
 TABLES: Final[dict[str, Table]] = {
     table.name: table
-    for table in (LAYERS, TACTICS, FORMAT_COMBINATIONS, REFORMATS, PASSES, NETWORK, WEIGHTS, TIMING_PROFILE, VERDICTS, WARNINGS)
+    for table in (LAYERS, TACTICS, FORMAT_COMBINATIONS, REFORMATS, PASSES, NETWORK, WEIGHTS, TIMING_PROFILE, VERDICTS, WARNINGS, EVENTS)
 }
-"""Every table by its name, in the contract's order."""
+"""Every table by its name, in the contract's order; `events` is our own."""
 
 
 def render_page() -> str:

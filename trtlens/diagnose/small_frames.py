@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..parse.build_log.records import Build, NetworkNode
+from .events import event_rows
 from .frames import capture_name
 from .layers import EngineLayer, attach_log_lines, layers_from_info, layers_from_log, numbered
 from .model import BuildDiagnosis, CaptureDiagnosis, Evidence, LineEvidence
@@ -201,6 +202,12 @@ def _warnings(session: Session) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def _events(session: Session) -> Iterator[Row]:
+    for name, capture, _ in _each(session):
+        for build in capture.log.builds if capture.log is not None else ():
+            yield from ({"capture": name, "build": build.index, **row} for row in event_rows(build))
+
+
 MAKERS: Mapping[str, Callable[[Any], Iterator[Row]]] = {
     "layers": _layers,
     "passes": _passes,
@@ -209,4 +216,5 @@ MAKERS: Mapping[str, Callable[[Any], Iterator[Row]]] = {
     "timing_profile": _timing_profile,
     "verdicts": _verdicts,
     "warnings": _warnings,
+    "events": _events,
 }
