@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parse.build_log.reading import brief, combinations, verbose
+from tests.parse.build_log.reading import brief, combinations, parse, verbose
 from tests.parse.build_log.test_reader import chose, costs, formats, runner
 from trtlens.parse.build_log import parse_build_log
 from trtlens.parse.textio import TextSource
@@ -21,6 +21,11 @@ PREFIXES: dict[str, Callable[[int], str]] = {
     "journald": lambda n: f"Jan 02 03:04:{n % 60:02d} host app[123]: ",
     "a logger around it": lambda n: f"2030-01-02 03:04:{n % 60:02d},{n:03d} {'INFO' if n % 2 else 'WARNING'} worker ",
     "brackets": lambda n: f"[job {n}] ",
+    "journald's seconds since the start": lambda n: f"[{n * n * 7.25:12.6f}] host app[123]: ",
+    "syslog at the turn of the ninth": lambda n: f"Mar {9 + n // 4:2d} 03:04:05 host app: ",
+    "cat -n": lambda n: f"{n * n * 9:6d}\t",
+    "a quotation": lambda n: "> ",
+    "a quoted quotation": lambda n: "> > ",
 }
 MESSAGES = [
     costs("Conv_1"), formats("Half(1) -> Half(1)"), runner("Conv_1", "CaskConvolution[0x80000009]"), "Tactic Name: k Tactic: 0x00000000000000aa Time: 0.25",
@@ -51,6 +56,23 @@ def test_what_a_collector_puts_before_each_line_changes_nothing(collector: str, 
     source = TextSource(str(tmp_path / "collected.log"))
     offset = collected.builds[0].engine_layers[0].offset
     assert source.lines_at([offset])[offset] == (tmp_path / "collected.log").read_text().splitlines()[-1]
+
+
+LOGGERS: dict[str, Callable[[int, str], str]] = {
+    "loguru": lambda n, level: f"2030-01-02 03:04:{n:02d}.123 | {level:8} | trt:log:{n} - ",
+    "a level padded to a width": lambda n, level: f"trt.{n} {level:<8}",
+    "a level padded, and a blank": lambda n, level: f"trt.{n} {level:<8} ",
+    "a level": lambda n, level: f"trt.{n} {level} ",
+}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("logger", LOGGERS)
+def test_a_logger_that_pads_the_severity_to_a_width(logger: str, first: int) -> None:
+    log = parse("".join(f"{LOGGERS[logger](n, ('VERBOSE', 'INFO')[(n + first) % 2])}{message}\n" for n, message in enumerate(MESSAGES)))
+    assert brief(log) == [("Conv_1", "CaskConvolution", 0xAA, "k", 0.25, "timed")]
+    assert [(found.kind, found.foreign) for found in log.builds[0].sparsity] == [("picked", True)]
+    assert log.builds[0].severities == {"V", "I"} and not log.unknown_lines
 
 
 @pytest.mark.parametrize("opener", ["[", "2030-01-02 03:04:05 INFO epoch 1 ", "Training: 44% "])

@@ -430,6 +430,17 @@ def test_a_broken_section_line_takes_its_tactics_from_the_combination_before() -
     assert log.unknown_lines == 1 and log.unknown_samples[0].line == 5
 
 
+def test_a_kernel_has_one_name_however_its_line_is_read() -> None:
+    line = "Tactic Name: sm50_xmma_cublas numSplitK: 1 numBuffers: 0 numKernels: 1 Tactic: 0x0000000000020506 Time: 26.1291"
+    log = parse(verbose(costs("A"), formats("Half(1) -> Half(1)"), runner("A", "X"), line, "Local timing cac" + verbose(line).rstrip("\n")))
+    assert [t["kernel"] for t in tactics(log)] == ["sm50_xmma_cublas numSplitK: 1 numBuffers: 0 numKernels: 1"] * 2
+
+
+def test_memory_that_is_insufficient_in_either_spelling_is_a_warning() -> None:
+    lines = ["Some plugin has insuficient memory", "Some plugin has insufficient memory"]
+    assert [w.text for w in parse(verbose(costs("A"), formats("Half(1) -> Half(1)"), *lines)).builds[0].warnings] == lines
+
+
 def test_unknown_lines_are_counted_and_shown() -> None:
     log = parse(verbose("Something before tuning", costs("A"), formats("Half(1) -> Half(1)"), "A line of no known form", "Tactic: 1 Time: 1", "Engine Layer Information:", "After it"))
     assert (log.unknown_lines, log.tuning_lines) == (1, 4)

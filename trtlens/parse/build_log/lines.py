@@ -217,8 +217,8 @@ def is_torn(data: bytes, first: int = 0, last: int = sys.maxsize) -> bool:
 
 
 def is_piece(data: bytes, first: int, last: int) -> bool:
-    """Whether a line without a known prefix may be the rest of the one before it: neither it nor a line within it begins with a date."""
-    return not _DATED.match(data, first, last) and not is_torn(data, first, last)
+    """Whether a line without a known prefix may be the rest of the one before it: neither it nor a line within it begins with a date, nor a run."""
+    return not data.startswith(b"&&&& ", first) and not _DATED.match(data, first, last) and not is_torn(data, first, last)
 
 
 def any_torn(texts: list[bytes]) -> bool:

@@ -414,7 +414,7 @@ def _pattern_of(prefix: bytes) -> bytes:
     if word.end() < len(pattern):
         return pattern[: word.start()] + rb"(?P<s>(?i:" + b"|".join(g.SEVERITIES) + rb"))" + pattern[word.end() :] + tail
     width = len(word[0]) + blanks  # `%(levelname)-8s`: a shorter word has more blanks behind it
-    padded = (rb"%s(?: {%d}| {%d})" % (other, max(width - len(other), blanks), blanks) for other in g.SEVERITIES)
+    padded = (rb"%s(?: {%d}| {%d})" % (other, max(width - len(other), min(blanks, 1)), blanks) for other in g.SEVERITIES)
     return pattern[: word.start()] + rb"(?=(?P<s>[A-Za-z]))(?i:" + b"|".join(padded) + b")"
 
 
