@@ -134,7 +134,10 @@ def _swallowed(lost: Any) -> None:
 
     def again() -> None:
         time.sleep(0.01)  # the place is left by then; if the next one is no better, this happens once more
-        _thread.interrupt_main(number)
+        if os.name == "posix":
+            os.kill(os.getpid(), number)  # which wakes up whoever waits, too
+        else:
+            _thread.interrupt_main(number)
 
     _thread.start_new_thread(again, ())
 

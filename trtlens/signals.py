@@ -55,12 +55,15 @@ class HeldSignals:
 class TemporaryFolder:
     """A new folder at `path`. It is removed with all that it holds by `close`, at the end of a `with` block, when nothing holds this object, or at exit."""
 
+    _there = False
+
     def __init__(self, prefix: str = "trtlens-", parent: Path | None = None) -> None:
         """Make it in `parent`, else where the system keeps temporary things. Raises OSError."""
         import tempfile  # takes longer to import than what `import trtlens` needs
 
         with HeldSignals():
             self._directory = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+            self._there = True
         self.path = Path(self._directory.name)
 
     def __enter__(self) -> Path:
@@ -70,10 +73,11 @@ class TemporaryFolder:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_directory"):  # else it could not be made
+        if self._there:
             self.close()
 
     def close(self) -> None:
         """Remove it, if that has not happened yet."""
         with HeldSignals():
             self._directory.cleanup()
+            self._there = False

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -68,6 +69,33 @@ def test_an_interruption_stops_the_child_and_comes_back(tmp_path: Path, number: 
     assert end.stopped is not None and said in end.stopped
     assert gone(int((tmp_path / "pid").read_text()))
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.usefixtures("listening")
+def test_an_interruption_of_the_very_start_leaves_no_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    end = run_child(shell("sleep 600"), tmp_path / "log")
+    assert end.stopped is not None and "Ctrl-C" in end.stopped
+    assert gone(started[0].pid)
+
+
+@pytest.mark.usefixtures("listening")
+def test_a_sigterm_that_is_ignored_does_not_end_a_build(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        end = run_child(shell(f"kill -TERM {os.getpid()}; echo done"), tmp_path / "log")
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (end.exit_code, end.stopped) == (0, None)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's parent-death signal is Linux's")

@@ -7,9 +7,11 @@ import json
 import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -192,6 +194,55 @@ def test_whoever_stops_early_leaves_no_process_behind() -> None:
     for worker in set(multiprocessing.active_children()) - before:
         worker.join(20)
         assert not worker.is_alive()
+
+
+_WORKING_ON = """
+import signal, sys
+from pathlib import Path
+from tests.report.dying import work_on_and_on
+from trtlens import cli
+from trtlens.report import dataset
+signal.signal(signal.SIGINT, signal.default_int_handler)
+dataset._one = work_on_and_on
+folder, marks = sys.argv[1:]
+cli.app = lambda prog_name: list(dataset._run([dataset._Task(label, f"{marks}/{label}", folder) for label in "abcd"], 2))
+cli.main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "trtlens: interrupted\n"), (signal.SIGTERM, "")])
+def test_a_signal_ends_the_workers_and_leaves_nothing_of_what_they_had_begun(tmp_path: Path, number: signal.Signals, said: str) -> None:
+    folders = [tmp_path / name for name in ("out", "marks", "scratch")]
+    for folder in folders:
+        folder.mkdir()
+    out, marks, scratch = folders
+    first = subprocess.Popen(
+        [sys.executable, "-c", _WORKING_ON, str(out), str(marks)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(scratch)}, cwd=Path(__file__).parents[2], start_new_session=True,
+    )  # fmt: skip
+    while first.poll() is None and len(list(marks.iterdir())) < 2:
+        time.sleep(0.02)
+    assert len(list(out.iterdir())) == 2 and len(list(scratch.iterdir())) >= 2, "both workers have begun"
+    if number == signal.SIGINT:
+        os.killpg(first.pid, number)  # as a terminal sends it: to everybody
+    else:
+        first.send_signal(number)
+    _, complained = first.communicate(timeout=60)
+    assert (first.returncode, complained) == (128 + number, said)
+    assert list(out.iterdir()) == [] and list(scratch.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_while_a_worker_starts_is_not_its_business(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches every process of a terminal, and a fresh interpreter would answer with a traceback."""
+    code = "import os, signal, sys\nif '--multiprocessing-fork' in sys.orig_argv:\n    open(os.environ['STARTED'], 'a').write('x'); os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("STARTED", str(tmp_path / "started"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.setattr(dataset, "_one", die_on_b)
+    outcomes = list(dataset._run([dataset._Task(label, label, "out") for label in "ac"], 2))
+    assert (tmp_path / "started").exists() and [one.error for one in outcomes] == [None, None]
 
 
 def test_urls_are_captures_and_stay_urls(tmp_path: Path) -> None:
