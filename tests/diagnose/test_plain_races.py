@@ -185,6 +185,7 @@ def test_a_race_with_a_gap_is_not_plain(log: Log, tmp_path: Path, monkeypatch: p
 
 
 CONV0 = [combination("conv0", PAIR[0], [(DENSE, 0.05)], DENSE), combination("conv0", PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)]
+OWN = [combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_HWC, 0.07)], SPARSE)]
 REPEATED = [CACHED.format(LAYER, PAIR[0], RUNNER, DENSE, 0.05), CACHED.format(LAYER, PAIR[1], RUNNER, SPARSE, 0.06)]
 TRIED = [RUNNER_LINE.format(RUNNER)]
 
@@ -215,7 +216,7 @@ REPEATS: dict[str, tuple[Log, int]] = {
     "a race with a damaged line": (repeats(REPEATED[1:], source=[[*CONV0[0], "Tactic Name: sm80_xmma_fprop_sparse Tactic: 0x5000"], CONV0[1]]), 0),
     "another time": (repeats(REPEATED[:1], [CACHED.format(LAYER, PAIR[1], RUNNER, SPARSE, 0.061)]), 1),
     "without a time": (repeats(REPEATED[:1], [CACHED.format(LAYER, PAIR[1], RUNNER, SPARSE, "nan")]), 1),
-    "its own": (repeats(*CONV0, REPEATED[1:], source=[combination("conv0", THIRD, [(DENSE_2, 0.02)], DENSE_2)]), 1),
+    "its own": (repeats(*OWN, REPEATED[1:], source=[combination("conv0", THIRD, [(DENSE_2, 0.02)], DENSE_2)]), 1),
     "lines about pruned tactics": (repeats(REPEATED, source=[*CONV0, ["conv0: 10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."]]), 1),
     "no tactic of its runner is valid": (repeats(REPEATED[:1], no_valid(RUNNER), REPEATED[1:], no_valid(RUNNER)), 1),
 }  # fmt: skip

@@ -73,7 +73,7 @@ def test_a_timed_tactic_without_a_name_may_be_sparse(tmp_path: Path) -> None:
 def test_whose_tactics_were_pruned(more: list[str], tmp_path: Path) -> None:
     """The line names the layer, or stands among its lines."""
     said = "10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."
-    more = [*more, *no_valid(RUNNER)] if more else []
+    more = [*more[:-1], *no_valid(RUNNER), more[-1]] if more else []
     for inside, behind, pruned in (([], [], False), ([said], [], True), ([], [said], False), ([], [f"{LAYER}: {said}"], True), ([f"conv7: {said}"], [], False), ([said.replace(" 3 pruned", " 0 pruned")], [], False)):
         log = dense_log()
         log.tuned += more
