@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 import zstandard
@@ -68,7 +70,8 @@ def small_disk(folder: Path, size: str = "64k") -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # Lazily: a process that was killed may still be on its way out, and holds its files until it is.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("option", ["--html", "--sarif"])
@@ -200,12 +203,27 @@ def endless(tmp_path: Path) -> tuple[subprocess.Popen[str], Path]:
     return child, pipe
 
 
+@contextlib.contextmanager
+def opened_by_reader(pipe: Path, reader: subprocess.Popen[str]) -> Iterator[IO[bytes]]:
+    """The other end of a named pipe, once the reader has opened its own. A reader that dies first is a failure, not a wait without end."""
+    while True:
+        try:
+            number = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError:  # nobody reads yet
+            assert reader.poll() is None, reader.communicate()
+            time.sleep(0.01)
+    os.set_blocking(number, True)
+    with os.fdopen(number, "wb") as writer:
+        yield writer
+
+
 @POSIX
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_while_reading_ends_at_once_and_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
     child, pipe = endless(tmp_path)
-    with pipe.open("w") as writer:  # opens when trtlens has opened the other end: it reads from here on
-        writer.write(log_text())
+    with opened_by_reader(pipe, child) as writer:
+        writer.write(log_text().encode())
         writer.flush()
         child.send_signal(number)
         _, said = child.communicate(timeout=60)

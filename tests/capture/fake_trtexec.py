@@ -20,7 +20,7 @@ echo "[11/21/2026-12:00:00] [W] [TRT] a warning on standard error" >&2
 [ -z "$engine" ] || printf 'plan' >"$engine"
 echo "&&&& PASSED TensorRT.trtexec"
 """,
-    "hangs": "sleep 600 & echo $! >{pids}; echo $$ >>{pids}; echo started; sleep 600",
+    "hangs": "echo started; sleep 600 & echo $! >{pids}; echo $$ >>{pids}; sleep 600",
     "ignores SIGTERM": "trap '' TERM; echo $$ >{pids}; while :; do sleep 1; done",
     "segfaults": 'echo "[11/21/2026-12:00:00] [I] [TRT] half way"; kill -SEGV $$',
     "is killed": "kill -KILL $$",

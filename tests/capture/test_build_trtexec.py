@@ -9,14 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.capture import fake_trtexec, models
-from tests.capture.test_child import gone
+from tests.capture.test_child import HourLater, appears, gone
 from trtlens.capture.build import CaptureFailed, CaptureInterrupted, CaptureResult, plan_build, run_build
 from trtlens.capture.manifest import Manifest, read_manifest
 from trtlens.capture.progress import ProgressEvent
@@ -67,8 +66,9 @@ def test_no_engine_keeps_none(tmp_path: Path, model: Path) -> None:
     assert not (result.folder / "model.engine").exists() and result.manifest.engine is None
 
 
-def test_a_hang_ends_at_the_time_limit_with_everything_it_started(tmp_path: Path, model: Path) -> None:
-    _, manifest = failed(tmp_path, model, "hangs", timeout=1)
+def test_a_hang_ends_at_the_time_limit_with_everything_it_started(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trtlens.capture.child.time", HourLater(tmp_path / "trtexec.pids"))
+    _, manifest = failed(tmp_path, model, "hangs", timeout=600)
     assert manifest.failure is not None and manifest.failure.kind == "timeout" and "--timeout" in manifest.failure.message
     assert "started" in (tmp_path / "out" / "build.log").read_text()
     assert all(gone(int(pid)) for pid in (tmp_path / "trtexec.pids").read_text().split())
@@ -76,7 +76,8 @@ def test_a_hang_ends_at_the_time_limit_with_everything_it_started(tmp_path: Path
 
 def test_one_that_ignores_the_polite_signal_is_ended_all_the_same(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trtlens.capture.child._GRACE_SECONDS", 0.3)
-    failed(tmp_path, model, "ignores SIGTERM", timeout=0.5)
+    monkeypatch.setattr("trtlens.capture.child.time", HourLater(tmp_path / "trtexec.pids"))
+    failed(tmp_path, model, "ignores SIGTERM", timeout=600)
     assert all(gone(int(pid)) for pid in (tmp_path / "trtexec.pids").read_text().split())
 
 
@@ -107,10 +108,7 @@ def signal_once_there(file: Path, number: signal.Signals) -> threading.Thread:
     """A thread that sends this process a signal as soon as `file` exists."""
 
     def send() -> None:
-        for _ in range(500):
-            if file.exists():
-                break
-            time.sleep(0.02)
+        appears(file)
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=send)
@@ -131,7 +129,7 @@ def test_ctrl_c_delivers_what_there_is(tmp_path: Path, model: Path, number: sign
 @pytest.mark.usefixtures("listening")
 def test_ctrl_c_while_a_dry_run_asks_the_module_is_no_complaint_about_the_module(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "tensorrt.py").write_text(f"import pathlib, time; pathlib.Path({str(tmp_path / 'asked')!r}).touch(); time.sleep(60)")
+    (tmp_path / "modules" / "tensorrt.py").write_text(f"import pathlib, time; pathlib.Path({str(tmp_path / 'asked')!r}).write_text('x'); time.sleep(600)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
     monkeypatch.syspath_prepend(str(tmp_path / "modules"))
     thread = signal_once_there(tmp_path / "asked", signal.SIGINT)
@@ -207,10 +205,7 @@ def test_of_two_builds_into_one_folder_the_second_is_told_at_once(tmp_path: Path
     options = options_from({"model": model, "output": tmp_path / "out", "backend": "trtexec", "trtexec": tool, "timeout": 20})
     command = [sys.executable, "-m", "trtlens", "build", model, "--trtexec", tool, "-o", tmp_path / "out"]
     with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        for _ in range(500):
-            if (tmp_path / "slow.pids").exists():
-                break
-            time.sleep(0.02)
+        assert appears(tmp_path / "slow.pids")
         for force in (False, True):
             with pytest.raises(UsageError, match="another build is writing"):
                 run_build(dataclasses.replace(options, force=force))
@@ -246,9 +241,14 @@ def test_an_experiment_that_fails_keeps_the_first_build(tmp_path: Path, model: P
 
 def test_progress_is_read_from_the_log(tmp_path: Path, model: Path) -> None:
     tool = fake_trtexec.write(tmp_path / "trtexec")
-    tool.write_text(tool.read_text() + "sleep 0.5\n")
+    tool.write_text(tool.read_text() + f"while ! [ -e {tmp_path}/seen ]; do sleep 0.01; done\n")
     events: list[ProgressEvent] = []
-    run_build(options_from({"model": model, "output": tmp_path / "out", "backend": "trtexec", "trtexec": tool}), events.append)
+
+    def seen(event: ProgressEvent) -> None:
+        events.append(event)
+        (tmp_path / "seen").touch()
+
+    run_build(options_from({"model": model, "output": tmp_path / "out", "backend": "trtexec", "trtexec": tool}), seen)
     assert events and events[-1].phase == "Timing tactics" and events[-1].last_warning == "a warning on standard error"
 
 

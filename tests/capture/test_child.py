@@ -22,9 +22,30 @@ def shell(script: str) -> list[str]:
     return ["/bin/sh", "-c", script]
 
 
+def appears(file: Path) -> bool:
+    """Whether a file comes to hold something, with a minute's patience: the machine may be busy."""
+    for _ in range(3000):
+        if file.exists() and file.read_bytes().strip():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class HourLater:
+    """A clock for child.py that is an hour ahead once `file` holds something: a time limit is then over, and not before the child is where it should be."""
+
+    sleep = staticmethod(time.sleep)
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def monotonic(self) -> float:
+        return time.monotonic() + (3600 if self._file.exists() and self._file.read_bytes().strip() else 0)
+
+
 def gone(pid: int) -> bool:
     """Whether a process has ended (a zombie that init has not reaped yet has)."""
-    for _ in range(200):
+    for _ in range(3000):
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
                 return True
@@ -47,8 +68,9 @@ def test_death_by_signal_is_told_with_the_log_kept(tmp_path: Path, number: signa
     assert (tmp_path / "log").read_text().startswith("before")
 
 
-def test_a_time_limit_ends_the_whole_group(tmp_path: Path) -> None:
-    end = run_child(shell(f"sleep 600 & echo $! >{tmp_path}/pid; sleep 600"), tmp_path / "log", timeout_s=0.5)
+def test_a_time_limit_ends_the_whole_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trtlens.capture.child.time", HourLater(tmp_path / "pid"))
+    end = run_child(shell(f"sleep 600 & echo $! >{tmp_path}/pid; sleep 600"), tmp_path / "log", timeout_s=600)
     assert end.stopped is not None and "--timeout" in end.stopped
     assert gone(int((tmp_path / "pid").read_text()))
 
@@ -62,10 +84,10 @@ def test_a_grandchild_that_outlives_the_child_is_ended_too(tmp_path: Path) -> No
 @pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
 def test_an_interruption_stops_the_child_and_comes_back(tmp_path: Path, number: signal.Signals, said: str) -> None:
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), number))
-    timer.start()
+    thread = threading.Thread(target=lambda: os.kill(os.getpid(), number) if appears(tmp_path / "pid") else None)
+    thread.start()
     end = run_child(shell(f"echo $$ >{tmp_path}/pid; sleep 600"), tmp_path / "log")
-    timer.join()
+    thread.join()
     assert end.stopped is not None and said in end.stopped
     assert gone(int((tmp_path / "pid").read_text()))
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -107,10 +129,7 @@ run_child(tied_to_parent(["/bin/sh", "-c", "echo $$ >{tmp_path}/pid; exec sleep 
 """
     root = str(Path(__file__).parents[2])
     parent = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": root})
-    for _ in range(500):
-        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip():
-            break
-        time.sleep(0.02)
+    assert appears(tmp_path / "pid")
     pid = int((tmp_path / "pid").read_text())
     parent.kill()
     parent.wait()
@@ -142,22 +161,36 @@ def test_what_the_caller_raises_in_a_progress_report_ends_the_child(tmp_path: Pa
 
 def test_progress_comes_from_the_monitor_where_there_is_one(tmp_path: Path) -> None:
     events: list[ProgressEvent] = []
-    program = """
+    program = f"""
 import os, time
 pipe = int(os.environ["TRTLENS_PROGRESS_FD"])
-os.write(pipe, b'{"phase": "Timing tactics", "step": 2, "steps": 9}\\nno JSON\\n[]\\n{"pha')
+def wait_for(step):
+    while not os.path.exists(f"{tmp_path}/{{step}}"): time.sleep(0.01)
+os.write(pipe, b'{{"phase": "Timing tactics", "step": 2, "steps": 9}}\\nno JSON\\n[]\\n{{"pha')
+wait_for(2)
 print("[01/01/2026-00:00:00] [TRT] [V] =============== Computing costs for a", flush=True)
-time.sleep(0.5)"""
-    run_child([sys.executable, "-c", program], tmp_path / "log", on_progress=events.append)
-    assert [(one.phase, one.step, one.steps, one.source) for one in events] == [("Timing tactics", 2, 9, "monitor")]
+os.write(pipe, b'se": "Timing tactics", "step": 3, "steps": 9}}\\n')
+wait_for(3)"""
+
+    def seen(event: ProgressEvent) -> None:
+        events.append(event)
+        (tmp_path / str(event.step)).touch()
+
+    run_child([sys.executable, "-c", program], tmp_path / "log", on_progress=seen)
+    assert [(one.phase, one.step, one.steps, one.source) for one in events] == [("Timing tactics", step, 9, "monitor") for step in (2, 3)]
 
 
 def test_progress_comes_from_the_log_elsewhere_with_the_last_warning(tmp_path: Path) -> None:
     events: list[ProgressEvent] = []
-    script = """
+    script = f"""
 echo '[01/01/2026-00:00:00] [I] [TRT] [MemUsageChange] quiet'; echo '[01/01/2026-00:00:00] [W] [TRT] too \033[31mhot' >&2
-echo '[01/01/2026-00:00:00] [V] [TRT] =============== Computing costs for a'; sleep 0.5"""
-    run_child(shell(script), tmp_path / "log", on_progress=events.append)
+echo '[01/01/2026-00:00:00] [V] [TRT] =============== Computing costs for a'; while ! [ -e {tmp_path}/seen ]; do sleep 0.01; done"""
+
+    def seen(event: ProgressEvent) -> None:
+        events.append(event)
+        (tmp_path / "seen").touch()
+
+    run_child(shell(script), tmp_path / "log", on_progress=seen)
     assert [(one.phase, one.step, one.last_warning, one.source) for one in events] == [("Timing tactics", 1, "too \\x1b[31mhot", "log")]
 
 

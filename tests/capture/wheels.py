@@ -17,7 +17,9 @@ from typing import NoReturn
 
 import pytest
 
-_PIP = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--retries=2", "--timeout=15"]
+# Where a test may not be skipped, a network that stutters is asked more patiently.
+_RETRIES = "--retries=8" if os.environ.get("CI") else "--retries=2"
+_PIP = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", _RETRIES, "--timeout=15"]
 _failed: dict[str, str] = {}
 
 
