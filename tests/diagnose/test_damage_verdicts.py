@@ -2,8 +2,8 @@
 
 In: the fixture's log and small synthetic captures, each with one damage. Out: what is proven still has the same reason and the same figures.
 
-A single lost line that times a tactic leaves no trace in the log, so it is not among the damages; nor are the figures of what runs sparse, which the
-engine proves, whatever the races hold.
+A single lost line that times a tactic leaves no trace in the log, so it is not among the damages. That a layer runs sparse the engine
+proves, whatever the races hold; how much faster that is they say as far as they go.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def proven(log: str, artefacts: tuple[str, ...], folder: Path) -> dict[str, tupl
         return {}
     layers = capture.builds[-1].layers if capture.builds else []
     return {
-        layer.name: (layer.status, layer.reason, *(() if layer.status == "sparse" else (layer.margin, layer.best_sparse_ms, layer.best_dense_ms)))
+        layer.name: (layer.status, *(() if layer.status == "sparse" else (layer.reason, layer.margin, layer.best_sparse_ms, layer.best_dense_ms)))
         for layer in layers
         if layer.reason and layer.proof == "proven"
     }
