@@ -23,6 +23,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import typer
 
 from tests.capture import fake_trtexec
 from tests.onnx_builder import conv, dense, make_external, save, tensor
@@ -34,6 +35,7 @@ from trtlens.capture.manifest import MANIFEST
 from trtlens.capture.prune import prune_model
 from trtlens.capture.settings import options_from
 from trtlens.cli import _terminated
+from trtlens.commands.common import command
 from trtlens.diagnose.weights import check_model
 from trtlens.parse.remote import LocalCopies
 from trtlens.parse.textio import TextSource
@@ -418,6 +420,23 @@ cli.app = app
 """
     )
     assert ended(done, number), done
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_a_signal_while_a_class_is_made_is_no_internal_error(number: int) -> None:
+    """Up to 3.11 Python says of it: Error calling __set_name__ on 'Field' instance."""
+
+    class Attribute:
+        def __set_name__(self, owner: type, name: str) -> None:
+            signal.raise_signal(number)
+
+    @command
+    def run() -> None:
+        type("Made", (), {"attribute": Attribute()})
+
+    with pytest.raises((typer.Exit, SystemExit)) as raised:
+        run()
+    assert getattr(raised.value, "exit_code", None) == 130 or getattr(raised.value, "code", None) == 143
 
 
 @POSIX

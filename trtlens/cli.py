@@ -19,6 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from .commands.usage import one_line
+from .signals import signals_unwrapped
 
 # Name → what it does, as the list of commands says it. The modules of commands/ have these names.
 COMMANDS = {
@@ -50,7 +51,7 @@ class _Lazy(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with one_line():
+            with one_line(), signals_unwrapped():
                 return super().invoke(ctx)
         except KeyboardInterrupt:  # while a command is still being imported; typer would exit with 1, which means that a gate holds
             typer.echo("trtlens: interrupted", err=True)

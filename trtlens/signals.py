@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -50,6 +52,20 @@ class HeldSignals:
         else:
             signal.signal(number, self._before[number])
             signal.raise_signal(number)
+
+
+@contextmanager
+def signals_unwrapped() -> Iterator[None]:
+    """What a handler raised where a class was being made (in an import, mostly) leaves Python up to 3.11 as the cause of a RuntimeError: here it is itself again."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, (KeyboardInterrupt, SystemExit)):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        raise cause from None
 
 
 class TemporaryFolder:
