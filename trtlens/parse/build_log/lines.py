@@ -345,8 +345,9 @@ def _classify(index: LineIndex) -> None:
     rows = rows[~reformat]
     data = index.data
     for row, begin, stop in zip(rows.tolist(), message[rows].tolist(), end[rows].tolist(), strict=True):
-        if not data.startswith(NOISE_BEGINNINGS, begin) or data.find(b"] ", begin, stop) >= 0:
-            kind[row] = OTHER  # something else with the same 8 bytes, or perhaps two writers in one line
+        if not data.startswith(NOISE_BEGINNINGS, begin) or is_torn(data, begin, stop):
+            # something else with the same 8 bytes, or two writers in one line
+            kind[row] = NEUTRAL if data.startswith(b"Setting workspace to", begin) else OTHER
     timed, named, fast_skip = (np.flatnonzero(kind == maybe) for maybe in (_MAYBE_TIMED, _MAYBE_NAMED_TIMED, _MAYBE_FAST_SKIP))
     for rows in (timed, named, fast_skip):
         kind[rows] = NEUTRAL
@@ -400,7 +401,10 @@ def look_again(index: LineIndex) -> None:
             name = index.words_at(message[runners[np.maximum(last, 0)]] + _RUNNER_LEAD)
             blanks = zero_bytes(name ^ BLANKS)
             doubtful[named[((first ^ name) & ((blanks & (~blanks + _U(1))) - _U(1))) != 0]] = True
-        kind[rows[doubtful]] = OTHER
+        data, rows = index.data, rows[doubtful]
+        for row, start, begin, end in zip(rows.tolist(), index.start[rows].tolist(), message[rows].tolist(), index.end[rows].tolist(), strict=True):
+            if is_torn(data, begin, end) or (begin - start >= 32 and data.find(b"[TRT] ", start, begin) < 0):
+                kind[row] = OTHER
     _torn_prefixes(index)
     _find_names(index)
 

@@ -28,6 +28,7 @@ from .wrapped import MOST_PIECES, WrappedLines
 _AROUND = 1 << 15  # bytes on either side of the first ruler
 _TRIM_BYTES = 128 << 20
 """After how much text freed memory is given back."""
+_STRETCH = 384  # structural lines
 MOST_LINES = (1 << 31) - 1  # line numbers are kept in 32 bits
 
 
@@ -104,7 +105,7 @@ class LogReader(WrappedLines):
         calm = self.document is None and self.table is None
         for i, place in enumerate(others.tolist()):
             # A line that does not change where tactics belong does not end a run of structure: it is read after the run.
-            if kinds[i] == k.NEUTRAL and place > done and calm and whos[i] == k.TRT and data.find(b"] ", begins[i], ends[i]) < 0:
+            if kinds[i] == k.NEUTRAL and place > done and calm and whos[i] == k.TRT and not k.is_torn(data, begins[i], ends[i]):
                 waiting.append(i)
                 continue
             for j in (*self._run(visit, done, place, waiting), i):
@@ -139,6 +140,10 @@ class LogReader(WrappedLines):
         if self.document is not None or self.table is not None:
             self._close_collections()
         if len(rows) >= BULK_ROWS and read_in_bulk(self, rows):
+            return
+        if len(rows) > _STRETCH:  # what needs a closer look stands in a few places of a long run
+            for first in range(0, len(rows), _STRETCH):
+                self._structure(rows[first : first + _STRETCH])
             return
         index, first, data, handlers = self.index, self.line0, self.index.data, self.handlers
         for row, code, begin, end, offset in zip(
