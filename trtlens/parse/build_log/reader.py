@@ -434,7 +434,7 @@ def _is_prefixed(text: bytes) -> bool:
 def _leading_pieces(plain: bytes) -> int:
     """With how many lines without a prefix a block begins."""
     count = at = 0
-    while count < MOST_PIECES and at < len(plain) - k.PAD:
+    while count < MOST_PIECES and at < len(plain) - k.PAD and not k.INNER_PREFIX.match(plain, at):
         newline = plain.find(b"\n", at, len(plain) - k.PAD)
         end = newline + 1 if newline >= 0 else len(plain) - k.PAD
         index = k.index_block(plain[at:end])
