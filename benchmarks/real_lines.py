@@ -22,10 +22,11 @@ _BEGINS = re.compile(rb"\] (?:=+ Computing|\*+ Autotuning format)")
 _ENDS = (b"Formats and tactics selection completed", b"Engine generation completed", b"&&&&")
 _NAMED_TIME = re.compile(rb"Tactic Name: \S+ Tactic: \S+ Time")
 _FORMATS = re.compile(rb"(format combination: [^(]*\()(\d+)")
-_RUNNER = re.compile(rb"(Timing Runner: )([^(]+?)( \()")
+_RUNNER = re.compile(rb"(Timing Runner: )(.*\S)( \(\w+(?:\[\w+\])?\)\s*)$")
 _COSTS = re.compile(rb"(Computing costs for )(\S.*?)(\r?\n)$")
 _KERNEL = re.compile(rb"(Tactic Name: )(\S+)")
 _CACHED = re.compile(rb"^(.*\[V\] (?:\[TRT\] )?)?(.*?)( \[)([A-Z]\w*\()(\d+)(.* got cached result.*)$", re.DOTALL)
+_HEAD = b"[01/02/2030-03:04:05] [V] [TRT] =============== Computing costs for \n"
 _TABLE = re.compile(rb"(\d, [\d.]+, [\d.]+, [\d.]+, )(\w+)")
 
 
@@ -35,6 +36,8 @@ def form_of(text: bytes) -> str | None:
         return None
     if b"got cached result" in text:
         return "10.x"
+    if b"Computing costs for" not in text:
+        return None  # TensorRT 8.1 and before: behind newer lines in one build it would read as a log that lost its sections
     return "8.6" if _NAMED_TIME.search(text) else "8.5" if b"Set Tactic Name" in text else None
 
 
@@ -67,6 +70,7 @@ def renamed(line: bytes, number: int) -> bytes:
 def copies(logs: list[list[bytes]]) -> Iterator[bytes]:
     for number in count():
         for lines in logs:
+            yield _HEAD  # older forms print it without a name, or not at all: the next log's layers are not the last one's
             yield b"".join(renamed(line, number) for line in lines)
 
 
