@@ -232,7 +232,7 @@ def test_a_signal_while_reading_ends_at_once_and_leaves_nothing(tmp_path: Path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "scratch"] and list((tmp_path / "scratch").iterdir()) == []
 
 
-# Blocks inside the write until the test has sent its signal.
+# Blocks inside the write until the test has sent its signal. Not at one go: a signal that the kernel gives to another thread does not wake who sleeps.
 _SLOW_WRITE = """
 import sys, time
 from pathlib import Path
@@ -240,7 +240,8 @@ whole = Path.replace
 def slow(self, target):
     if self.parent.name.startswith("."):
         print("writing", flush=True)
-        time.sleep(60)
+        for _ in range(6000):
+            time.sleep(0.01)
     return whole(self, target)
 Path.replace = slow
 from trtlens.cli import main
@@ -269,7 +270,7 @@ def test_an_archive_is_removed_again_after_a_signal(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     scratch.mkdir()
     made = archive(tmp_path / "a.tar", {"m/manifest.json": b"{}", "m/build.log": log_text().encode()})
-    code = f"from trtlens.capture.folder import opened_capture; from pathlib import Path; import time\nwith opened_capture(Path({str(made)!r})): print('open', flush=True); time.sleep(60)"
+    code = f"from trtlens.capture.folder import opened_capture; from pathlib import Path; import time\nwith opened_capture(Path({str(made)!r})): print('open', flush=True); [time.sleep(0.01) for _ in range(6000)]"
     run = f"import signal, trtlens.cli; signal.signal(signal.SIGTERM, trtlens.cli._terminated)\n{code}"
     with subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}) as child:
         assert child.stdout is not None and child.stdout.readline() == "open\n"

@@ -415,7 +415,8 @@ class Gone:
         signal.raise_signal({int(number)})
 def app(prog_name):
     Gone()
-    time.sleep(60)
+    for _ in range(6000):
+        time.sleep(0.01)
 cli.app = app
 """
     )

@@ -21,5 +21,6 @@ def work_on_and_on(task: _Task) -> CaptureOutcome:
     """Is in the middle of everything that a worker makes when it makes `task.path`."""
     with TemporaryFolder(), whole_file(Path(task.directory) / task.label):
         Path(task.path).touch()
-        time.sleep(600)
+        for _ in range(60_000):  # not at one go: a signal that the kernel gives to another thread does not wake who sleeps
+            time.sleep(0.01)
     return CaptureOutcome(task.label, task.path)

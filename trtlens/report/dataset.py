@@ -16,7 +16,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -199,8 +199,7 @@ def _run(tasks: Sequence[_Task], workers: int) -> Iterator[CaptureOutcome]:
     left = {task.label: task for task in tasks}
     try:
         with _begun(tasks, workers) as futures:
-            for future in as_completed(futures):
-                outcome = future.result()
+            for outcome in _finished(futures):
                 del left[outcome.label]
                 yield outcome
     except BrokenProcessPool:
@@ -210,10 +209,18 @@ def _run(tasks: Sequence[_Task], workers: int) -> Iterator[CaptureOutcome]:
 
 def _alone(task: _Task) -> CaptureOutcome:
     try:
-        with _begun([task], 1) as (future,):
-            return future.result()
+        with _begun([task], 1) as futures:
+            return next(_finished(futures))
     except BrokenProcessPool:
         return CaptureOutcome(task.label, task.path, "the process that read it died, perhaps out of memory; explain it alone")
+
+
+def _finished(futures: Sequence[Future[CaptureOutcome]]) -> Iterator[CaptureOutcome]:
+    """Outcomes as they come. Waits half a second at a time: a signal that the kernel gives to a thread of numpy does not end a wait without end."""
+    left = set(futures)
+    while left:
+        done, left = wait(left, 0.5, FIRST_COMPLETED)
+        yield from (future.result() for future in done)
 
 
 @contextmanager
