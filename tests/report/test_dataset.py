@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import multiprocessing
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -194,6 +196,21 @@ def test_whoever_stops_early_leaves_no_process_behind() -> None:
     for worker in set(multiprocessing.active_children()) - before:
         worker.join(20)
         assert not worker.is_alive()
+
+
+def test_an_archive_is_gone_before_the_next_one_is_unpacked(captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    for name in "ab":
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
+            tar.add(Path(__file__).parents[2] / "fixtures" / "rtx_tiny" / "model.trtlens", "m")
+    there: list[int | str] = []
+    gc.disable()  # it would remove what is in a cycle, some time
+    try:
+        write_dataset([str(tmp_path / f"{name}.tar") for name in "ab"], tmp_path / "out", workers=1, on_done=lambda one, *_: there.append(one.error or len(list((tmp_path / "scratch").iterdir()))))
+    finally:
+        gc.enable()
+    assert there == [0, 0]
 
 
 _WORKING_ON = """

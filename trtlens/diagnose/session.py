@@ -63,6 +63,13 @@ class Session:
         self.experiments = [[(kind, diagnose(one, self.options)) for kind, one in capture.experiments] for capture in self.captures]
         self.diagnosis = Diagnosis(tuple(diagnose(capture, self.options) for capture in self.captures))
 
+    def close(self) -> None:
+        """Remove what was unpacked or fetched to read the captures from, as happens at the latest at exit. Lines of their logs can then no longer be shown."""
+        for capture in self.captures:
+            for held in (capture.keep, capture.local):
+                if held is not None:
+                    held.close()
+
     def races(self, number: int = 0) -> Races | None:
         """The races of a capture's main build, in the pass that became the engine."""
         return self._races[number]

@@ -18,7 +18,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import FrameType
@@ -264,11 +264,11 @@ def _in_worker(work: Callable[[_Task], CaptureOutcome], task: _Task) -> CaptureO
     """Do a task; where SIGTERM ends it, remove what is temporary, and end the process: the pool would take the exception for one more result."""
     try:
         signal.signal(signal.SIGTERM, _unwind)
-        return work(task)
+        outcome = work(task)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # between tasks nothing is temporary
+        return outcome
     except SystemExit:
         pass  # with the exception go the frames in which it was raised, and what they held
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # between tasks nothing is temporary
     gc.collect()
     os._exit(128 + signal.SIGTERM)
 
@@ -283,9 +283,9 @@ def _one(task: _Task) -> CaptureOutcome:
     from ..diagnose.session import Session
 
     try:
-        session = Session([task.path], task.options, models=False)
-        _write_partitions(session, task)
-        return _outcome(session, task)
+        with closing(Session([task.path], task.options, models=False)) as session:  # hundreds of unpacked archives would fill the disk
+            _write_partitions(session, task)
+            return _outcome(session, task)
     except TrtlensError as error:
         return CaptureOutcome(task.label, task.path, visible(str(error), 1000))
     except OSError as error:
