@@ -191,7 +191,9 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
             said += f" FP32, for which TensorRT has no sparse kernels ({_timed(timed, '' if unnamed else 'dense ')})"
         ruling.summary = said
         if not race.complete:
+            # The formats of the pass prove the reason; which dense tactic was the fastest they do not say.
             ruling.cites = [*around.fp32_cites[:2], *cites][:6]
+            ruling.best_dense = ruling.dense_ms = None
         return ruling
     if unraced:
         return _partly_raced(ruling, unraced, around, timed)
