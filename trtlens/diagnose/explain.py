@@ -82,6 +82,7 @@ from .traces import Traced, read_traces
 from .twins import TwinFinder
 
 _STUB = "__myelin_CASK_STUB"
+_LAYOUTS_DO_NOT_MATTER = frozenset({"slower", "tie", "format-cost", "io-format"})
 _NO_WEIGHTS = Judgement(Eligibility(None, "unknown"))
 
 
@@ -789,7 +790,9 @@ class _Diagnosing:
         if bound is not None:
             self.bounds.append(bound)
         races, sums = self.races, self.arithmetic
-        formats = [f for text in set(race.texts()) if (f := races.formats_of(text)) is not None] if race is not None and races is not None else None
+        # Only a layer for which nothing sparse was timed is asked which layouts were tried; parsing them for all would take as long as all else.
+        asked = race is not None and races is not None and ruling.reason not in _LAYOUTS_DO_NOT_MATTER
+        formats = [f for text in set(race.texts()) if (f := races.formats_of(text)) is not None] if asked and race is not None and races is not None else None
         fixed_by = sums.fixed_by(layer) if sums is not None and ruling.reason == "io-format" else None
         facts = layer_facts(build_facts(self.around.environment), layer, formats, fixed_by)
         return gains(ruling, REASONS.get(ruling.reason), facts, bound, sums.net_ms.get(id(layer)) if sums is not None else None)

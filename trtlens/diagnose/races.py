@@ -386,7 +386,7 @@ class Races:
     def offset_of(self, line: int) -> int:
         """Where the line of a tactic stands in the log; -1 for a line that holds none."""
         rows = self.log.tactics
-        at = int(np.searchsorted(rows.line, line))
+        at = int(np.searchsorted(rows.line, rows.line.dtype.type(line)))  # of its own type, or the whole column is converted
         return int(rows.offset[at]) if at < len(rows) and int(rows.line[at]) == line else -1
 
     def naming_line(self, tactic: int, kernel: str, chosen: list[Combination]) -> tuple[int, int] | None:
