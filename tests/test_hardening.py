@@ -271,7 +271,7 @@ def test_an_archive_is_removed_again_after_a_signal(tmp_path: Path) -> None:
     scratch.mkdir()
     made = archive(tmp_path / "a.tar", {"m/manifest.json": b"{}", "m/build.log": log_text().encode()})
     code = f"from trtlens.capture.folder import opened_capture; from pathlib import Path; import time\nwith opened_capture(Path({str(made)!r})): print('open', flush=True); [time.sleep(0.01) for _ in range(6000)]"
-    run = f"import signal, trtlens.cli; signal.signal(signal.SIGTERM, trtlens.cli._terminated)\n{code}"
+    run = f"import signal, trtlens.cli; signal.signal(signal.SIGTERM, trtlens.cli._end)\n{code}"
     with subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}) as child:
         assert child.stdout is not None and child.stdout.readline() == "open\n"
         assert len(list(scratch.iterdir())) == 1

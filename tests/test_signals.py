@@ -23,7 +23,6 @@ from types import FrameType
 from typing import Any
 
 import pytest
-import typer
 
 from tests.capture import fake_trtexec
 from tests.onnx_builder import conv, dense, make_external, save, tensor
@@ -34,8 +33,7 @@ from trtlens.capture.folder import opened_capture
 from trtlens.capture.manifest import MANIFEST
 from trtlens.capture.prune import prune_model
 from trtlens.capture.settings import options_from
-from trtlens.cli import _terminated
-from trtlens.commands.common import command
+from trtlens.cli import _end
 from trtlens.diagnose.weights import check_model
 from trtlens.parse.remote import LocalCopies
 from trtlens.parse.textio import TextSource
@@ -51,7 +49,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def listen() -> None:
     """The handlers of the command line."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _end)
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +138,7 @@ def test_another_thread_changes_no_handler() -> None:
     thread = threading.Thread(target=hold)
     thread.start()
     thread.join()
-    assert seen == [_terminated, True]
+    assert seen == [_end, True]
 
 
 @POSIX
@@ -423,21 +421,32 @@ cli.app = app
     assert ended(done, number), done
 
 
+@POSIX
 @pytest.mark.parametrize("number", BOTH)
-def test_a_signal_while_a_class_is_made_is_no_internal_error(number: int) -> None:
-    """Up to 3.11 Python says of it: Error calling __set_name__ on 'Field' instance."""
-
-    class Attribute:
-        def __set_name__(self, owner: type, name: str) -> None:
-            signal.raise_signal(number)
-
-    @command
-    def run() -> None:
-        type("Made", (), {"attribute": Attribute()})
-
-    with pytest.raises((typer.Exit, SystemExit)) as raised:
-        run()
-    assert getattr(raised.value, "exit_code", None) == 130 or getattr(raised.value, "code", None) == 143
+def test_a_signal_in_an_import_ends_the_command_after_it(tmp_path: Path, number: int) -> None:
+    """A class that is made there would say `RuntimeError: Error calling __set_name__` (up to Python 3.11), a module in C might crash."""
+    (tmp_path / "heavy.py").write_text(
+        f"""
+import pathlib, signal, sys
+class Attribute:
+    def __set_name__(self, owner, name):
+        signal.raise_signal({int(number)})
+class Made:
+    attribute = Attribute()
+pathlib.Path({str(tmp_path / "imported")!r}).touch()
+"""
+    )
+    done = ran(
+        f"""
+sys.path.insert(0, {str(tmp_path)!r})
+def app(prog_name):
+    import heavy
+    for _ in range(6000):
+        time.sleep(0.01)
+cli.app = app
+"""
+    )
+    assert ended(done, number) and (tmp_path / "imported").exists(), done
 
 
 @POSIX

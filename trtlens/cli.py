@@ -6,12 +6,10 @@ A subcommand's module is imported when it is called, so that `trtlens --help` co
 
 from __future__ import annotations
 
-import _thread
 import gc
 import os
 import signal
 import sys
-import time
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -19,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from .commands.usage import one_line
-from .signals import signals_unwrapped
+from .signals import again, postponed
 
 # Name → what it does, as the list of commands says it. The modules of commands/ have these names.
 COMMANDS = {
@@ -51,7 +49,7 @@ class _Lazy(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with one_line(), signals_unwrapped():
+            with one_line():
                 return super().invoke(ctx)
         except KeyboardInterrupt:  # while a command is still being imported; typer would exit with 1, which means that a gate holds
             typer.echo("trtlens: interrupted", err=True)
@@ -89,8 +87,9 @@ def main() -> None:
         try:
             _open_missing_streams()
             collect_less_often()
-            if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:  # whoever started us may want it ignored
-                signal.signal(signal.SIGTERM, _terminated)
+            for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+                if signal.getsignal(number) == default:  # whoever started us may want it ignored
+                    signal.signal(number, _end)
             sys.unraisablehook = _swallowed
             if hasattr(sys.stdout, "reconfigure"):
                 # A report on a terminal that is not UTF-8 (Windows, LANG=C) must degrade, not fail.
@@ -118,29 +117,20 @@ def _open_missing_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as the process runs
 
 
-def _terminated(number: int, frame: Any) -> None:
-    """Unwind on SIGTERM, so that half-written files and unpacked archives are removed; the code is the shell's for a signal."""
-    raise SystemExit(128 + number)
+def _end(number: int, frame: Any) -> None:
+    """Unwind, so that half-written files and unpacked archives are removed; the exit code is the shell's for the signal."""
+    if not postponed(number, frame, main.__code__):
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _swallowed(lost: Any) -> None:
-    """A signal whose handler ran where Python lets nothing out (a destructor, the import system's callbacks) would be a traceback and no end: it comes again."""
+    """What `_end` raised in a destructor would be a traceback and no end: Python lets nothing out of there. The signal comes again."""
     if isinstance(lost.exc_value, KeyboardInterrupt):
-        number = signal.SIGINT
+        again(signal.SIGINT)
     elif isinstance(lost.exc_value, SystemExit):
-        number = signal.SIGTERM
+        again(signal.SIGTERM)
     else:
         sys.__unraisablehook__(lost)
-        return
-
-    def again() -> None:
-        time.sleep(0.01)  # the place is left by then; if the next one is no better, this happens once more
-        if os.name == "posix":
-            os.kill(os.getpid(), number)  # which wakes up whoever waits, too
-        else:
-            _thread.interrupt_main(number)
-
-    _thread.start_new_thread(again, ())
 
 
 __all__ = ["COMMANDS", "app", "main"]

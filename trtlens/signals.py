@@ -6,12 +6,13 @@ case. Next: nothing; whoever makes something temporary (parse/, report/, capture
 
 from __future__ import annotations
 
+import _thread
+import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 
@@ -54,18 +55,31 @@ class HeldSignals:
             signal.raise_signal(number)
 
 
-@contextmanager
-def signals_unwrapped() -> Iterator[None]:
-    """What a handler raised where a class was being made (in an import, mostly) leaves Python up to 3.11 as the cause of a RuntimeError: here it is itself again."""
-    try:
-        yield
-    except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, (KeyboardInterrupt, SystemExit)):
-            cause = cause.__cause__
-        if cause is None:
-            raise
-        raise cause from None
+def postponed(number: int, frame: FrameType | None, outermost: CodeType | None = None) -> bool:
+    """For a handler to ask: did the signal come in the middle of an import? If so, it comes again a moment later.
+
+    An exception in there ends as an error of another kind where a class is made, as a line that Python prints where it cleans up after the import, and as a
+    crash in some modules written in C. Frames beyond that of `outermost`, in which the program began, do not count.
+    """
+    while frame is not None and frame.f_code is not outermost:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            again(number)
+            return True
+        frame = frame.f_back
+    return False
+
+
+def again(number: int) -> None:
+    """Send this process a signal once more, a moment later."""
+
+    def send() -> None:
+        time.sleep(0.01)
+        if os.name == "posix":
+            os.kill(os.getpid(), number)  # which wakes up whoever waits, too
+        else:
+            _thread.interrupt_main(number)  # type: ignore[arg-type]
+
+    _thread.start_new_thread(send, ())  # not threading's: it takes locks, and what was interrupted may hold them
 
 
 class TemporaryFolder:

@@ -89,7 +89,6 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
         from ..errors import TrtlensError
-        from ..signals import signals_unwrapped
         from ..text import visible
         from .clashes import refuse_clashes
         from .usage import refuse_empty
@@ -97,8 +96,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         try:
             refuse_empty(kwargs)
             refuse_clashes(kwargs)
-            with signals_unwrapped():
-                code = function(*args, **kwargs)
+            code = function(*args, **kwargs)
         except TrtlensError as error:
             typer.echo(f"trtlens: {visible(str(error), 2000)}", err=True)
             raise typer.Exit(error.exit_code) from None

@@ -29,7 +29,7 @@ from ..diagnose.gates import GateResult, Gates, evaluate
 from ..diagnose.load import FOLDER_NAMES, loose_files
 from ..errors import TrtlensError, UsageError
 from ..parse.remote import entries, expand, inside, is_url
-from ..signals import HeldSignals
+from ..signals import HeldSignals, postponed
 from ..text import visible
 from .files import whole_file
 
@@ -274,8 +274,9 @@ def _in_worker(work: Callable[[_Task], CaptureOutcome], task: _Task) -> CaptureO
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # once is enough
-    raise SystemExit(128 + number)
+    if not postponed(number, frame):
+        signal.signal(number, signal.SIG_IGN)  # once is enough
+        raise SystemExit(128 + number)
 
 
 def _one(task: _Task) -> CaptureOutcome:
