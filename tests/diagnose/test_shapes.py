@@ -146,15 +146,15 @@ def test_damaged_sizes_take_no_time_and_raise_nothing(inputs: list[int], outputs
 @pytest.mark.parametrize("sm", [80, 86, 87, 89])
 @pytest.mark.parametrize("layer", [conv((1, 64, 56, 56), (1, 64, 56, 56), (3, 3)), product((197, 768), outputs=(197, 3072))])
 def test_fp16_is_known_to_run_sparse_on_8_x_though_the_inventory_lacks_it(sm: int, layer: EngineLayer) -> None:
-    assert "no-kernel-arch" not in {s.reason for s in kernel_suspects(layer, sm, {"HWC8"})}
+    assert "no-kernel-arch" not in {s.reason for s in kernel_suspects(layer, gemm_shape(layer), sm, {"HWC8"})}
 
 
 @pytest.mark.parametrize(("datatype", "sm", "suspected"), [("BFloat16", 86, True), ("FP8", 89, True), ("FP8", 90, False), ("Half", 100, True), ("Int8", 89, False)])
 def test_other_types_are_suspected_where_no_kernel_is_known(datatype: str, sm: int, suspected: bool) -> None:
     layer = conv((1, 64, 56, 56), (1, 64, 56, 56), (3, 3)) if datatype in ("Half", "Int8") else product((197, 768), outputs=(197, 3072))
     layer = replace(layer, inputs=(replace(layer.inputs[0], datatype=datatype),), outputs=(replace(layer.outputs[0], datatype=datatype),))
-    found = {s.reason: s for s in kernel_suspects(layer, sm, {"HWC8", "CHW32"})}
+    found = {s.reason: s for s in kernel_suspects(layer, gemm_shape(layer), sm, {"HWC8", "CHW32"})}
     assert ("no-kernel-arch" in found) == suspected
     assert all("desktop TensorRT has more" in s.summary for s in found.values())
     # AND another layer of the same log with a sparse tactic tells more than the inventory
-    assert "no-kernel-arch" not in {s.reason for s in kernel_suspects(layer, sm, {"HWC8", "CHW32"}, timed_sparse=True)}
+    assert "no-kernel-arch" not in {s.reason for s in kernel_suspects(layer, gemm_shape(layer), sm, {"HWC8", "CHW32"}, timed_sparse=True)}

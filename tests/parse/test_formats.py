@@ -17,6 +17,7 @@ from trtlens.parse import formats
 from trtlens.parse.formats import (
     FormatCombination,
     TensorFormat,
+    first_input_type,
     innermost_first,
     parse_combination,
     parse_format,
@@ -262,6 +263,7 @@ def test_the_fast_path_and_the_grammar_agree(inputs: list[str], outputs: list[st
     text = f"{', '.join(inputs)} -> {', '.join(outputs)}".strip()
     found = parse_combination(text, reverse)
     assert found == formats._by_grammar(text, reverse)
+    assert first_input_type(text) == (inputs[0].partition("(")[0] if inputs else None)
     if found is not None:
         assert [tensor.text for tensor in found.inputs + found.outputs] == inputs + outputs
         tensors = [formats._grammar_tensor(part, reverse) for part in inputs + outputs]
@@ -276,6 +278,7 @@ def test_any_text_is_answered(text: str) -> None:
     for answer in (parse_combination(text), parse_combination(text, True)):
         if answer is not None:
             assert answer.text == text.strip()
+            assert first_input_type(text) == (answer.inputs[0].datatype if answer.inputs else None)
             for tensor in answer.inputs + answer.outputs:
                 assert isinstance(tensor.layouts, tuple)
                 assert tensor.layout() is None or tensor.layout() in tensor.layouts

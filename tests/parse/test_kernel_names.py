@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtlens.parse.kernel_names import KernelName, are_sparse, classify, dense_inventory, is_sparse, sparse_inventory, sparse_kernels_for
+from trtlens.parse.kernel_names import (
+    KernelName,
+    are_sparse,
+    classify,
+    dense_inventory,
+    is_sparse,
+    sparse_inventory,
+    sparse_kernels_for,
+    tiling,
+)
 
 CORPUS = Path(os.environ.get("TRTLENS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 
@@ -161,6 +170,14 @@ def test_any_text_is_answered_and_the_two_ways_agree(text: str) -> None:
     kernel = classify(text)
     assert kernel.name == text
     assert is_sparse(text) is kernel.sparse
+    assert tiling(text) == (kernel.tile, kernel.stages, kernel.operation)
+
+
+def test_the_tile_alone_is_that_of_the_whole_name() -> None:
+    for name in [kernel.name for kernel in sparse_inventory()] + [kernel.name for kernel in dense_inventory()]:
+        whole = classify(name)
+        assert tiling(name) == (whole.tile, whole.stages, whole.operation), name
+    assert tiling(None) == (None, None, None)
 
 
 @given(st.sampled_from(sparse_inventory()), st.sampled_from(["/", "(", " + ", "[", "||"]), st.text(max_size=5))

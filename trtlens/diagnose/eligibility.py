@@ -69,6 +69,12 @@ class Judge:
             self._indexes.append(WeightIndex(self.check))
         return self._indexes[0]
 
+    def _weights(self, layer: EngineLayer) -> NodeReason | None:
+        """What the 2:4 check says of the layer's nodes."""
+        from .weights import reason_for_nodes  # which takes the reading of ONNX models with it
+
+        return reason_for_nodes(self._index(), layer.onnx_nodes)
+
     def cite(self, line: Line) -> LineEvidence:
         return self.citer.line(line)
 
@@ -77,9 +83,7 @@ class Judge:
 
         `opaque`: a Myelin region, whose operations no list need name.
         """
-        from .weights import reason_for_nodes
-
-        weights = reason_for_nodes(self._index(), layer.onnx_nodes) if self.check is not None and layer.onnx_nodes else None
+        weights = self._weights(layer) if self.check is not None and layer.onnx_nodes else None
         evidence: tuple[Evidence, ...] = ()
         if listed is not None and self.listing is not None and self.listing.eligible is not None:
             proof: Proof = "proven" if exact and self._list_holds() else "suggested"

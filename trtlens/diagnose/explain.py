@@ -69,13 +69,14 @@ from .model import (
     Warning,
     weaker,
 )
-from .network import convolutions
+from .network import convolution_nodes
 from .physics import bound_ms, gains, layer_facts
 from .races import Combination, LayerRace, Races
 from .reasons import REASONS
 from .reformats import Arithmetic
+from .roofline import GemmShape
 from .rules import Circumstances, Noise, Ruling, decide, fp32_only, index_only
-from .shapes import kernel_suspects, physical_suspects
+from .shapes import gemm_shape, kernel_suspects, physical_suspects
 from .sparsity import Listing, Matches, match_names, read_listing
 from .suspects import Suspicions
 from .traces import Traced, read_traces
@@ -153,6 +154,7 @@ class _Diagnosing:
         capture, build, log = self.capture, self.build, self.capture.log
         self.citer = Citer(capture.log_source, capture.log_input)
         self.around: Surroundings = surroundings(build, capture.manifest, capture.metadata)
+        self.facts = build_facts(self.around.environment)
         logged = layers_from_log(build) if build is not None else []
         self.layers = layers_from_info(capture.engine) if capture.engine is not None else list(logged)
         if not self.layers and build is not None and build.layer_infos:
@@ -231,16 +233,17 @@ class _Diagnosing:
             operator.update((w.name, w.operator) for w in self.capture.check.weights)
         if not operator:
             return
-        sizes = convolutions(self.build.network) if self.build is not None and not self.distrusted else {}
+        sizes = convolution_nodes(self.build.network) if self.build is not None and not self.distrusted else {}
         for layer in self.layers:
             named = (node if node in operator else node_in_branch(node) for node in layer.onnx_nodes)
             layer.operators = frozenset(operator[node] for node in named if node in operator)
             inside = [node for node in layer.onnx_nodes if node in sizes] if layer.kernel is None else []
-            layer.printed = sizes[inside[0]] if len(inside) == 1 else None
+            layer.node = sizes[inside[0]] if len(inside) == 1 else None
         # A product that no other layer computes is inside what Myelin generated for its node.
-        taken = {node for layer in self.layers if concern(layer) == "weights" for node in layer.onnx_nodes}
-        for layer in self.layers:
-            if layer.type == "kgen" and layer.nodes_certain:
+        generated = [layer for layer in self.layers if layer.type == "kgen" and layer.nodes_certain]
+        if generated:
+            taken = {node for layer in self.layers if concern(layer) == "weights" for node in layer.onnx_nodes}
+            for layer in generated:
                 layer.holds_product = any(operator.get(node) in WEIGHT_OPERATORS and node not in taken for node in layer.onnx_nodes)
 
     def _add_operations(self) -> None:
@@ -333,8 +336,7 @@ class _Diagnosing:
     def _unjoined_cache(self) -> int:
         if self.races is None or self.build is None or self.capture.log is None:
             return 0
-        cached = self.capture.log.combinations.arrays["cached"]
-        return sum(self.races.source_of(number) == -1 for numbers in self.races.by_layer.values() for number in numbers if cached[number])
+        return self.races.unjoined_cached()
 
     def _note_warnings(self, capture: Capture) -> None:
         assert capture.engine is not None
@@ -691,8 +693,9 @@ class _Diagnosing:
             winner = race.combinations[-1].winner
             layer.tactic_name, layer.tactic_id, layer.named_by = winner.kernel, winner.tactic, "log"
         kernel = ruling.best_sparse.kernel if ruling.best_sparse is not None else layer.tactic_name
-        suspects = self._suspects(layer, ruling, race, kernel)
-        remedies = self._remedies(layer, ruling, time, race)
+        shape = gemm_shape(layer)
+        suspects = self._suspects(layer, shape, ruling, race, kernel)
+        remedies = self._remedies(layer, shape, ruling, time, race)
         best = (
             ruling.dense_ms,
             ruling.sparse_ms,
@@ -748,12 +751,12 @@ class _Diagnosing:
                 )  # fmt: skip
         return None
 
-    def _suspects(self, layer: EngineLayer, ruling: Ruling, race: LayerRace | None, kernel: str | None) -> list[Suspect]:
-        found = physical_suspects(layer, self.around.gpu, self.around.sm_count, kernel)
+    def _suspects(self, layer: EngineLayer, shape: GemmShape | None, ruling: Ruling, race: LayerRace | None, kernel: str | None) -> list[Suspect]:
+        found = physical_suspects(layer, shape, self.around.gpu, self.around.sm_count, kernel)
         capability = _number(self.around.environment.compute_capability)
         sm = round(capability * 10) if capability else None
         if ruling.reason in ("no-kernel", "heuristic-pruned", "workspace", "out-of-memory"):
-            found = [*kernel_suspects(layer, sm, self._layouts(race), self.races is not None and self.races.any_sparse), *found]
+            found = [*kernel_suspects(layer, shape, sm, self._layouts(race), self.races is not None and self.races.any_sparse), *found]
         if ruling.reason == "no-kernel" and self.around.hardware_compatibility and "none" not in self.around.hardware_compatibility.lower():
             found.append(
                 Suspect(
@@ -783,10 +786,10 @@ class _Diagnosing:
                 found.update(tensor.layouts[:1])
         return found
 
-    def _remedies(self, layer: EngineLayer, ruling: Ruling, time: LayerTime | None, race: LayerRace | None) -> list[Remedy]:
+    def _remedies(self, layer: EngineLayer, shape: GemmShape | None, ruling: Ruling, time: LayerTime | None, race: LayerRace | None) -> list[Remedy]:
         """What the user can do, with a gain only where the log measured one or the roofline bounds it."""
         dense_ms = ruling.dense_ms if ruling.dense_ms is not None else time.time_ms if time is not None else None
-        bound = bound_ms(layer, dense_ms, self.around.gpu)
+        bound = bound_ms(layer, shape, dense_ms, self.around.gpu)
         if bound is not None:
             self.bounds.append(bound)
         races, sums = self.races, self.arithmetic
@@ -794,7 +797,7 @@ class _Diagnosing:
         asked = race is not None and races is not None and ruling.reason not in _LAYOUTS_DO_NOT_MATTER
         formats = [f for text in set(race.texts()) if (f := races.formats_of(text)) is not None] if asked and race is not None and races is not None else None
         fixed_by = sums.fixed_by(layer) if sums is not None and ruling.reason == "io-format" else None
-        facts = layer_facts(build_facts(self.around.environment), layer, formats, fixed_by)
+        facts = layer_facts(self.facts, layer, shape, formats, fixed_by)
         return gains(ruling, REASONS.get(ruling.reason), facts, bound, sums.net_ms.get(id(layer)) if sums is not None else None)
 
     def _tactic_evidence(self, layer: EngineLayer) -> tuple[Evidence, ...]:
@@ -836,8 +839,12 @@ class _Diagnosing:
     def _with_texts(self, verdict: LayerVerdict, texts: dict[int, str]) -> LayerVerdict:
         if not verdict.evidence and not verdict.eligibility.evidence:
             return verdict
-        eligibility = replace(verdict.eligibility, evidence=self.citer.with_texts(verdict.eligibility.evidence, texts, verdict.name))
-        return replace(verdict, evidence=self.citer.with_texts(verdict.evidence, texts, verdict.name), eligibility=eligibility)
+        # Made a moment ago and seen by nobody yet: `replace` of 25 fields would take as long as the reading.
+        known = verdict.eligibility
+        eligibility = Eligibility(known.value, known.proof, self.citer.with_texts(known.evidence, texts, verdict.name))
+        object.__setattr__(verdict, "eligibility", eligibility)
+        object.__setattr__(verdict, "evidence", self.citer.with_texts(verdict.evidence, texts, verdict.name))
+        return verdict
 
     # ---- totals
 

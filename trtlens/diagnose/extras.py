@@ -252,11 +252,8 @@ def timed_rows(races: Races, item: Combination) -> Any:
 def _owner(races: Races, item: Combination) -> int:
     """The combination in whose race an inherited winner stands."""
     assert item.winner is not None
-    t = races.log.tactics
-    at = int(np.searchsorted(t.line, item.winner.line))
-    if at < len(t) and t.line[at] == item.winner.line:
-        return int(races.log.sections["combination"][t.section[at]])
-    return item.index
+    at = races.row_at(item.winner.line)
+    return int(races.owner[at]) if at >= 0 else item.index
 
 
 def _is(races: Races, rows: Any, sparse: bool) -> Any:
@@ -317,8 +314,8 @@ def cited_reformats(races: Races, layers: Iterable[EngineLayer], verdict: LayerV
     terms: list[ReformatTerm] = []
     found: list[tuple[int, int, int]] = []
     for item in verdict.evidence:
-        at = int(np.searchsorted(t.line, item.line)) if isinstance(item, LineEvidence) and item.input == log_input else len(t)
-        if at >= len(t) or int(t.line[at]) != item.line:  # type: ignore[union-attr]
+        at = races.row_at(item.line) if isinstance(item, LineEvidence) and item.input == log_input else -1
+        if at < 0:
             continue
         number = int(s["combination"][t.section[at]])
         if c["is_reformat"][number]:

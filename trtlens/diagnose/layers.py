@@ -16,12 +16,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..parse.build_log.records import Build, BuildLog, Line
+from ..parse.build_log.records import Build, BuildLog, Line, NetworkNode
 from ..parse.engine_lines import EngineLine, EngineTensor, parse_engine_line
 from ..parse.kernel_names import classify, is_sparse
 from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
 from ..parse.records import EngineInfo, TensorInfo, TimingProfile
-from .network import Convolution
+from .network import Convolution, convolution
 
 Concern = Literal["weights", "opaque", "other", "unknown"]
 
@@ -77,8 +77,8 @@ class EngineLayer:
     listed_only: bool = False
     """Named by the `(Sparsity)` list alone: no input prints the engine's layer."""
     operators: frozenset[str] = frozenset()
-    printed: Convolution | None = None
-    """The convolution in it as the log's parser printed it, where no layer info says its parameters."""
+    node: NetworkNode | None = None
+    """The one convolution in it as the log's parser printed it, where no layer info says its parameters."""
     holds_product: bool = False
     """A kernel that Myelin generated (kgen) for a product of weights, which no other layer computes."""
     nodes_certain: bool = False
@@ -89,6 +89,11 @@ class EngineLayer:
 
     reformat: bool | None = None
     """Cache of `is_reformat`, which every join asks of every layer."""
+
+    @property
+    def printed(self) -> Convolution | None:
+        """The parameters of `node`, taken apart only for whom somebody asks: most layers are not eligible."""
+        return convolution(self.node) if self.node is not None else None
 
     @property
     def sparse(self) -> bool | None:

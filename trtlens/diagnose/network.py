@@ -65,12 +65,12 @@ def convolution(node: NetworkNode) -> Convolution | None:
     return Convolution(kernel, stride, dilation, groups, out_maps) if len(kernel) == len(stride) == len(dilation) else None
 
 
-def convolutions(network: Iterable[NetworkNode]) -> dict[str, Convolution | None]:
-    """ONNX node → its parameters; None where two nodes have the name."""
-    found: dict[str, Convolution | None] = {}
+def convolution_nodes(network: Iterable[NetworkNode]) -> dict[str, NetworkNode | None]:
+    """The convolutions, by the name of the ONNX node; None where two nodes have the name."""
+    found: dict[str, NetworkNode | None] = {}
     for node in network:
         if node.operator in ("Conv", "ConvTranspose"):
-            found[node.name] = None if node.name in found else convolution(node)
+            found[node.name] = None if node.name in found else node
     return found
 
 

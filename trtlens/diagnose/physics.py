@@ -6,27 +6,26 @@ In: a layer, its ruling, what is known of the build. Out: `Remedy`s, the surest 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import cache
 
 from ..parse.formats import FormatCombination
 from ..parse.records import TensorInfo
 from .catalogue.conditions import Facts
-from .catalogue.records import Reason
+from .catalogue.records import Reason, RemedyText
 from .gpus import Gpu
 from .layers import EngineLayer
 from .model import Remedy
-from .roofline import gain_bound
+from .roofline import GemmShape, gain_bound
 from .rules import Ruling
-from .shapes import ROOFLINE_TYPE, gemm_shape
+from .shapes import ROOFLINE_TYPE
 
 # Their remedies do away with the reformats, so that sparse against dense is what remains.
 _WITHOUT_REFORMATS = frozenset({"format-cost"})
 _NOTHING_LEFT = "Leave the layer dense: all that is known to help is not there in this TensorRT version, or is so already."
 
 
-def bound_ms(layer: EngineLayer, dense_ms: float | None, gpu: Gpu | None) -> float | None:
+def bound_ms(layer: EngineLayer, shape: GemmShape | None, dense_ms: float | None, gpu: Gpu | None) -> float | None:
     """How many milliseconds a sparse kernel can save at most against the dense one that takes `dense_ms`."""
-    shape = gemm_shape(layer)
     datatype = ROOFLINE_TYPE.get(layer.inputs[0].datatype or "") if layer.inputs else None
     if shape is None or datatype is None or dense_ms is None or dense_ms <= 0:
         return None
@@ -34,14 +33,14 @@ def bound_ms(layer: EngineLayer, dense_ms: float | None, gpu: Gpu | None) -> flo
     return dense_ms * (1.0 - 1.0 / ratio) if ratio is not None else None
 
 
-def layer_facts(known: Facts, layer: EngineLayer, formats: Iterable[FormatCombination] | None, fixed_by: frozenset[str] | None) -> Facts:
+def layer_facts(known: Facts, layer: EngineLayer, shape: GemmShape | None, formats: Iterable[FormatCombination] | None, fixed_by: frozenset[str] | None) -> Facts:
     """What is known of the build, with what is known of one layer: `formats` are those of all its combinations, None without a race."""
     tried: set[tuple[str | None, str | None]] = set()
     layouts: set[str] = set()
     for one in formats or ():
         tried.add((one.inputs[0].datatype if one.inputs else None, one.outputs[0].datatype if one.outputs else None))
         layouts.update(layout for tensor in one.inputs[:1] for layout in tensor.layouts[:1])
-    shape, first, last = gemm_shape(layer), _first(layer.inputs), _first(layer.outputs)
+    first, last = _first(layer.inputs), _first(layer.outputs)
     convolution = layer.kernel is not None or "conv" in (layer.type or "").lower() or layer.parameter_type == "Convolution" or "Conv" in layer.operators
     channels: tuple[int, int] | None = None
     if shape is not None:
@@ -49,10 +48,11 @@ def layer_facts(known: Facts, layer: EngineLayer, formats: Iterable[FormatCombin
     elif convolution and first is not None and last is not None and len(first.dimensions or ()) == len(last.dimensions or ()) >= 4:
         assert first.dimensions is not None and last.dimensions is not None
         channels = (first.dimensions[1] // max(layer.groups or 1, 1), last.dimensions[1])
-    return replace(
-        known, convolution=convolution or (None if shape is None else False), datatype=first.datatype if first else None, output=last.datatype if last else None,
-        channels=channels if channels is not None and min(channels) > 0 else None,
-        tried=frozenset(tried) if tried else None, layouts=frozenset(layouts) if layouts else None, fixed_by=fixed_by,
+    # Not `replace`: it takes as long as all else here.
+    return Facts(
+        known.version, known.capability, known.precision, known.opt_level, known.avg_timing, convolution or (None if shape is None else False),
+        first.datatype if first else None, last.datatype if last else None, channels if channels is not None and min(channels) > 0 else None,
+        frozenset(tried) if tried else None, frozenset(layouts) if layouts else None, fixed_by, known.proven,
     )  # fmt: skip
 
 
@@ -73,15 +73,31 @@ def gains(ruling: Ruling, reason: Reason | None, facts: Facts, bound: float | No
     for remedy in reason.remedies:
         if not remedy.where.holds(facts):
             continue
-        text = f"{remedy.text} Check: {remedy.verify}"
+        text = _text(remedy)
         # A gain inside the timing noise is none: another build may show the opposite.
         if remedy.gain_kind == "measured" and measured is not None and measured > 0 and ruling.stability != "coin-toss":
             found.append(Remedy(text, measured, "measured"))
         elif remedy.gain_kind == "bound" and bound is not None:
             found.append(Remedy(text, bound, "bound"))
         else:
-            found.append(Remedy(text))
+            found.append(_without_figure(text))
     if not found:
-        return [Remedy(_NOTHING_LEFT)]
-    rank = {"measured": 0, "bound": 1, "unknown": 2}
-    return sorted(found, key=lambda r: rank[r.gain_kind])
+        return [_without_figure(_NOTHING_LEFT)]
+    return sorted(found, key=_rank)
+
+
+_RANK = {"measured": 0, "bound": 1, "unknown": 2}
+
+
+def _rank(remedy: Remedy) -> int:
+    return _RANK[remedy.gain_kind]
+
+
+@cache
+def _text(remedy: RemedyText) -> str:
+    return f"{remedy.text} Check: {remedy.verify}"
+
+
+@cache
+def _without_figure(text: str) -> Remedy:
+    return Remedy(text)

@@ -148,7 +148,8 @@ class LayerRace:
     def won_by(self, tactic: int | None) -> list[Combination]:
         """The combinations for which this tactic was chosen."""
         if self._plain is not None and self._combinations is None:
-            return self._plain.some([number for number in self._plain.numbers if self._plain.winners[number] == tactic and self._plain.chosen[number]])
+            winners, chosen = self._plain.winners, self._plain.chosen
+            return self._plain.some([number for number in self._plain.numbers if winners[number] == tactic and chosen[number]])
         return [c for c in self.combinations if c.winner is not None and c.winner.tactic == tactic]
 
     def sparse_below(self, time_ms: float) -> list[Combination]:

@@ -383,11 +383,16 @@ class Races:
         sparse = is_sparse(kernel) if kernel else (None if runner_may_be_sparse(name) else False)
         return Entry(tactic, kernel, float(c["winner_time"][number]), sparse, name, c["winner_line"][number], c["winner_offset"][number])
 
+    def row_at(self, line: int) -> int:
+        """The row of the tactic that a line holds; -1 for a line that holds none."""
+        lines = self.log.tactics.line
+        at = int(np.searchsorted(lines, lines.dtype.type(line)))  # of its own type, or the whole column is converted
+        return at if at < len(lines) and int(lines[at]) == line else -1
+
     def offset_of(self, line: int) -> int:
         """Where the line of a tactic stands in the log; -1 for a line that holds none."""
-        rows = self.log.tactics
-        at = int(np.searchsorted(rows.line, rows.line.dtype.type(line)))  # of its own type, or the whole column is converted
-        return int(rows.offset[at]) if at < len(rows) and int(rows.line[at]) == line else -1
+        at = self.row_at(line)
+        return int(self.log.tactics.offset[at]) if at >= 0 else -1
 
     def naming_line(self, tactic: int, kernel: str, chosen: list[Combination]) -> tuple[int, int] | None:
         """(line, offset) of a time of this tactic that has this kernel's name: where it was chosen, else its first one in the log.
@@ -479,6 +484,12 @@ class Races:
         item.inherited_from = self.log.layers.get(c["layer"][found])
         item.dense, item.sparse, item.unnamed, item.unnamed_count = source.dense, source.sparse, source.unnamed, source.unnamed_count
         item.skipped, item.times, item.winner, item.failed = source.skipped, source.times, source.winner, source.failed
+
+    def unjoined_cached(self) -> int:
+        """How many cached results of the build repeat no race of it."""
+        numbers = np.concatenate([np.asarray(found, dtype=np.int64) for found in self.by_layer.values()]) if self.by_layer else np.empty(0, dtype=np.int64)
+        numbers = numbers[self.log.combinations["cached"][numbers] != 0]
+        return int((self.sources()[numbers] == -1).sum()) if len(numbers) else 0
 
     def source_of(self, cached: int) -> int:
         """The combination whose race a cached result repeats; negative where there is none, or several could be meant."""

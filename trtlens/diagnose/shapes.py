@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from functools import lru_cache
 
-from ..parse.kernel_names import classify, sparse_kernels_for
+from ..parse.kernel_names import sparse_kernels_for, tiling
 from .gpus import Gpu
 from .layers import EngineLayer
 from .model import Suspect
@@ -84,7 +84,12 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
 def is_transposed(layer: EngineLayer) -> bool:
     """Whether the layer is a transposed convolution."""
     kind = f"{layer.type or ''} {layer.parameter_type or ''}".lower()
-    return "deconv" in kind or "ConvTranspose" in layer.operators or classify(layer.tactic_name).operation == "deconv"
+    return "deconv" in kind or "ConvTranspose" in layer.operators or _computes_gradient(layer.tactic_name or "")
+
+
+def _computes_gradient(kernel: str) -> bool:
+    """Whether a kernel's name says that it computes a transposed convolution."""
+    return ("deconv" in kernel or "dgrad" in kernel) and tiling(kernel)[2] == "deconv"
 
 
 def _convolution(layer: EngineLayer) -> Convolution | None:
@@ -150,26 +155,25 @@ def _touched(size: int, outputs: int, taps: int, stride: int, dilation: int, pad
     return touched, inside / (outputs * taps)
 
 
-def physical_suspects(layer: EngineLayer, gpu: Gpu | None, sm_count: int | None, kernel: str | None) -> list[Suspect]:
+def physical_suspects(layer: EngineLayer, shape: GemmShape | None, gpu: Gpu | None, sm_count: int | None, kernel: str | None) -> list[Suspect]:
     """memory-bound, few-tiles, short-reduction, partial-tile: from the sizes and the tile of `kernel` (best sparse one timed, else the one that runs)."""
-    shape = gemm_shape(layer)
     datatype = ROOFLINE_TYPE.get(layer.inputs[0].datatype or "") if layer.inputs else None
     if shape is None or datatype is None:
         return []
-    name = classify(kernel)
+    tile, stages, operation = tiling(kernel)
     found = suspects(
         shape,
         gpu,
         datatype,
-        tile=name.tile,
+        tile=tile,
         sm_count=sm_count or (gpu.sm_count if gpu else None),
-        stages=name.stages,
-        tile_axes_known=name.operation == "conv",
+        stages=stages,
+        tile_axes_known=operation == "conv",
     )
     return [Suspect(item.reason, "suggested", item.sentence) for item in found]
 
 
-def kernel_suspects(layer: EngineLayer, sm: int | None, layouts: set[str], timed_sparse: bool = False) -> list[Suspect]:
+def kernel_suspects(layer: EngineLayer, shape: GemmShape | None, sm: int | None, layouts: set[str], timed_sparse: bool = False) -> list[Suspect]:
     """Why no sparse kernel may exist for the layer: epilogue type, layouts tried, alignment. Leans on the inventory, and says so.
 
     `timed_sparse`: the same log timed a sparse tactic for another layer, so that this GPU does have some: the inventory's silence means little then.
@@ -208,7 +212,6 @@ def kernel_suspects(layer: EngineLayer, sm: int | None, layouts: set[str], timed
             )
         )
     lanes = {"Half": 16, "BFloat16": 16, "Int8": 32, "FP8": 32}.get(source or "")
-    shape = gemm_shape(layer)
     if lanes and shape is not None:
         channels = shape.k // shape.taps
         if channels % lanes or shape.n % lanes:

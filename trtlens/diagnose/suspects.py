@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..parse.build_log.records import TIMED, Build
+from ..parse.formats import first_input_type
 from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
 from ..text import tactic_hex
 from .layers import EngineLayer
@@ -35,7 +36,6 @@ class Suspicions:
         self.races, self.noise = races, noise
         self._engine = {layer.name for layer in layers}
         self._fusions: dict[str, list[str]] | None = None
-        self._types: dict[str, str | None] = {}
         options = (manifest or {}).get("options")
         said = options if isinstance(options, dict) else {}
         self._of_build = [s for s in (_opt_shape(build, said), _selector(build, said)) if s is not None]
@@ -115,15 +115,11 @@ class Suspicions:
         text = next((c.text for c in race.telling if c.sparse is not None and c.sparse.line == best.line), None)
         if text is None:
             # It did not decide, so nobody made its combination: the row says which it is.
-            rows = self.races.log.tactics
-            at = int(np.searchsorted(rows.line, best.line))
-            if at >= len(rows) or int(rows.line[at]) != best.line:
+            at = self.races.row_at(best.line)
+            if at < 0:
                 return None
             text = self.races.log.formats.get(self.races.log.combinations.arrays["text"][self.races.owner.item(at)]) or ""
-        if text not in self._types:
-            formats = self.races.formats_of(text)
-            self._types[text] = formats.inputs[0].datatype if formats is not None and formats.inputs else None
-        return self._types[text]
+        return first_input_type(text)
 
     def _clocks(self, race: LayerRace) -> Iterator[Suspect]:
         """One tactic timed twice by one runner in one combination, with times further apart than the usual noise: the widest such pair."""

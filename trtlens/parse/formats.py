@@ -205,6 +205,7 @@ _LANES = r"[1-9]\d{0,3}"
 _NUMERIC_TENSOR: Final = rf"[A-Za-z_]\w*\((?:{_NUMBER}(?::{_LANES})?(?:,{_NUMBER}(?::{_LANES})?)*)?\)(?: long-strided| hazard)*"
 _NUMERIC_SIDE: Final = rf"(?:{_NUMERIC_TENSOR}(?:, {_NUMERIC_TENSOR})*)?"
 _NUMERIC_COMBINATION: Final = re.compile(rf"({_NUMERIC_SIDE}) ?-> ?({_NUMERIC_SIDE})", re.ASCII)
+_FIRST_TYPE: Final = re.compile(r"\s*([A-Za-z_]\w*)\(", re.ASCII)
 _TENSOR_AT_A_TIME: Final = re.compile(r"([A-Za-z_]\w*)\(([^)]*)\)([^,]*)", re.ASCII)
 
 
@@ -375,6 +376,12 @@ def parse_combination(text: str, innermost_first: bool = False) -> FormatCombina
     None, never an exception, if the text is no combination. Memoised.
     """
     return _combination(text.strip(), innermost_first)
+
+
+def first_input_type(text: str) -> str | None:
+    """The type of the first input of a combination, without parsing the rest; None if it has no input."""
+    found = _FIRST_TYPE.match(text)
+    return found[1] if found is not None else None
 
 
 def parse_reformat(text: str, innermost_first: bool = False) -> tuple[TensorFormat, TensorFormat] | None:
