@@ -72,7 +72,8 @@ class Races:
         self._spreads: dict[int, float] | None = None
         self._plain: PlainColumns | None = None
         self._tried_cache: dict[tuple[int, ...], frozenset[str]] = {}
-        self._name_cache: dict[int, str | None] = {}
+        self._name_cache: dict[int, int] = {}
+        """By tactic id: the number of its kernel, -1 where the log names none, or several."""
 
     # ---- columns
 
@@ -430,7 +431,7 @@ class Races:
             return None
         if tactic not in self._name_cache:
             self.learn_names({tactic})
-        return self._name_cache[tactic]
+        return self.log.kernels.get(self._name_cache[tactic])
 
     def learn_names(self, tactics: set[int]) -> None:
         """Look up the kernels of many tactic ids at once, for `name_of`."""
@@ -446,18 +447,17 @@ class Races:
         if not len(wanted):
             return
         # By their low bits first: looking up half a million ids in a sorted list would take a tenth of the diagnosis.
-        low = np.zeros(1 << 16, dtype=bool)
-        low[wanted & np.uint64(0xFFFF)] = True
+        low, bits = np.zeros(1 << 20, dtype=bool), np.uint64((1 << 20) - 1)
+        low[wanted & bits] = True
         least, most = np.full(len(wanted), len(self.log.kernels.texts), dtype=np.int32), np.full(len(wanted), -1, dtype=np.int32)
         for part in stretches(len(rows)):
             tactic, kernel = rows.tactic[part], rows.kernel[part]
-            named = np.flatnonzero(low[tactic & np.uint64(0xFFFF)] & (kernel >= 0))
+            named = np.flatnonzero(low[tactic & bits] & (kernel >= 0))
             at = np.minimum(np.searchsorted(wanted, tactic[named]), len(wanted) - 1)
             same = wanted[at] == tactic[named]
             np.minimum.at(least, at[same], kernel[named[same]])
             np.maximum.at(most, at[same], kernel[named[same]])
-        for number, first, last in zip(wanted.tolist(), least.tolist(), most.tolist(), strict=True):
-            self._name_cache[number] = self.log.kernels.get(first) if first == last else None
+        self._name_cache.update(zip(wanted.tolist(), np.where(least == most, least, -1).tolist(), strict=True))
 
     def _skipped(self, rows: npt.NDArray[np.int64], timed: npt.NDArray[np.int64]) -> tuple[tuple[str, str | None, int, int], ...]:
         """Tactics that were never timed in the combination (a `Fast skip` is mostly followed by a time all the same)."""
