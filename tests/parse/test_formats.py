@@ -23,6 +23,7 @@ from trtlens.parse.formats import (
     parse_format,
     parse_reformat,
     same_memory_layout,
+    types_and_lanes,
 )
 
 CORPUS = Path(os.environ.get("TRTLENS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
@@ -258,12 +259,18 @@ TENSORS = st.builds(
 )
 
 
+def typed(whole: formats.FormatCombination | None) -> object:
+    """What `types_and_lanes` says, taken from the whole."""
+    return None if whole is None else tuple(tuple((tensor.datatype, tensor.lanes) for tensor in side) for side in (whole.inputs, whole.outputs))
+
+
 @given(st.lists(TENSORS, max_size=3), st.lists(TENSORS, max_size=3), st.booleans())
 def test_the_fast_path_and_the_grammar_agree(inputs: list[str], outputs: list[str], reverse: bool) -> None:
     text = f"{', '.join(inputs)} -> {', '.join(outputs)}".strip()
     found = parse_combination(text, reverse)
     assert found == formats._by_grammar(text, reverse)
     assert first_input_type(text) == (inputs[0].partition("(")[0] if inputs else None)
+    assert types_and_lanes(text) == typed(parse_combination(text))
     if found is not None:
         assert [tensor.text for tensor in found.inputs + found.outputs] == inputs + outputs
         tensors = [formats._grammar_tensor(part, reverse) for part in inputs + outputs]
@@ -275,6 +282,7 @@ PIECES = ["Half", "(", ")", "1", ":4", ",", ", ", " -> ", "E0", " where ", "=", 
 
 @given(st.text() | st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 def test_any_text_is_answered(text: str) -> None:
+    assert types_and_lanes(text) == typed(parse_combination(text))
     for answer in (parse_combination(text), parse_combination(text, True)):
         if answer is not None:
             assert answer.text == text.strip()
@@ -301,6 +309,7 @@ def test_every_format_of_the_corpus_is_read() -> None:
     assert [text for text in reformats if parse_reformat(text) is None] == []
     for text in combinations | reformats:
         assert parse_combination(text) == formats._by_grammar(text.strip(), False)
+        assert types_and_lanes(text) == typed(parse_combination(text))
     # Every tensor has a layout, but for those of TensorRT 7.x, whose strides run the other way and say so.
     for text in combinations | reformats:
         forward = combination(text)

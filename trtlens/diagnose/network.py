@@ -42,9 +42,9 @@ def kernel_words(node: NetworkNode) -> dict[str, str]:
     return {match["key"]: match["sizes"] or match["number"] for match in _KERNEL_WORD.finditer(node.kernel or "")}
 
 
-def groups_of(node: NetworkNode) -> int | None:
-    """The groups of a convolution: printed (TensorRT 8.6 and later), else from the shapes of its input and its filter."""
-    printed = kernel_words(node).get("nbGroups")
+def groups_of(node: NetworkNode, words: dict[str, str] | None = None) -> int | None:
+    """The groups of a convolution: printed (TensorRT 8.6 and later), else from the shapes of its input and its filter. `words`: its `kernel_words`."""
+    printed = (kernel_words(node) if words is None else words).get("nbGroups")
     if printed is not None:
         return int(printed)
     inputs = printed_tensors(node.inputs)
@@ -57,7 +57,8 @@ def groups_of(node: NetworkNode) -> int | None:
 
 def convolution(node: NetworkNode) -> Convolution | None:
     """The convolution's parameters, where all of them are printed."""
-    words, groups = kernel_words(node), groups_of(node)
+    words = kernel_words(node)
+    groups = groups_of(node, words)
     if node.operator != "Conv" or groups is None or not {"kernel", "strides", "dilations"} <= words.keys():
         return None
     kernel, stride, dilation = (tuple(int(size) for size in words[key].split(",")) for key in ("kernel", "strides", "dilations"))

@@ -136,13 +136,13 @@ class LayerRace:
     def best_dense(self) -> Entry | None:
         """The fastest dense tactic of all combinations, the first of equals."""
         if self._plain is not None:
-            return self._plain.best(DENSE)
+            return self._plain.fastest(DENSE)
         return min((c.dense for c in self.combinations if c.dense is not None), key=lambda entry: entry.time_ms, default=None)
 
     def best_sparse(self) -> Entry | None:
         """The fastest sparse tactic of all combinations, the first of equals."""
         if self._plain is not None:
-            return self._plain.best(SPARSE)
+            return self._plain.fastest(SPARSE)
         return min((c.sparse for c in self.combinations if c.sparse is not None), key=lambda entry: entry.time_ms, default=None)
 
     def won_by(self, tactic: int | None) -> list[Combination]:
@@ -199,6 +199,13 @@ class PlainRace:
     inherited_from: str | None = None
     made: dict[int, Combination] = field(default_factory=dict)
     _told: list[Combination] | None = None
+    _fastest: dict[int, Entry | None] = field(default_factory=dict)
+
+    def fastest(self, kind: int) -> Entry | None:
+        """`best`, asked once."""
+        if kind not in self._fastest:
+            self._fastest[kind] = self.best(kind)
+        return self._fastest[kind]
 
     @property
     def told(self) -> list[Combination]:

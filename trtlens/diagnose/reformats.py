@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..parse.build_log.records import TIMED, Build
-from ..parse.formats import TensorFormat, parse_format, parse_reformat, same_memory_layout
+from ..parse.formats import TensorFormat, parse_format, parse_reformat, same_memory_layout, types_and_lanes
 from ..parse.layer_names import split_profile_suffix
 from .layers import EngineLayer
 from .race_records import Combination, LayerRace
@@ -191,24 +191,27 @@ class Arithmetic:
 
     def fits(self, layer: EngineLayer, combination: Combination) -> bool:
         """Whether nothing that the inputs say of the engine's layer contradicts a combination's types, lanes and layouts."""
-        formats = self.races.formats(combination)
-        if formats is None or len(formats.inputs) != len(layer.inputs) or len(formats.outputs) != len(layer.outputs):
+        sides = types_and_lanes(combination.text)
+        if sides is None or len(sides[0]) != len(layer.inputs) or len(sides[1]) != len(layer.outputs):
             return True
-        for tensor, form in zip((*layer.inputs, *layer.outputs), (*formats.inputs, *formats.outputs), strict=True):
-            if tensor.datatype is not None and tensor.datatype != form.datatype:
+        tensors, forms = (*layer.inputs, *layer.outputs), (*sides[0], *sides[1])
+        for tensor, (datatype, _) in zip(tensors, forms, strict=True):
+            if tensor.datatype is not None and tensor.datatype != datatype:
                 return False
-            if tensor.layout is not None:
-                layout = form.layout(tensor.dimensions)
+        if any(tensor.layout is not None for tensor in tensors):
+            # Layouts need the strides, in their order.
+            formats = self.races.formats(combination)
+            assert formats is not None
+            for tensor, form in zip(tensors, (*formats.inputs, *formats.outputs), strict=True):
+                layout = form.layout(tensor.dimensions) if tensor.layout is not None else None
                 if layout is not None and layout != tensor.layout:
                     return False
         if layer.engine_line is not None:
-            for logged, form in zip(
-                (*layer.engine_line.inputs, *layer.engine_line.outputs), (*formats.inputs, *formats.outputs), strict=False
-            ):
-                if logged.lanes is not None and logged.lanes != form.lanes:
+            for logged, (_, lanes) in zip((*layer.engine_line.inputs, *layer.engine_line.outputs), forms, strict=False):
+                if logged.lanes is not None and logged.lanes != lanes:
                     return False
                 # TensorRT 8.5 and later print the lanes; a log that prints any means "none" where it prints none.
-                if logged.lanes is None and form.lanes is not None and self.lanes_printed:
+                if logged.lanes is None and lanes is not None and self.lanes_printed:
                     return False
         return True
 

@@ -109,7 +109,7 @@ def _node(node: NetworkNode) -> dict[str, Any]:
     if "numOutputs" in words:
         row["out_maps"] = int(words["numOutputs"])
     if node.operator == "Conv":
-        row["groups"] = groups_of(node)
+        row["groups"] = groups_of(node, words)
     row["macs"] = macs(node)
     return row
 

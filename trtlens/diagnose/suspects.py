@@ -97,13 +97,13 @@ class Suspicions:
     def _other_type(self, layer: EngineLayer, race: LayerRace, best: Entry) -> Iterator[Suspect]:
         """The best sparse time belongs to another type than the one that runs."""
         runs = layer.inputs[0].datatype if layer.inputs else None
-        tried = self._type_of(race, best) if runs is not None else None
-        if tried is None or tried == runs:
+        if runs is None:
             return
         won = [c.winner.time_ms for c in race.won_by(layer.tactic_id) if c.winner is not None] if layer.tactic_id is not None else []
         dense = race.best_dense()
         against = min(won) if won else dense.time_ms if dense is not None else None
-        if against is not None and best.time_ms < against:
+        tried = self._type_of(race, best) if against is not None and best.time_ms < against else None
+        if tried not in (None, runs):
             yield Suspect(
                 "precision-choice", "suggested",
                 f"the best sparse tactic takes {best.time_ms:.4g} ms in {tried} (line {best.line:,}), and the layer runs in {runs} ({against:.4g} ms)",
