@@ -72,6 +72,7 @@ class Races:
         self._spreads: dict[int, float] | None = None
         self._plain: PlainColumns | None = None
         self._tried_cache: dict[tuple[int, ...], frozenset[str]] = {}
+        self._first_rows: npt.NDArray[np.int64] | None = None
         self._name_cache: dict[int, int] = {}
         """By tactic id: the number of its kernel, -1 where the log names none, or several."""
 
@@ -403,9 +404,15 @@ class Races:
         for item in chosen:
             if item.winner is not None and item.winner.kernel == kernel and item.winner.line > 0:
                 return item.winner.line, item.winner.offset
-        rows = self.log.tactics
-        found = np.flatnonzero((rows.tactic == np.uint64(tactic)) & (rows.kernel == self.log.kernels.index.get(kernel, -2)))
-        return (int(rows.line[found[0]]), int(rows.offset[found[0]])) if len(found) else None
+        rows, number = self.log.tactics, self.log.kernels.index.get(kernel, -2)
+        if self._first_rows is None:
+            self._first_rows = np.full(len(self.log.kernels.texts) + 1, -1, dtype=np.int64)
+            self._first_rows[rows.kernel[::-1]] = np.arange(len(rows) - 1, -1, -1)  # in reverse, so that the first one stays
+        row = self._first_rows.item(number) if number >= 0 else -1
+        if row >= 0 and rows.tactic.item(row) != tactic:  # a kernel of several ids, which is rare
+            found = np.flatnonzero((rows.tactic == np.uint64(tactic)) & (rows.kernel == number))
+            row = int(found[0]) if len(found) else -1
+        return (rows.line.item(row), rows.offset.item(row)) if row >= 0 else None
 
     def winning_kernels(self, layer: str, tactic: int, runner: str | None) -> set[str]:
         """The kernels that the log names for a tactic that won a combination of the layer (with this runner, if one is given)."""

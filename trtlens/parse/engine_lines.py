@@ -79,15 +79,21 @@ def _grammar() -> pp.ParserElement:
     return pp.Regex(r"[A-Za-z]\w*", re.ASCII)("datatype") + brackets + pp.StringEnd()
 
 
+_Shape = tuple[str, tuple[int, ...], int | None, int | None]
+"""Type, dimensions, vector axis and lanes."""
+
+
 @lru_cache(maxsize=1 << 15)
-def _descriptor(text: str) -> EngineTensor | None:
-    """The descriptor as a nameless tensor; None if two dimensions claim to be vectorised.
+def _descriptor(text: str) -> _Shape | None:
+    """What a descriptor says; None if two dimensions claim to be vectorised.
 
     Numbers alone, the form of nearly every line, are split by hand: an engine of 5,000 layers has thousands of distinct shapes. What is not of that
     form goes through the grammar; a test holds the two to agree.
     """
     plain = _PLAIN.match(text)
     if plain is not None:
+        if ":" not in plain[2]:
+            return plain[1], tuple(map(int, plain[2].split(","))) if plain[2] else (), None, None
         sizes, axis, lanes = [], None, None
         for index, part in enumerate(plain[2].split(",") if plain[2] else ()):
             size, _, width = part.partition(":")
@@ -96,11 +102,11 @@ def _descriptor(text: str) -> EngineTensor | None:
                     return None
                 axis, lanes = index, int(width)
             sizes.append(int(size))
-        return EngineTensor("", plain[1], tuple(sizes), axis, lanes)
+        return plain[1], tuple(sizes), axis, lanes
     return _by_grammar(text)
 
 
-def _by_grammar(text: str) -> EngineTensor | None:
+def _by_grammar(text: str) -> _Shape | None:
     try:
         result = _grammar().parse_string(text)
     except pp.ParseBaseException:
@@ -111,7 +117,7 @@ def _by_grammar(text: str) -> EngineTensor | None:
         return None
     axis = vectorised[0] if vectorised else None
     lanes = int(dimensions[axis]["lanes"]) if axis is not None else None
-    return EngineTensor("", str(result["datatype"]), tuple(int(dimension["size"]) for dimension in dimensions), axis, lanes)
+    return str(result["datatype"]), tuple(int(dimension["size"]) for dimension in dimensions), axis, lanes
 
 
 def _tensors(text: str) -> tuple[tuple[EngineTensor, ...], tuple[EngineTensor, ...], int] | None:
@@ -126,7 +132,7 @@ def _tensors(text: str) -> tuple[tuple[EngineTensor, ...], tuple[EngineTensor, .
         shape = _descriptor(found[1] or found[2])
         if shape is None:
             return None
-        sides[-1].append(EngineTensor(text[start : found.start()], shape.datatype, shape.dimensions, shape.vector_axis, shape.lanes))
+        sides[-1].append(EngineTensor(text[start : found.start()], *shape))
         if len(sides) == 1 and len(sides[0]) == 1:
             first_end = found.end()
         start = found.end() + len(found[3])
