@@ -66,6 +66,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(number: int, damaged: list[str], folder: Path) -> None:
     _, artefacts, whole = case(number, folder)
     for layer, verdict in proven("\n".join(damaged), artefacts, folder).items():
+        if verdict[:2] == ("ineligible", "not-listed") and layer in whole and whole[layer][0] == "ineligible":
+            continue  # that the list does not name the layer is so whatever the cause is, and the line that tells the cause may be the damaged one
         # A figure that is not given claims nothing.
         known = tuple(ours if theirs is None else theirs for theirs, ours in zip(verdict, whole.get(layer, ()), strict=True)) if layer in whole else verdict
         assert known == whole.get(layer), layer

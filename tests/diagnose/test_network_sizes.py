@@ -36,12 +36,14 @@ def test_multiply_adds(operator: str, inputs: str, outputs: str, expected: int |
 
 
 WORDS = "kernel: (3, 5), strides: (1, 2), prepadding: (1, 1), postpadding: (1, 1), dilations: (1, 3), numOutputs: 16"
+PADDING = ((1, 1), (1, 1))
 
 
 def test_parameters_and_groups() -> None:
     shapes = "[x -> (1, 8, 9, 9)[FLOAT]], [w -> (16, 2, 3, 5)[FLOAT]], "
-    assert convolution(node("Conv", shapes, "", WORDS)) == Convolution((3, 5), (1, 2), (1, 3), 4, 16)
-    assert convolution(node("Conv", shapes, "", f"{WORDS}, nbGroups: 2")) == Convolution((3, 5), (1, 2), (1, 3), 2, 16)
+    assert convolution(node("Conv", shapes, "", WORDS)) == Convolution((3, 5), (1, 2), (1, 3), 4, 16, PADDING)
+    assert convolution(node("Conv", shapes, "", f"{WORDS}, nbGroups: 2")) == Convolution((3, 5), (1, 2), (1, 3), 2, 16, PADDING)
+    assert convolution(node("Conv", shapes, "", WORDS.replace("pre", ""))) == Convolution((3, 5), (1, 2), (1, 3), 4, 16)
     assert convolution(node("Conv", "", "", WORDS)) is None and groups_of(node("Conv", "", "", f"{WORDS}, nbGroups: 2")) == 2
     assert convolution(node("ConvTranspose", shapes, "", f"{WORDS}, nbGroups: 1")) is None
     assert convolution(node("Conv", shapes, "", "kernel: (3, 5), strides: (1), dilations: (1, 3)")) is None

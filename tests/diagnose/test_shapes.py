@@ -88,6 +88,19 @@ def test_no_figure_is_above_what_a_convolution_needs(size: int, taps: int, strid
     if before == after == 0 and spare % stride == stride - 1:
         assert shape.input_elements == 4 * len({place for _, _, place in inside})
         assert shape.inside_share == 1
+    # AND they are exact where layer info says the padding
+    padded = gemm_shape(conv((1, 4, size, 1), (1, 4, outputs, 1), (taps, 1), stride=(stride, 1), dilation=(dilation, 1), padding=((before, 0), (after, 0))))
+    assert padded is not None
+    assert padded.input_elements == 4 * len({place for _, _, place in inside})
+    assert padded.inside_share == pytest.approx(len(inside) / len(places))
+
+
+def test_a_padding_that_does_not_give_the_outputs_is_not_that_of_the_convolution() -> None:
+    # GIVEN a pooling fused behind the convolution, or damage: the least that any padding allows counts
+    open_, told = (gemm_shape(conv((1, 64, 28, 28), (1, 64, 14, 14), (3, 3), padding=padding)) for padding in (None, ((1, 1), (1, 1))))
+    assert open_ is not None and open_ == told
+    for damage in (((-1, -1), (3, 3)), ((1,), (1,)), ((1, 1), (1,))):
+        assert gemm_shape(conv((1, 64, 28, 28), (1, 64, 28, 28), (3, 3), padding=damage)) == gemm_shape(conv((1, 64, 28, 28), (1, 64, 28, 28), (3, 3)))
 
 
 @pytest.mark.parametrize("fields", [{"stride": None}, {"dilation": None}, {"stride": (1,)}, {"stride": (0, 1)}])

@@ -27,6 +27,9 @@ def conv(name: str = "Conv_0 + Relu_1", **changes: Any) -> dict[str, Any]:
         "Outputs": [tensor("y")],
         "ParameterType": "Convolution",
         "Kernel": [3, 3],
+        "PaddingMode": "kEXPLICIT_ROUND_DOWN",
+        "PrePadding": [1, 0],
+        "PostPadding": [1, 2],
         "Stride": [2, 2],
         "Dilation": [1, 1],
         "OutMaps": 64,
@@ -61,6 +64,7 @@ def test_detailed_object_form() -> None:
     assert (layer.has_sparse_weights, layer.sparse_key, layer.has_dynamic_filter) == (True, "HasSparseWeights", False)
     assert (layer.onnx_nodes, layer.nodes_from, layer.pointer) == (("/c/Conv", "/c/Relu"), "metadata", "/Layers/0")
     assert (layer.kernel, layer.stride, layer.dilation, layer.groups, layer.out_maps) == ((3, 3), (2, 2), (1, 1), 2, 64)
+    assert layer.padding == ((1, 0), (1, 2))
     assert (layer.weights_type, layer.weights_count, layer.stream_id) == ("Half", 36864, 0)
     (source,) = layer.inputs
     assert (source.name, source.dimensions, source.datatype, source.layout, source.location) == (
@@ -380,3 +384,12 @@ def test_any_order_of_lines_is_survived(lines: list[str]) -> None:
     for found in parse_embedded_layer_info(enumerate(lines, 1)):
         assert 1 <= found.first_line <= found.last_line <= len(lines)
         assert found.engine.layers or found.engine.notes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"PaddingMode": "kSAME_UPPER"}, {"PaddingMode": 3}, {"PrePadding": ...}, {"PostPadding": [1]}, {"PostPadding": ["x", "y"]}, {"PrePadding": "no"}],
+)
+def test_padding_that_is_not_explicit_or_damaged_is_not_known(changes: dict[str, Any]) -> None:
+    (layer,) = parse_layer_info(document(conv(**changes)), "li.json").layers
+    assert layer.padding is None and layer.kernel == (3, 3)

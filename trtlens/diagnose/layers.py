@@ -86,6 +86,7 @@ class EngineLayer:
     extra_lines: list[Line] = field(default_factory=list)
 
     dilation: tuple[int, ...] | None = None
+    padding: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     reformat: bool | None = None
     """Cache of `is_reformat`, which every join asks of every layer."""
@@ -168,7 +169,7 @@ def layers_from_info(engine: EngineInfo) -> list[EngineLayer]:
             name=layer.name, base_name=layer.base_name, type=layer.layer_type, onnx_nodes=layer.onnx_nodes,
             optimization_profile=layer.optimization_profile, inputs=layer.inputs, outputs=layer.outputs, tactic_id=layer.tactic_value,
             tactic_name=layer.tactic_name, has_sparse_weights=layer.has_sparse_weights, sparse_key=layer.sparse_key, groups=layer.groups,
-            out_maps=layer.out_maps, kernel=layer.kernel, stride=layer.stride, dilation=layer.dilation, has_dynamic_filter=layer.has_dynamic_filter,
+            out_maps=layer.out_maps, kernel=layer.kernel, stride=layer.stride, dilation=layer.dilation, padding=layer.padding, has_dynamic_filter=layer.has_dynamic_filter,
             weights_type=layer.weights_type, weights_count=layer.weights_count, parameter_type=layer.parameter_type, origin=layer.origin, nodes_certain=layer.nodes_from == "metadata",
             pointer=layer.pointer, named_by="layer_info" if layer.tactic_name else "none",
         )

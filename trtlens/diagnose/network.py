@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from ..parse.build_log.records import NetworkNode
 
 _TENSOR = re.compile(r"\[(?P<name>.*?) -> \((?P<shape>[-\d, ]*)\)\[(?P<type>[A-Z0-9_]+)\]\]")
-_KERNEL_WORD = re.compile(r"(?P<key>kernel|strides|dilations|numOutputs|nbGroups): (?:\((?P<sizes>[\d, ]+)\)|(?P<number>\d{1,18}))")
+_KERNEL_WORD = re.compile(r"(?P<key>kernel|prepadding|postpadding|strides|dilations|numOutputs|nbGroups): (?:\((?P<sizes>[\d, ]+)\)|(?P<number>\d{1,18}))")
 _SIZE = re.compile(r"-?\d{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """A convolution's parameters, outermost axis first."""
+    """A convolution's parameters, outermost axis first. `padding`: before and behind each axis; None where it is not known."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int
     out_maps: int | None = None
+    padding: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 def printed_tensors(text: str | None) -> list[tuple[str, tuple[int, ...], str]]:
@@ -61,9 +62,14 @@ def convolution(node: NetworkNode) -> Convolution | None:
     groups = groups_of(node, words)
     if node.operator != "Conv" or groups is None or not {"kernel", "strides", "dilations"} <= words.keys():
         return None
-    kernel, stride, dilation = (tuple(int(size) for size in words[key].split(",")) for key in ("kernel", "strides", "dilations"))
+    kernel, stride, dilation = (_sizes(words[key]) for key in ("kernel", "strides", "dilations"))
     out_maps = int(words["numOutputs"]) if "numOutputs" in words else None
-    return Convolution(kernel, stride, dilation, groups, out_maps) if len(kernel) == len(stride) == len(dilation) else None
+    padding = (_sizes(words["prepadding"]), _sizes(words["postpadding"])) if {"prepadding", "postpadding"} <= words.keys() else None
+    return Convolution(kernel, stride, dilation, groups, out_maps, padding) if len(kernel) == len(stride) == len(dilation) else None
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
 
 
 def convolution_nodes(network: Iterable[NetworkNode]) -> dict[str, NetworkNode | None]:

@@ -35,7 +35,7 @@ _SAID = "of the sparse kernels that TensorRT-RTX 1.7 holds (desktop TensorRT has
 def gemm_shape(layer: EngineLayer) -> GemmShape | None:
     """The layer as m x k x n; None where a size is unknown or dynamic, or the sizes do not fit together.
 
-    No figure is above what the layer needs at least, as bounds stand on them: layer info does not say the padding to us, so the least that any allows counts.
+    No figure is above what the layer needs at least, as bounds stand on them: where the padding is not known, the least that any allows counts.
     A transposed convolution has none: its output is larger than its input, so m x k x n would count products that nobody computes.
     """
     if not layer.inputs or not layer.outputs:
@@ -100,17 +100,19 @@ def _convolution(layer: EngineLayer) -> Convolution | None:
     stride, dilation = layer.stride, layer.dilation or ((1,) * len(kernel) if max(kernel) == 1 else None)
     if stride is None or dilation is None or not len(stride) == len(dilation) == len(kernel):
         return None
-    return Convolution(kernel, stride, dilation, layer.groups or 1)
+    return Convolution(kernel, stride, dilation, layer.groups or 1, padding=layer.padding)
 
 
 def _reach(layer: Convolution, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> tuple[int, float] | None:
     """(input positions that the filter touches at least, share of its taps that lie inside the input at least); None if a tap never does."""
     kernel, stride, dilation = layer.kernel, layer.stride, layer.dilation
+    before, behind = layer.padding if layer.padding is not None and len(layer.padding[0]) == len(layer.padding[1]) == len(kernel) else (None, None)
     positions, inside = 1, 1.0
     for axis, taps in enumerate(kernel):
         if taps < 1 or min(stride[axis], dilation[axis]) < 1:
             return None
-        least = _least(sizes[axis], outputs[axis], taps, stride[axis], dilation[axis])
+        around = (before[axis], behind[axis]) if before is not None and behind is not None else None
+        least = _least(sizes[axis], outputs[axis], taps, stride[axis], dilation[axis], around)
         if least is None:
             return None
         positions *= least[0]
@@ -119,12 +121,14 @@ def _reach(layer: Convolution, sizes: tuple[int, ...], outputs: tuple[int, ...])
 
 
 @lru_cache(maxsize=4096)
-def _least(size: int, outputs: int, taps: int, stride: int, dilation: int) -> tuple[int, float] | None:
-    """(positions touched, share of taps inside) along one axis, the least of all paddings that give this many outputs."""
+def _least(size: int, outputs: int, taps: int, stride: int, dilation: int, around: tuple[int, int] | None) -> tuple[int, float] | None:
+    """(positions touched, share of taps inside) along one axis: with the padding `around` it, or the least of all paddings that give this many outputs."""
     spare = size - ((outputs - 1) * stride + (taps - 1) * dilation + 1)  # without any padding; negative where padding is needed
     most = stride - 1 - spare
     if most > _MOST_PADDING or taps > _MOST_PADDING:
         return None
+    if around is not None and min(around) >= 0 and (spare + sum(around) + (outputs - 1) * stride) // stride + 1 == outputs:
+        return _touched(size, outputs, taps, stride, dilation, around[0])
     # A pooling fused behind the convolution leaves fewer outputs than the input allows: then the padding may be anything that a filter spans.
     paddings = range(most + 1) if most >= 0 else range(min((taps - 1) * dilation, _MOST_PADDING) + 1)
     found = [_touched(size, outputs, taps, stride, dilation, padding) for padding in paddings]

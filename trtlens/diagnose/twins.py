@@ -30,8 +30,8 @@ class TwinFinder:
     def _signature(self, layer: EngineLayer) -> _Signature | None:
         """What must be equal; None where the inputs do not say enough to call two layers equal."""
         kernels = tuple(self._kernel_text[node] for node in layer.onnx_nodes if node in self._kernel_text)
-        # Both of them where both are known: layer info leaves out the padding, and dialects leave out one key or another.
-        printed = (layer.kernel, layer.stride, layer.dilation, layer.groups, layer.out_maps, layer.weights_count) if layer.kernel is not None else None
+        # Both of them where both are known: dialects leave out one key or another.
+        printed = (layer.kernel, layer.stride, layer.dilation, layer.padding, layer.groups, layer.out_maps, layer.weights_count) if layer.kernel is not None else None
         parameters = (printed, kernels, layer.operators) if printed is not None or kernels else None
         if parameters is None or layer.tactic_id is None or not layer.inputs or not layer.outputs:
             return None

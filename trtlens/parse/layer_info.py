@@ -268,7 +268,16 @@ def _layer(item: dict[str, Any], index: int, pointer: str, notes: list[Note]) ->
         weights_count=_integer(weights.get("Count")),
         stream_id=_integer(get("StreamId")),
         sparse_key=sparse_key,
+        padding=_padding(item, prefix),
     )
+
+
+def _padding(item: dict[str, Any], prefix: str) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Explicit padding alone: with kSAME_… TensorRT works it out from the sizes, whatever the keys hold."""
+    mode = item.get(prefix + "PaddingMode")
+    before, behind = _integers(item.get(prefix + "PrePadding")), _integers(item.get(prefix + "PostPadding"))
+    explicit = mode is None or (isinstance(mode, str) and mode.startswith("kEXPLICIT"))
+    return (before, behind) if explicit and before is not None and behind is not None and len(before) == len(behind) else None
 
 
 def _tensors(value: object, pointer: str, key: str, notes: list[Note]) -> tuple[TensorInfo, ...]:

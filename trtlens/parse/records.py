@@ -75,6 +75,8 @@ class LayerInfo:
     stream_id: int | None = None
     sparse_key: str | None = None
     """Which key said `has_sparse_weights`: HasSparseWeights, ConvHasSparseWeights or AllowSparse."""
+    padding: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    """Before and behind each axis, where it is explicit (`PaddingMode` kEXPLICIT_…)."""
 
 
 @dataclass(frozen=True, slots=True)
