@@ -14,7 +14,7 @@ from trtlens.diagnose.model import BuildDiagnosis, Environment, LayerVerdict, Re
 from trtlens.diagnose.physics import gains
 from trtlens.diagnose.reasons import REASONS, next_capture
 from trtlens.diagnose.rules import Ruling
-from trtlens.report.words import capture_next
+from trtlens.report.words import capture_next, first_steps
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "synthetic_small"
 SLOWER, NO_KERNEL, FORMAT_COST, TIE = "Conv_1 + Relu_2", "Conv_3 + Relu_4", "Conv_8 + Relu_9", "Conv_11 + Relu_12"
@@ -112,7 +112,13 @@ KNOWN = Facts((8, 6), 8.7, ("fp32", "fp16"), 3, 8, True, "Half", "Half", (96, 96
         ("no-kernel", {"tried": frozenset({("Int8", "Int8"), ("Half", "Half")})}, [], ["INT8 with", "Try FP16"]),
         ("slower", {}, ["Pad the input", "level 5", "to 16"], ["`jetson_clocks` on Jetson) before"]),
         ("slower", {"channels": (128, 64)}, [], ["Pad the input"]),
-        ("slower", {"channels": (64, 64), "datatype": "Int8"}, ["Pad the input"], []),
+        ("slower", {"channels": (64, 64), "datatype": "Int8"}, ["Pad the input", "Here 64 to 128 input channels: 2 times the FLOPs."], []),
+        ("slower", {"channels": (128, 64), "datatype": "Int8"}, [], ["Pad the input"]),
+        ("slower", {"channels": (48, 100)}, ["Here 48 to 64 input and 100 to 128 output channels: 1.71 times the FLOPs."], []),
+        ("slower", {"channels": (3, 64)}, ["Here 3 to 64 input channels: 21.3 times the FLOPs."], []),
+        ("slower", {"channels": None}, ["Pad the input"], ["Here"]),
+        ("slower", {"datatype": "Float"}, ["Pad the input"], ["Here"]),
+        ("no-kernel", {"channels": (96, 100)}, ["Here 100 to 112 output channels: 1.12 times the FLOPs."], []),
         ("format-cost", {}, ["Remove what pins"], ["With INT8"]),
         ("format-cost", {"datatype": "Int8"}, ["Remove what pins", "With INT8"], []),
         ("io-format", {"fixed_by": frozenset({"network"})}, ["that input or output"], ["plugin"]),
@@ -205,3 +211,15 @@ def test_the_bound_of_the_whole_build_does_not_hang_on_its_remedies(tmp_path: Pa
     dense = [one for one in build.layers if one.status == "dense" and one.best_dense_ms is not None]
     assert build.summary.bound_ms is not None
     assert 0 < build.summary.bound_ms < sum(one.best_dense_ms or 0 for one in dense)
+
+
+def test_first_steps_take_one_remedy_of_many_layers_together(tmp_path: Path) -> None:
+    # GIVEN layers whose padding costs differ
+    build = small(tmp_path)
+    padded = [(layer, remedy) for layer in build.layers for remedy in layer.remedies if remedy.text.startswith("Pad the input channels to a")]
+    layers = [replace(layer, remedies=(replace(remedy, text=f"{remedy.text} Here {n}."),)) for n in range(3) for layer, remedy in padded[:1]]
+    # WHEN the report lists what to do first
+    steps = first_steps(replace(build, layers=tuple(layers)))
+    # THEN it is one step, without a layer's own figure
+    assert len(padded) >= 1 and len(steps) == 1 and len(steps[0].layers) == 3
+    assert "Here" not in steps[0].text and "Check" not in steps[0].text

@@ -74,6 +74,8 @@ def gains(ruling: Ruling, reason: Reason | None, facts: Facts, bound: float | No
         if not remedy.where.holds(facts):
             continue
         text = _text(remedy)
+        if remedy.detail is not None and (detail := remedy.detail(facts)):
+            text = f"{text} {detail}"
         # A gain inside the timing noise is none: another build may show the opposite.
         if remedy.gain_kind == "measured" and measured is not None and measured > 0 and ruling.stability != "coin-toss":
             found.append(Remedy(text, measured, "measured"))

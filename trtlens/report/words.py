@@ -345,7 +345,8 @@ def first_steps(build: BuildDiagnosis, limit: int = 5) -> tuple[Step, ...]:
     groups: dict[tuple[str, str], list[tuple[LayerVerdict, Remedy]]] = defaultdict(list)
     for layer in build.layers:
         for remedy in layer.remedies:
-            groups[remedy.text, remedy.gain_kind].append((layer, remedy))
+            # How to check that it helped, and what it means for one layer, stand with the layer; a list of things to do first must be short.
+            groups[remedy.text.split(" Check: ")[0], remedy.gain_kind].append((layer, remedy))
     ranked = []
     for (text, kind), members in groups.items():
         members.sort(key=lambda pair: -(_finite(pair[0].time_ms) or 0.0))
@@ -355,8 +356,7 @@ def first_steps(build: BuildDiagnosis, limit: int = 5) -> tuple[Step, ...]:
         status = min(_STATUS_RANK[layer.status] for layer, _ in members)
         where = count(len(members), "layer") + (f", {ms(times)} ms" if times else "")
         gain = remedy_gain(Remedy(text, total, members[0][1].gain_kind))
-        # How to check that it helped stands with the layer; a list of things to do first must be short.
-        step = Step(text.split(" Check: ")[0], f"{gain}; {where}", tuple(layer.name for layer, _ in members))
+        step = Step(text, f"{gain}; {where}", tuple(layer.name for layer, _ in members))
         ranked.append(((status, _KIND_RANK[kind], -(total or 0.0), -times, -len(members)), step))
     ranked.sort(key=lambda pair: pair[0])
     return tuple(step for _, step in ranked[:limit])

@@ -13,6 +13,7 @@ from ..model import Environment
 
 _CHANNELS_LAST = frozenset({"HWC8", "HWC16", "CHW32", "HWC", "DHWC8", "CDHW32"})
 _LANES = {"Half": 16, "BFloat16": 16, "Int8": 32, "FP8": 32}
+_TILE_COLUMNS = 64  # the narrowest tiles of most sparse kernels
 _K_TILE = {"Half": 64, "BFloat16": 64, "Int8": 128, "FP8": 128}
 
 
@@ -102,14 +103,48 @@ NOT_FP16 = Condition("no combination in FP16 was tried", lambda f: not _saw(f, "
 NOT_INT8 = Condition("no combination with INT8 input and output was tried", lambda f: not _saw(f, "Int8", "Int8"))
 
 
-def _aligned(facts: Facts, unit: dict[str, int]) -> bool:
-    step = unit.get(facts.datatype or "")
-    return facts.channels is not None and step is not None and all(count % step == 0 for count in facts.channels)
+def _lanes(facts: Facts) -> tuple[int, int] | None:
+    """What input and output channels must be multiples of for sparse kernels to take the layer; None for a type of which that is not known."""
+    lanes = _LANES.get(facts.datatype or "")
+    return None if lanes is None else (lanes, lanes)
 
 
-NOT_ALIGNED = Condition("the channels are no multiples of 16 (16-bit) or 32 (8-bit)", lambda f: not _aligned(f, _LANES))
-NOT_WHOLE_TILES = Condition("the channels are no multiples of 64 (16-bit) or 128 (8-bit)", lambda f: not _aligned(f, _K_TILE))
+def _tiles(facts: Facts) -> tuple[int, int] | None:
+    """The same for a layer that fills the tiles of sparse kernels."""
+    depth = _K_TILE.get(facts.datatype or "")
+    return None if depth is None else (depth, _TILE_COLUMNS)
+
+
+def _aligned(facts: Facts, units: tuple[int, int] | None) -> bool:
+    return facts.channels is not None and units is not None and all(count % unit == 0 for count, unit in zip(facts.channels, units, strict=True))
+
+
+NOT_ALIGNED = Condition("the channels are no multiples of 16 (16-bit) or 32 (8-bit)", lambda f: not _aligned(f, _lanes(f)))
+NOT_WHOLE_TILES = Condition(
+    "the input channels are no multiple of 64 (16-bit) or 128 (8-bit), or the output channels none of 64", lambda f: not _aligned(f, _tiles(f))
+)
 NOT_CHANNELS_LAST = Condition("no combination in such a layout was tried", lambda f: not (f.layouts or frozenset()) & _CHANNELS_LAST)
+
+
+def tile_padding(facts: Facts) -> str:
+    """What padding to whole tiles costs the layer; empty where its channels or its type are not known."""
+    return _padding(facts, _tiles(facts))
+
+
+def lane_padding(facts: Facts) -> str:
+    """What padding to the alignment of sparse kernels costs the layer."""
+    return _padding(facts, _lanes(facts))
+
+
+def _padding(facts: Facts, units: tuple[int, int] | None) -> str:
+    if facts.channels is None or units is None:
+        return ""
+    padded = tuple(-(-count // unit) * unit for count, unit in zip(facts.channels, units, strict=True))
+    if padded == facts.channels:
+        return ""
+    cost = padded[0] / facts.channels[0] * (padded[1] / facts.channels[1])
+    changes = [f"{count} to {more} {what}" for what, count, more in zip(("input", "output"), facts.channels, padded, strict=True) if more != count]
+    return f"Here {' and '.join(changes)} channels: {cost:.3g} times the FLOPs."
 
 
 def _other_types(facts: Facts) -> bool:

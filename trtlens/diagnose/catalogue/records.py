@@ -5,11 +5,12 @@ In: nothing. Out: frozen dataclasses. Next: verdicts.py, ineligible.py, suspects
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from ..model import Status
-from .conditions import ALWAYS, Condition
+from .conditions import ALWAYS, Condition, Facts
 
 GainKind = Literal["measured", "bound", "unknown"]
 Kind = Literal["verdict", "ineligible", "suspect"]
@@ -19,12 +20,13 @@ Kind = Literal["verdict", "ineligible", "suspect"]
 class RemedyText:
     """Something the user can change. `verify`: how to see that it helped. `gain_kind`: the best kind of figure the inputs can give for it:
     `measured` (times in this log), `bound` (roofline of the dense kernel's time) or `unknown`: the roofline is that of the layer's own type and
-    shape, so it bounds no remedy that changes them. `where`: what must hold for the remedy to be offered."""
+    shape, so it bounds no remedy that changes them. `where`: what must hold for the remedy to be offered. `detail`: what it means for one layer."""
 
     text: str
     verify: str
     gain_kind: GainKind = "unknown"
     where: Condition = ALWAYS
+    detail: Callable[[Facts], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,9 @@ from .conditions import (
     capability_below,
     capability_from,
     fixed_by,
+    lane_padding,
     since,
+    tile_padding,
 )
 from .records import CaptureText, Reason, RemedyText
 
@@ -54,6 +56,7 @@ _PAD_TILES = RemedyText(
     "to 64 or 128. Padding costs FLOPs in proportion to the channels it adds.",
     "Time the padded network from end to end; the padded layer must win more than its extra FLOPs and those of its neighbours cost.",
     where=NOT_WHOLE_TILES,
+    detail=tile_padding,
 )
 _RACE_SOURCES = ("TensorRT verbose build logs: Tactic, Fastest Tactic and Chose Runner Type lines",)
 
@@ -271,6 +274,7 @@ VERDICTS: tuple[Reason, ...] = (
                 "Pad the input and output channels to multiples of 16 (FP16) or 32 (INT8).",
                 "Sparse kernel names appear among the layer's tactics in the new log.",
                 where=NOT_ALIGNED,
+                detail=lane_padding,
             ),
         ),
         sources=("TensorRT verbose build logs", "Kernel names in the TensorRT-RTX 1.7.1 library", "NVIDIA/cutlass issue 2303"),
