@@ -223,3 +223,14 @@ def test_first_steps_take_one_remedy_of_many_layers_together(tmp_path: Path) -> 
     # THEN it is one step, without a layer's own figure
     assert len(padded) >= 1 and len(steps) == 1 and len(steps[0].layers) == 3
     assert "Here" not in steps[0].text and "Check" not in steps[0].text
+
+
+def test_what_the_roofline_rules_out_is_not_offered() -> None:
+    with_gain, without = (gains(Ruling("slower", "proven", ""), REASONS["slower"], KNOWN, bound) for bound in (0.01, 0.0))
+    assert with_gain[0].gain_kind == "bound" and [r for r in with_gain if r.gain_kind != "bound"] == without != []
+    # AND where nothing else is left, that is said
+    assert gains(Ruling("no-kernel", "proven", ""), REASONS["no-kernel"], KNOWN, 0.0) != []
+    facts = replace(KNOWN, layouts=frozenset({"HWC8"}), tried=frozenset({("Half", "Half"), ("Int8", "Int8")}))
+    assert [r.text for r in gains(Ruling("no-kernel", "proven", ""), REASONS["no-kernel"], facts, 0.0)] == [
+        "Leave the layer dense: its kernel takes no longer than a sparse one would need even at the machine's limits."
+    ]

@@ -21,6 +21,7 @@ from .shapes import ROOFLINE_TYPE
 
 # Their remedies do away with the reformats, so that sparse against dense is what remains.
 _WITHOUT_REFORMATS = frozenset({"format-cost"})
+_AT_THE_LIMIT = "Leave the layer dense: its kernel takes no longer than a sparse one would need even at the machine's limits."
 _NOTHING_LEFT = "Leave the layer dense: all that is known to help is not there in this TensorRT version, or is so already."
 
 
@@ -80,11 +81,13 @@ def gains(ruling: Ruling, reason: Reason | None, facts: Facts, bound: float | No
         if remedy.gain_kind == "measured" and measured is not None and measured > 0 and ruling.stability != "coin-toss":
             found.append(Remedy(text, measured, "measured"))
         elif remedy.gain_kind == "bound" and bound is not None:
+            if bound <= 0:
+                continue  # the dense kernel takes no longer than any sparse one must
             found.append(Remedy(text, bound, "bound"))
         else:
             found.append(_without_figure(text))
     if not found:
-        return [_without_figure(_NOTHING_LEFT)]
+        return [_without_figure(_AT_THE_LIMIT if bound is not None and bound <= 0 else _NOTHING_LEFT)]
     return sorted(found, key=_rank)
 
 
