@@ -579,6 +579,10 @@ class Races:
         ratios = np.maximum(first, second) / np.minimum(first, second) - 1.0
         for number, ratio in zip(self.owner[rows[:-1][again]].tolist(), ratios.tolist(), strict=True):
             found[number] = max(found.get(number, 0.0), ratio)
+        # A cached result has the noise of the race that it repeats: its verdict is that race's verdict.
+        sources = self.sources()
+        for number in np.flatnonzero(np.isin(sources, list(found))).tolist():
+            found[number] = found[sources.item(number)]
         return found
 
     def _find_gaps(self, race: LayerRace) -> None:
