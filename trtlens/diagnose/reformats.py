@@ -7,7 +7,7 @@ It shows that this layer alone cannot be switched with profit; that a neighbour'
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,6 +24,8 @@ from .rules import Cite, Noise, Ruling, running_combinations
 _ADDED = re.compile(
     r"Adding reformat layer: Reformatted (?P<side>Input|Output) Tensor (?P<index>\d{1,9}) to (?P<layer>.*) \((?P<tensor>[^()]*(?:\([^()]*\)[^()]*)*)\) from (?P<a>.*) to (?P<b>.*)$"
 )
+_OUTPUT_COPY = re.compile(r"Reformatting CopyNode for Output Tensor \d")
+_COPIES_IN_A_ROW = 4  # TensorRT puts one behind an output and one before an input; a longer row is damage, or a ring
 _OPTIMIZER = re.compile(r"Optimizer Reformat\((?P<a>.*) -> (?P<b>.*)\)$")
 
 
@@ -106,6 +108,7 @@ class Arithmetic:
                 self.consumers[self._class(tensor.name)].append((layer, index))
         self.running: dict[int, Combination | None] = {}
         self.bound = None if self.bindings is None else {split_profile_suffix(self._class(name))[0] for name in self.bindings}
+        self.readers = Counter(tensor.name for layer in self.layers for tensor in layer.inputs)
         self.copied = {layer.outputs[0].name: layer for layer in self.layers if layer.is_reformat and len(layer.outputs) == 1}
         self.concrete: dict[str, TensorFormat] = {}
         self.added = self._added_lines()
@@ -222,8 +225,8 @@ class Arithmetic:
 
         def decide(race: LayerRace, running: Combination | None) -> Ruling | None:
             ruling = self._decide(layer, race, running)
-            if ruling is not None and ruling.proof == "proven" and self.bindings is None and self._feeds_others(layer):
-                # Without the list of network outputs a tensor that others take may leave the network, too, in a format of its own.
+            if ruling is not None and ruling.proof == "proven" and self.bindings is None and (self._feeds_others(layer) or self._reads_output_copy(layer)):
+                # Without the list of network outputs a tensor that layers take may leave the network, too, in a format of its own.
                 ruling.proof = "suggested"
             return ruling
 
@@ -249,6 +252,11 @@ class Arithmetic:
     def _feeds_others(self, layer: EngineLayer) -> bool:
         """Whether another layer takes one of the layer's outputs."""
         return any(self.consumers.get(self._class(tensor.name)) for tensor in layer.outputs)
+
+    def _reads_output_copy(self, layer: EngineLayer) -> bool:
+        """Whether a tensor comes to the layer through the copy of another layer's output."""
+        copies = (self.copied.get(tensor.name) for tensor in layer.inputs)
+        return any(copy is not None and _OUTPUT_COPY.match(copy.name) for copy in copies)
 
     def _decide(self, layer: EngineLayer, race: LayerRace, running: Combination | None) -> Ruling | None:
         self._prepare()
@@ -332,6 +340,8 @@ class Arithmetic:
         copy = self.copied.get(layer.inputs[index].name)
         if copy is None:
             return now, fixed
+        if self.readers[layer.inputs[index].name] > 1 or (_OUTPUT_COPY.match(copy.name) and self._is_bound(name)):
+            return None, fixed  # others read that copy, too: it stays, and from which of the two tensors the layer would be served is open
         found = self.concrete.get(copy.inputs[0].name) if copy.inputs else None
         if found is None and maker is not None:
             combination = self._runs(maker[0])
@@ -349,8 +359,16 @@ class Arithmetic:
         if not takers or added is not None or self._is_bound(name):
             target = parse_format(added[1]) if added is not None else now if not takers or self._is_bound(own) else None
             found.append((target, self._is_bound(name) is not False))
+        through = added is not None
         for taker, place in takers:
             taken = taker.inputs[place].name
+            copy = self._output_copy(taken, own)
+            if copy is not None:
+                # One copy of the output serves all that take it, whatever copies of their own stand behind it.
+                if not through:
+                    found.append((self.concrete.get(copy), self._is_bound(name) is not False))
+                through = True
+                continue
             form = now if taken == own else self.concrete.get(taken)
             if form is None:
                 combination = self._runs(taker)
@@ -358,6 +376,17 @@ class Arithmetic:
                 form = formats.inputs[place] if formats is not None and place < len(formats.inputs) else None
             found.append((form, (taker.type or "").startswith("Plugin")))
         return found
+
+    def _output_copy(self, taken: str, own: str) -> str | None:
+        """The output's own copy through which a tensor comes from `own`; None where it comes without one."""
+        for _ in range(_COPIES_IN_A_ROW):
+            copy = self.copied.get(taken)
+            if copy is None or len(copy.inputs) != 1:
+                return None
+            if copy.inputs[0].name == own and _OUTPUT_COPY.match(copy.name):
+                return taken
+            taken = copy.inputs[0].name
+        return None
 
     def _change(
         self,
