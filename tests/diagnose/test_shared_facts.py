@@ -22,6 +22,7 @@ from tests.diagnose.test_adversarial import (
     LINEAR,
     PAIR,
     SPARSE,
+    SPARSE_2,
     Log,
     combination,
     engine_line,
@@ -119,3 +120,25 @@ def test_copies_in_a_ring_end(tmp_path: Path) -> None:
     layers = json.loads(layer_info)
     layers["Layers"][1]["Inputs"][0]["Name"] = layers["Layers"][1]["Outputs"][0]["Name"] = "y"
     assert verdict(tmp_path, log, json.dumps(layers)).status == "dense"
+
+
+# ---- what the dense tactic that runs takes
+
+
+def bound_of(tmp_path: Path, *combinations: list[str]) -> tuple[float | None, float | None, float | None]:
+    """(best dense time, bound of the remedies, bound of the build) where the tactic DENSE runs in LINEAR."""
+    log = Log(layer(LAYER, *combinations), [engine_line(LAYER, DENSE, f"x {PLAIN}", f"y {PLAIN}")])
+    build = main(tmp_path, log, info([{**info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR}), "Dilation": [1, 1]}]))
+    found = next(item for item in build.layers if item.name == LAYER)
+    return found.best_dense_ms, next(one.gain_ms for one in found.remedies if one.gain_kind == "bound"), build.summary.bound_ms
+
+
+def test_the_bound_is_that_of_the_tactic_that_runs(tmp_path: Path) -> None:
+    """Nothing saves more than the kernel that runs takes, and what it takes is not what the fastest one in another format takes."""
+    runs = combination(LAYER, PAIR[0], [(SPARSE_2, 0.2), (DENSE, 0.1)], DENSE)
+    alone = bound_of(tmp_path, runs)
+    assert alone[0] == 0.1 and alone[1] == alone[2] and alone[1] is not None and 0.09 < alone[1] < 0.1
+    closer = combination(LAYER, PAIR[1], [(SPARSE, 0.21), (DENSE_HWC, 0.2)], DENSE_HWC)
+    assert bound_of(tmp_path, closer, runs) == (0.2, alone[1], alone[1])
+    no_sparse = combination(LAYER, PAIR[0], [(DENSE, 0.1)], DENSE), combination(LAYER, PAIR[1], [(DENSE_HWC, 0.02)], DENSE_HWC)
+    assert bound_of(tmp_path, *no_sparse) == (0.02, alone[1], alone[1])

@@ -788,7 +788,9 @@ class _Diagnosing:
 
     def _remedies(self, layer: EngineLayer, shape: GemmShape | None, ruling: Ruling, time: LayerTime | None, race: LayerRace | None) -> list[Remedy]:
         """What the user can do, with a gain only where the log measured one or the roofline bounds it."""
-        dense_ms = ruling.dense_ms if ruling.dense_ms is not None else time.time_ms if time is not None else None
+        # The bound is that of the tactic that runs; the closest or fastest dense one of the race may be of another combination.
+        runs_ms = _table_ms(race) if in_region(layer) else (self.races.chosen_ms(layer.name, layer.tactic_id) or self.races.chosen_ms(ruling.inherited_from, layer.tactic_id)) if self.races is not None and self.around.gpu is not None else None
+        dense_ms = runs_ms or (ruling.dense_ms if ruling.dense_ms is not None else time.time_ms if time is not None else None)
         bound = bound_ms(layer, shape, dense_ms, self.around.gpu)
         if bound is not None:
             self.bounds.append(bound)
@@ -876,6 +878,12 @@ class _Diagnosing:
 def _zero_if(known: bool) -> float | None:
     """Nothing fell back, and there is a profile: 0 ms; without a profile nobody knows."""
     return 0.0 if known else None
+
+
+def _table_ms(race: LayerRace | None) -> float | None:
+    """What the selected tactic of a Myelin operation takes; of several tables any may be the one that runs, so the slowest counts."""
+    times = [c.winner.time_ms for c in race.telling if c.winner is not None] if race is not None else []
+    return max(times, default=None)
 
 
 def _nodes_of(name: str) -> tuple[str, ...]:

@@ -140,7 +140,7 @@ def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | 
             beside = reformats_around(races, layers, {verdict.name for _, verdict in shown})
         for key, verdict in shown:
             layer = by_key.get(key)
-            ceiling = _ceiling(layer, verdict, around.gpu) if layer is not None else None
+            ceiling = _ceiling(layer, verdict, around.gpu, races) if layer is not None else None
             if ceiling is not None:
                 ceilings.setdefault(verdict.name, ceiling)
     return ReportExtras(
@@ -355,12 +355,15 @@ def _beside(layers: Iterable[EngineLayer], build: Build) -> dict[str, list[tuple
     return found
 
 
-def _ceiling(layer: EngineLayer, verdict: LayerVerdict, gpu: Any) -> Ceiling | None:
+def _ceiling(layer: EngineLayer, verdict: LayerVerdict, gpu: Any, races: Races | None) -> Ceiling | None:
     shape = gemm_shape(layer)
     datatype = ROOFLINE_TYPE.get(layer.inputs[0].datatype or "") if layer.inputs else None
     if shape is None or datatype is None:
         return None
     dense_ms = verdict.best_dense_ms if verdict.best_dense_ms is not None else verdict.time_ms if verdict.status == "dense" else None
+    if races is not None and verdict.status == "dense":
+        # The bound is that of the dense tactic that runs, which need not be the one that was compared.
+        dense_ms = races.chosen_ms(verdict.name, verdict.tactic.id) or races.chosen_ms(verdict.inherited_from, verdict.tactic.id) or dense_ms
     ideal, bound = ideal_ratio(shape, gpu, datatype), gain_bound(dense_ms, shape, gpu, datatype)
     return Ceiling(ideal, bound) if ideal is not None or bound is not None else None
 

@@ -429,6 +429,18 @@ class Races:
                     found.add(kernel)
         return found
 
+    def chosen_ms(self, layer: str | None, tactic: int | None) -> float | None:
+        """How long a tactic took that was chosen for the layer: in the slowest of several combinations, as any of them may be the one that runs."""
+        c, longest = self.log.combinations.arrays, 0.0
+        won, lines = c["winner_tactic"], c["winner_line"]
+        for number in self.by_layer.get(layer, ()) if layer is not None else ():
+            if won[number] == tactic and lines[number]:
+                source = self.source_of(number) if c["cached"][number] else -1
+                row = self.winning.item(source if source >= 0 else number)
+                time_ms = self.log.tactics.time_ms.item(row) if row >= 0 else c["winner_time"][number]
+                longest = time_ms if time_ms > longest else longest
+        return longest or None
+
     def name_of(self, tactic: int) -> str | None:
         """The kernel of a tactic id, where every line of this log that names the id names the same kernel.
 
