@@ -647,7 +647,7 @@ def test_a_tie_stays_one_whatever_an_unnamed_tactic_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("time_ms", [0.9, 0.045])
 def test_an_unnamed_tactic_that_lost_to_a_sparse_one_changes_no_sum(time_ms: float, tmp_path: Path) -> None:
     log = switch_log([INTO, OUT])
-    assert verdict(tmp_path, log).stability == "stable"
+    assert verdict(tmp_path, log).stability == "near"  # a loss of 0.003 ms, twice the band
     log.tuned.insert(next(n for n, line in enumerate(log.tuned) if KERNELS[SPARSE] in line), tactic(UNNAMED, time_ms, None))
     assert told(verdict(tmp_path, log)) == ("dense", "io-format", "proven")
 

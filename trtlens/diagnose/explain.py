@@ -789,8 +789,11 @@ class _Diagnosing:
     def _remedies(self, layer: EngineLayer, shape: GemmShape | None, ruling: Ruling, time: LayerTime | None, race: LayerRace | None) -> list[Remedy]:
         """What the user can do, with a gain only where the log measured one or the roofline bounds it."""
         # The bound is that of the tactic that runs; the closest or fastest dense one of the race may be of another combination.
-        runs_ms = _table_ms(race) if in_region(layer) else (self.races.chosen_ms(layer.name, layer.tactic_id) or self.races.chosen_ms(ruling.inherited_from, layer.tactic_id)) if self.races is not None and self.around.gpu is not None else None
-        dense_ms = runs_ms or (ruling.dense_ms if ruling.dense_ms is not None else time.time_ms if time is not None else None)
+        runs_ms = None
+        if self.races is not None and self.around.gpu is not None:
+            named = (layer.name, ruling.inherited_from)
+            runs_ms = _table_ms(race) if in_region(layer) else next((found for name in named if (found := self.races.chosen_ms(name, layer.tactic_id)) is not None), None)
+        dense_ms = runs_ms if runs_ms is not None else (ruling.dense_ms if ruling.dense_ms is not None else time.time_ms if time is not None else None)
         bound = bound_ms(layer, shape, dense_ms, self.around.gpu)
         if bound is not None:
             self.bounds.append(bound)

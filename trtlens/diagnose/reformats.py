@@ -19,7 +19,7 @@ from ..parse.layer_names import split_profile_suffix
 from .layers import EngineLayer
 from .race_records import Combination, LayerRace
 from .races import Races
-from .rules import Cite, Noise, Ruling, running_combinations
+from .rules import Cite, Noise, Ruling, running_combinations, stability
 
 _ADDED = re.compile(
     r"Adding reformat layer: Reformatted (?P<side>Input|Output) Tensor (?P<index>\d{1,9}) to (?P<layer>.*) \((?P<tensor>[^()]*(?:\([^()]*\)[^()]*)*)\) from (?P<a>.*) to (?P<b>.*)$"
@@ -268,6 +268,7 @@ class Arithmetic:
             return None
         band_ms = self.noise.band(current, race.repeat_spread) * current
         worst = min(sums, key=lambda s: s.delta_ms)
+        steady = stability(worst.delta_ms, band_ms)
         text = self._words(worst, running)
         cites = self._cites(worst, running)
         if any(s.missing for s in sums):
@@ -277,25 +278,28 @@ class Arithmetic:
                 text, cites = self._words(worst, running), self._cites(worst, running)
                 self.net_ms[id(layer)] = -worst.delta_ms
                 return Ruling(
-                    "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites
+                    "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", stability=stability(worst.delta_ms, band_ms), cites=cites
                 )
             return Ruling("format-cost", "suggested", f"{text}; whether they cost more than it saves is open, as not all was measured ({gap})", cites=cites)
         if worst.delta_ms < -band_ms:
             self.net_ms[id(layer)] = -worst.delta_ms
             return Ruling(
-                "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", cites=cites
+                "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", stability=steady, cites=cites
             )
         if worst.delta_ms <= band_ms:
             return Ruling("tie", "proven", f"{text}: nothing is gained or lost beyond the noise", stability="coin-toss", cites=cites)
         if all(s.delta_ms - s.fixed_ms <= 0 for s in sums) and any(s.fixed_ms > 0 for s in sums):
-            self.net_ms[id(layer)] = max(s.fixed_ms - s.delta_ms for s in sums)  # the other reformats stay
+            net_ms = max(s.fixed_ms - s.delta_ms for s in sums)  # the other reformats stay
+            if net_ms > band_ms:
+                self.net_ms[id(layer)] = net_ms
             return Ruling(
                 "io-format",
                 "proven",
                 f"{text}; without the reformats of tensors whose format is fixed from outside sparse would win",
+                stability=steady,
                 cites=cites,
             )
-        return Ruling("format-cost", "proven", f"{text}: this layer alone cannot be switched with profit", cites=cites)
+        return Ruling("format-cost", "proven", f"{text}: this layer alone cannot be switched with profit", stability=steady, cites=cites)
 
     def _sum(self, layer: EngineLayer, running: Combination, other: Combination) -> _Sum:
         assert other.sparse is not None and running.winner is not None

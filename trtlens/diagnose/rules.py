@@ -361,9 +361,10 @@ def _sparse_lost(
     if found is not None:
         found.best_dense, found.best_sparse = current, best.sparse
         found.dense_ms, found.sparse_ms, found.margin = current.time_ms, best.sparse.time_ms, margin
+        band = around.noise.band(current.time_ms, race.repeat_spread)
         found.gain_ms = current.time_ms - best.sparse.time_ms
         found.cites = list(dict.fromkeys([*_entry_cites(current, best.sparse), *found.cites]))  # the sum may be that of another combination
-        found.stability = found.stability or _stability(margin, around.noise.band(current.time_ms, race.repeat_spread))
+        found.stability = _shakier(found.stability, stability(margin, band))  # the sum decides, and that sparse is below t* brought it here
         if found.proof == "proven" and not (whole and around.plan_whole and not _skipped_sparse(race) and not _unnamed_below(race, current.time_ms)):
             found.proof = "suggested"
         return found
@@ -420,7 +421,7 @@ def _compare(reason: str, dense: Entry, sparse: Entry, margin: float, noise: Noi
         reason,
         proof,
         "",
-        _stability(margin, band),
+        stability(margin, band),
         dense,
         sparse,
         dense.time_ms,
@@ -431,8 +432,12 @@ def _compare(reason: str, dense: Entry, sparse: Entry, margin: float, noise: Noi
     )
 
 
-def _stability(margin: float, band: float) -> Stability:
+def stability(margin: float, band: float) -> Stability:
     return "coin-toss" if abs(margin) <= band else "near" if abs(margin) <= 2 * band else "stable"
+
+
+def _shakier(one: Stability | None, other: Stability) -> Stability:
+    return other if one is None else max(one, other, key=("stable", "near", "coin-toss").index)
 
 
 def _race_sentence(ruling: Ruling, where: str) -> str:
