@@ -35,6 +35,7 @@ from tests.diagnose.test_adversarial import (
     told,
     verdict,
 )
+from trtlens.report.words import headline
 
 LANES = "(Half[1,64:8,28,28])"
 
@@ -142,3 +143,24 @@ def test_the_bound_is_that_of_the_tactic_that_runs(tmp_path: Path) -> None:
     assert bound_of(tmp_path, closer, runs) == (0.2, alone[1], alone[1])
     no_sparse = combination(LAYER, PAIR[0], [(DENSE, 0.1)], DENSE), combination(LAYER, PAIR[1], [(DENSE_HWC, 0.02)], DENSE_HWC)
     assert bound_of(tmp_path, *no_sparse) == (0.02, alone[1], alone[1])
+
+
+# ---- what the headline counts
+
+
+def headline_of(tmp_path: Path, *sparse_ms: float) -> str:
+    """Layers that run dense in HWC8 at 0.05 ms and were timed sparse in LINEAR; the copies of each cost 0.006 ms."""
+    tuned, engine = [], []
+    for number, time_ms in enumerate(sparse_ms):
+        name, source, target = f"conv{number}", f"x{number}", f"y{number}"
+        tuned += [*reformat(f"{source} -> <out>", HWC8, LINEAR, 0.003), *reformat(f"<in> -> {target}", LINEAR, HWC8, 0.003)]
+        tuned += layer(name, combination(name, PAIR[1], [(DENSE_HWC, 0.05)], DENSE_HWC), combination(name, PAIR[0], [(SPARSE, time_ms), (DENSE, 0.06)], SPARSE))
+        engine.append(engine_line(name, DENSE_HWC, f"{source} {LANES}", f"{target} {LANES}"))
+    return headline(main(tmp_path, Log(tuned, engine, eligible=", ".join(f"conv{number}" for number in range(len(sparse_ms))))))
+
+
+def test_the_headline_counts_the_layers_whose_gains_it_sums(tmp_path: Path) -> None:
+    """At 0.0445 ms the copies cost what sparse saves: a tie, which has no part in the sum, so it is not counted either."""
+    assert "sparse was measured faster for 1 of them (0.0040 ms)" in headline_of(tmp_path, 0.0445, 0.046)
+    assert headline_of(tmp_path, 0.0445).endswith("sparse was timed for it and was not faster beyond the noise.")
+    assert headline_of(tmp_path, 0.0445, 0.0445).endswith("sparse was measured faster beyond the noise for none of them.")

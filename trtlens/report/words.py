@@ -227,19 +227,22 @@ def _raced_clause(build: BuildDiagnosis) -> str:
         gain = f" ({ms(summary.recoverable_ms)} ms)" if summary.recoverable_ms else ""
         which = "it" if summary.fallback == 1 else f"{faster:,} of them"
         return f"; sparse was measured faster for {which}{gain}"
+    beyond = " beyond the noise" if any(layer.reason == "tie" for layer in fallbacks) else ""
     if raced and summary.fallback == 1:
-        return "; sparse was timed for it and was not faster"
+        return f"; sparse was timed for it and was not faster{beyond}"
     if raced == summary.fallback:
-        return "; sparse was measured faster for none of them"
+        return f"; sparse was measured faster{beyond} for none of them"
     if raced:
-        return f"; sparse was timed for {raced:,} of them and was never faster"
+        return f"; sparse was timed for {raced:,} of them and was never faster{beyond}"
     return ""
 
 
 def measured_faster(layer: LayerVerdict) -> bool:
-    """True where the log holds a sparse time below the best dense one, reformats aside."""
+    """True where the log holds a sparse time below the best dense one by more than the noise, reformats aside."""
     if any(remedy.gain_kind == "measured" and (remedy.gain_ms or 0) > 0 for remedy in layer.remedies):
         return True
+    if layer.reason == "tie":
+        return False  # equal within the noise, and no part of the sum that is printed behind the count
     return layer.best_dense_ms is not None and layer.best_sparse_ms is not None and layer.best_sparse_ms < layer.best_dense_ms
 
 
