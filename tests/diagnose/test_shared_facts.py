@@ -6,6 +6,7 @@ In: logs built line by line with the builders of test_adversarial.py. Out: asser
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,22 +16,31 @@ from tests.diagnose.test_adversarial import (
     DENSE,
     DENSE_2,
     DENSE_HWC,
+    FLOAT,
+    GEMM,
     HWC8,
     INFO_HWC8,
     INFO_LINEAR,
+    KERNELS,
     LAYER,
     LINEAR,
+    OP,
     PAIR,
+    ROWS,
     SPARSE,
     SPARSE_2,
     Log,
     combination,
+    dense_log,
     engine_line,
     info,
     info_layer,
     layer,
     main,
     reformat,
+    region_log,
+    slower_log,
+    table_log,
     tactic,
     told,
     verdict,
@@ -164,3 +174,40 @@ def test_the_headline_counts_the_layers_whose_gains_it_sums(tmp_path: Path) -> N
     assert "sparse was measured faster for 1 of them (0.0040 ms)" in headline_of(tmp_path, 0.0445, 0.046)
     assert headline_of(tmp_path, 0.0445).endswith("sparse was timed for it and was not faster beyond the noise.")
     assert headline_of(tmp_path, 0.0445, 0.0445).endswith("sparse was measured faster beyond the noise for none of them.")
+
+
+# ---- a log that prints no layer of its engine, as one does that was filtered for TensorRT's prefix
+
+
+def of_another_build(number: int, formats: str = INFO_HWC8) -> str:
+    found = {**info_layer(LAYER, number, {"x": formats}, {"y": formats}), "TacticName": KERNELS[DENSE]}
+    return info([found])
+
+
+@pytest.mark.parametrize("log", [dense_log, slower_log])
+def test_a_race_that_did_not_choose_what_runs_is_of_another_build(log: Callable[[], Log], tmp_path: Path) -> None:
+    """The layer info names a tactic that no combination of the race chose."""
+    found = log()
+    chosen = DENSE_2 if log is dense_log else DENSE_HWC
+    found.engine.clear()
+    assert verdict(tmp_path, found, of_another_build(chosen)).proof == "proven"
+    assert verdict(tmp_path, found, of_another_build(0xD0000000000000FF)).proof == "suggested"
+    found.tuned.insert(3, tactic(0x9999999999999999, 0.9, None))  # no plain race any more
+    assert verdict(tmp_path, found, of_another_build(0xD0000000000000FF)).proof == "suggested"
+
+
+def test_a_layer_in_fp16_is_not_of_a_pass_of_fp32_alone(tmp_path: Path) -> None:
+    floats = f"{FLOAT} -> {FLOAT}"
+    silent = layer(LAYER, [f"*************** Autotuning format combination: {floats} ***************"])
+    log = Log([*layer("conv0", combination("conv0", floats, [(DENSE, 0.05)], DENSE)), *silent], [])
+    for formats, proven in (("Row major linear FP32", True), (INFO_HWC8, False)):
+        found = verdict(tmp_path, log, of_another_build(DENSE, formats))
+        assert (found.reason == "no-kernel-precision" and found.proof == "proven") is proven
+
+
+@pytest.mark.parametrize(("name", "proof"), [(GEMM.format(64), "proven"), (f"{GEMM.format(64)}_execute_kernel_trt", "proven"), (GEMM.format(512), "suggested")])
+@pytest.mark.parametrize("log", [table_log, lambda: region_log(ROWS)], ids=["slower", "no-kernel"])
+def test_a_table_that_did_not_select_what_runs_is_of_another_operation(log: Callable[[], Log], name: str, proof: str, tmp_path: Path) -> None:
+    tensors = [{"Name": tensor, "Location": "Device", "Dimensions": [1, 64], "Format/Datatype": "Half"} for tensor in ("x", "y")]
+    found = {"Name": OP, "LayerType": "gemm", "Inputs": tensors[:1], "Outputs": tensors[1:], "TacticName": name, "Metadata": f"[ONNX Layer: {OP}]"}
+    assert verdict(tmp_path, log(), info([found]), name=OP).proof == proof

@@ -152,6 +152,13 @@ class LayerRace:
             return self._plain.some([number for number in self._plain.numbers if winners[number] == tactic and chosen[number]])
         return [c for c in self.combinations if c.winner is not None and c.winner.tactic == tactic]
 
+    def chose(self, tactic: int) -> bool:
+        """Whether the tactic was chosen for any combination."""
+        if self._plain is not None:
+            winners, chosen = self._plain.winners, self._plain.chosen
+            return any(winners[number] == tactic and chosen[number] for number in self._plain.numbers)
+        return any(c.winner is not None and c.winner.tactic == tactic for c in self.combinations)
+
     def sparse_below(self, time_ms: float) -> list[Combination]:
         """The combinations in which a sparse tactic took less than this."""
         if self._plain is not None and self._combinations is None:

@@ -122,7 +122,7 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
     """Nothing was timed under the layer's name."""
     # The formats of the pass are those at a region's border: what types Myelin tried inside they do not say.
     hidden = in_region(layer) or (layer.listed_only and around.regions)
-    if around.all_fp32 and around.trusted and not hidden:
+    if around.all_fp32 and around.trusted and not hidden and _may_be_fp32(layer):
         return Ruling(
             "no-kernel-precision", "proven", "no format combination of the whole pass has a type other than FP32, for which TensorRT has no sparse kernels",
             cites=list(around.fp32_cites),
@@ -167,13 +167,14 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     best = race.best_dense()
     cites = race.places(6)
     ruling = Ruling("no-kernel", "suggested", "", best_dense=best, dense_ms=best.time_ms if best else None, cites=cites)
+    trusted = around.trusted and _chose_what_runs(layer, race)
     timed = race.timed
     seen = [s for c in race.telling for s in c.skipped if is_sparse(s[1])]
     unnamed = sum(c.unnamed_count for c in race.telling)
     if seen:
         memory = all(why.startswith(("memory", "scratch")) for why, _, _, _ in seen)
         if memory:
-            whole = around.trusted and unnamed == 0 and not _unraced(race) and not race.doubts
+            whole = trusted and unnamed == 0 and not _unraced(race) and not race.doubts
             ruling.reason, ruling.proof = "workspace", _proof(whole)
             every = said_of(len(seen), "the one sparse tactic that the log names for this layer was", "all # sparse tactics that the log names for this layer were")
             ruling.summary = f"{every} skipped for memory ({seen[0][0]})"
@@ -182,7 +183,8 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     unraced = _unraced(race)
     table = any(c.table for c in race.telling)
     if _all_fp32(race) and (race.complete or (around.all_fp32 and not table)):
-        ruling.reason, ruling.proof = "no-kernel-precision", _proof(around.trusted)
+        # What was chosen in a combination without a race is not in the log: there the layer's types must do.
+        ruling.reason, ruling.proof = "no-kernel-precision", _proof(trusted if race.complete else around.trusted and _may_be_fp32(layer))
         if table:
             said = f"every kernel in its table is FP32 or TF32, by name, for which TensorRT has no sparse ones ({_timed(timed, 'dense ')})"
             ruling.cites = [*cites[:3], *_entry_cites(best)]
@@ -202,7 +204,7 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
         ruling.summary = f"{said_of(timed, 'the one tactic', 'none of the # tactics')} timed before the log ends {said_of(timed, 'is not', 'is')} known to be sparse"
         return ruling
     if race.complete:
-        ruling.proof = _proof(around.trusted)
+        ruling.proof = _proof(trusted)
         where = "its table" if table else f"{race.size} format combination{'s' * (race.size > 1)}"
         ruling.summary = f"{_timed(timed)} in {where}, none of them sparse"
         return ruling
@@ -243,6 +245,15 @@ def _partly_raced(ruling: Ruling, unraced: list[Combination], around: Circumstan
     return ruling
 
 
+def _chose_what_runs(layer: EngineLayer, race: LayerRace) -> bool:
+    """Whether the tactic that runs, where the inputs name it, is one that the race chose; else the race is that of another build."""
+    tables = race.telling if race.telling and race.telling[0].table else ()
+    if tables:
+        runs, chosen = layer.tactic_name, [c.winner.kernel for c in tables if c.winner is not None and c.winner.kernel]
+        return runs is None or not chosen or any(runs.startswith(kernel) or kernel.startswith(runs) for kernel in chosen)
+    return layer.tactic_id is None or race.chose(layer.tactic_id)
+
+
 def _timed(count: int, kind: str = "") -> str:
     return f"1 {kind}tactic was timed" if count == 1 else f"{count:,} {kind}tactics were timed"
 
@@ -259,6 +270,11 @@ def _all_fp32(race: LayerRace) -> bool:
 
 
 _INDEX_TYPES = frozenset({"Int32", "Int64", "Bool"})
+
+
+def _may_be_fp32(layer: EngineLayer) -> bool:
+    """Whether no tensor of the engine's layer has another type: a layer in FP16 was not built by a pass of FP32 alone."""
+    return all(tensor.datatype in (None, "Float", *_INDEX_TYPES) for tensor in (*layer.inputs, *layer.outputs))
 
 
 def fp32_only(text: str) -> bool:
@@ -307,7 +323,7 @@ def _sparse_lost(
                 cites=_entry_cites(close.sparse, close.dense),
             )  # fmt: skip
         # The engine's own tactic must be one of these races' winners, in its own formats, or they are not the races that decided.
-        joined = bool(fitting) or close.table
+        joined = bool(fitting) or (close.table and _chose_what_runs(layer, race))
         whole = whole and (abs(margin) <= around.noise.band(close.dense.time_ms, race.repeat_spread) or not _closer_unnamed(race, around.noise))
         ruling = _compare(
             "slower", close.dense, close.sparse, margin, around.noise, race, _proof(whole and joined and not _skipped_sparse(race))
