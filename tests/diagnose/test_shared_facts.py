@@ -211,3 +211,13 @@ def test_a_table_that_did_not_select_what_runs_is_of_another_operation(log: Call
     tensors = [{"Name": tensor, "Location": "Device", "Dimensions": [1, 64], "Format/Datatype": "Half"} for tensor in ("x", "y")]
     found = {"Name": OP, "LayerType": "gemm", "Inputs": tensors[:1], "Outputs": tensors[1:], "TacticName": name, "Metadata": f"[ONNX Layer: {OP}]"}
     assert verdict(tmp_path, log(), info([found]), name=OP).proof == proof
+
+
+# ---- sparse, though slower
+
+
+def test_a_sparse_tactic_that_is_slower_has_remedies_with_the_measured_gain(tmp_path: Path) -> None:
+    race = combination(LAYER, PAIR[1], [(SPARSE, 0.03), (DENSE_HWC, 0.02)], SPARSE)
+    found = verdict(tmp_path, Log(layer(LAYER, race), [engine_line(LAYER, SPARSE, f"x {LANES}", f"y {LANES}")], picked=LAYER))
+    assert found.reason == "picked-but-slower" and "without SPARSE_WEIGHTS" in found.remedies[0].text
+    assert found.remedies[0].gain_ms == pytest.approx(0.01) and [one.gain_kind for one in found.remedies] == ["measured", "unknown"]

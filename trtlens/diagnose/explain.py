@@ -618,6 +618,7 @@ class _Diagnosing:
                         if not sure or len(same) > 1 or any(c.unnamed_count for c in race.telling):
                             proof = weaker(proof, "suggested")
                         cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
+                        saves_ms = item.winner.time_ms - item.dense.time_ms if len(same) == 1 else None
                         for entry in (item.winner, item.dense):
                             self.citer.tactic(entry.line, entry.offset, entry.kernel)
                         return self._make(
@@ -625,6 +626,7 @@ class _Diagnosing:
                             f"a sparse tactic runs ({item.winner.time_ms:.4g} ms), though a dense one was timed at {item.dense.time_ms:.4g} ms in the same combination",
                             judgement, time, evidence=(*evidence, *cites), best=(item.dense.time_ms, item.winner.time_ms, margin, item.dense.kernel, item.winner.kernel),
                             suspects=tuple(self._suspicions().sparse(layer, race)),
+                            remedies=tuple(gains(Ruling("picked-but-slower", proof, ""), REASONS["picked-but-slower"], layer_facts(build_facts(self.around.environment), layer, None, None), None, saves_ms)),
                         )  # fmt: skip
         best = self._best_times(race)
         by = " (named by another log of this TensorRT and GPU)" if how == "names" else ""
