@@ -45,6 +45,7 @@ from tests.diagnose.test_adversarial import (
     told,
     verdict,
 )
+from trtlens.diagnose.session import Session
 from trtlens.report.words import headline
 
 LANES = "(Half[1,64:8,28,28])"
@@ -221,3 +222,16 @@ def test_a_sparse_tactic_that_is_slower_has_remedies_with_the_measured_gain(tmp_
     found = verdict(tmp_path, Log(layer(LAYER, race), [engine_line(LAYER, SPARSE, f"x {LANES}", f"y {LANES}")], picked=LAYER))
     assert found.reason == "picked-but-slower" and "without SPARSE_WEIGHTS" in found.remedies[0].text
     assert found.remedies[0].gain_ms == pytest.approx(0.01) and [one.gain_kind for one in found.remedies] == ["measured", "unknown"]
+
+
+def test_the_bound_is_not_made_of_times_and_sizes_of_two_shapes(tmp_path: Path) -> None:
+    """Tuned at batch 1, and the layer info of a run at batch 64: the roofline of the one against the time of the other would say that nothing can be saved."""
+    shapes = "[01/02/2030-03:04:05] [I] Input build shape (profile 0): x=1x64x28x28+1x64x28x28+64x64x28x28"
+    log = Log(layer(LAYER, combination(LAYER, PAIR[0], [(SPARSE, 0.012), (DENSE, 0.01)], DENSE)), [engine_line(LAYER, DENSE, "x (Half[-1,64,28,28])", "y (Half[-1,64,28,28])")], before=[shapes])
+    for batch, bounded in ((1, True), (64, False), (-1, False)):
+        tensors = [{"Name": name, "Location": "Device", "Dimensions": [batch, 64, 28, 28], "Format/Datatype": INFO_LINEAR} for name in ("x", "y")]
+        told_layer = {**info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR}), "Dilation": [1, 1], "Inputs": tensors[:1], "Outputs": tensors[1:]}
+        found = verdict(tmp_path, log, info([told_layer]))
+        assert any(one.gain_kind == "bound" for one in found.remedies) is bounded
+        extras = Session([str(tmp_path / "build.log"), str(tmp_path / "layer_info.json")]).extras()
+        assert extras is not None and (LAYER in extras.ceilings and extras.ceilings[LAYER].bound_ratio is not None) is bounded

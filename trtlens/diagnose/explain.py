@@ -78,7 +78,7 @@ from .roofline import GemmShape
 from .rules import Circumstances, Noise, Ruling, decide, fp32_only, index_only
 from .shapes import gemm_shape, kernel_suspects, physical_suspects
 from .sparsity import Listing, Matches, match_names, read_listing
-from .suspects import Suspicions
+from .suspects import Suspicions, tuned_elsewhere
 from .traces import Traced, read_traces
 from .twins import TwinFinder
 
@@ -207,6 +207,7 @@ class _Diagnosing:
         self.arithmetic = (
             Arithmetic(self.races, self.layers, build, self.options.noise, bindings) if self.races is not None and build is not None else None
         )
+        self.tuned_elsewhere = tuned_elsewhere(build, capture.manifest, self.layers)
         self.circumstances = self._circumstances()
         # Layers of which the log's lines may speak of another one: two have the name, or the log contradicts itself about it.
         self.namesakes = {name for name, count in Counter(layer.name for layer in self.layers).items() if count > 1}
@@ -618,6 +619,7 @@ class _Diagnosing:
                         if not sure or len(same) > 1 or any(c.unnamed_count for c in race.telling):
                             proof = weaker(proof, "suggested")
                         cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
+                        facts = layer_facts(build_facts(self.around.environment), layer, None, None)
                         saves_ms = item.winner.time_ms - item.dense.time_ms if len(same) == 1 else None
                         for entry in (item.winner, item.dense):
                             self.citer.tactic(entry.line, entry.offset, entry.kernel)
@@ -626,7 +628,7 @@ class _Diagnosing:
                             f"a sparse tactic runs ({item.winner.time_ms:.4g} ms), though a dense one was timed at {item.dense.time_ms:.4g} ms in the same combination",
                             judgement, time, evidence=(*evidence, *cites), best=(item.dense.time_ms, item.winner.time_ms, margin, item.dense.kernel, item.winner.kernel),
                             suspects=tuple(self._suspicions().sparse(layer, race)),
-                            remedies=tuple(gains(Ruling("picked-but-slower", proof, ""), REASONS["picked-but-slower"], layer_facts(build_facts(self.around.environment), layer, None, None), None, saves_ms)),
+                            remedies=tuple(gains(Ruling("picked-but-slower", proof, ""), REASONS["picked-but-slower"], facts, None, saves_ms)),
                         )  # fmt: skip
         best = self._best_times(race)
         by = " (named by another log of this TensorRT and GPU)" if how == "names" else ""
@@ -791,11 +793,10 @@ class _Diagnosing:
     def _remedies(self, layer: EngineLayer, shape: GemmShape | None, ruling: Ruling, time: LayerTime | None, race: LayerRace | None) -> list[Remedy]:
         """What the user can do, with a gain only where the log measured one or the roofline bounds it."""
         # The bound is that of the tactic that runs; the closest or fastest dense one of the race may be of another combination.
-        runs_ms = None
-        if self.races is not None and self.around.gpu is not None:
-            named = (layer.name, ruling.inherited_from)
-            runs_ms = _table_ms(race) if in_region(layer) else next((found for name in named if (found := self.races.chosen_ms(name, layer.tactic_id)) is not None), None)
-        dense_ms = runs_ms if runs_ms is not None else (ruling.dense_ms if ruling.dense_ms is not None else time.time_ms if time is not None else None)
+        dense_ms = time.time_ms if time is not None else None
+        if not self.tuned_elsewhere:  # else the sizes of the layer info are not those at which the log's times were taken
+            runs_ms = self._runs_ms(layer, ruling, race) if self.around.gpu is not None else None
+            dense_ms = next((known for known in (runs_ms, ruling.dense_ms, dense_ms) if known is not None), None)
         bound = bound_ms(layer, shape, dense_ms, self.around.gpu)
         if bound is not None:
             self.bounds.append(bound)
@@ -806,6 +807,15 @@ class _Diagnosing:
         fixed_by = sums.fixed_by(layer) if sums is not None and ruling.reason == "io-format" else None
         facts = layer_facts(self.facts, layer, shape, formats, fixed_by)
         return gains(ruling, REASONS.get(ruling.reason), facts, bound, sums.net_ms.get(id(layer)) if sums is not None else None)
+
+    def _runs_ms(self, layer: EngineLayer, ruling: Ruling, race: LayerRace | None) -> float | None:
+        """What the tactic that runs takes, by the log."""
+        if self.races is None:
+            return None
+        if in_region(layer):
+            return _table_ms(race)
+        named = (layer.name, ruling.inherited_from)
+        return next((found for name in named if (found := self.races.chosen_ms(name, layer.tactic_id)) is not None), None)
 
     def _tactic_evidence(self, layer: EngineLayer) -> tuple[Evidence, ...]:
         found: list[Evidence] = []

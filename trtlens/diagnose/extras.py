@@ -24,6 +24,7 @@ from .races import SPARSE, UNKNOWN, Combination, LayerRace, Races
 from .roofline import gain_bound, ideal_ratio
 from .shapes import ROOFLINE_TYPE, gemm_shape
 from .small_frames import engine_layers, log_build
+from .suspects import tuned_elsewhere
 
 if TYPE_CHECKING:
     from .explain import Options
@@ -133,6 +134,7 @@ def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | 
     ceilings: dict[str, Ceiling] = {}
     if main is not None:
         layers = engine_layers(capture, diagnosis, main.index)
+        tuned_here = not tuned_elsewhere(build, capture.manifest, layers)
         by_key = dict(zip(numbered(layer.name for layer in layers), layers, strict=True))
         shown = [(key, verdict) for key, verdict in zip(numbered(v.name for v in main.layers), main.layers, strict=True) if _shown(verdict)]
         if races is not None:
@@ -140,7 +142,7 @@ def report_extras(capture: Capture, diagnosis: CaptureDiagnosis, races: Races | 
             beside = reformats_around(races, layers, {verdict.name for _, verdict in shown})
         for key, verdict in shown:
             layer = by_key.get(key)
-            ceiling = _ceiling(layer, verdict, around.gpu, races) if layer is not None else None
+            ceiling = _ceiling(layer, verdict, around.gpu, races, tuned_here) if layer is not None else None
             if ceiling is not None:
                 ceilings.setdefault(verdict.name, ceiling)
     return ReportExtras(
@@ -355,15 +357,19 @@ def _beside(layers: Iterable[EngineLayer], build: Build) -> dict[str, list[tuple
     return found
 
 
-def _ceiling(layer: EngineLayer, verdict: LayerVerdict, gpu: Any, races: Races | None) -> Ceiling | None:
+def _ceiling(layer: EngineLayer, verdict: LayerVerdict, gpu: Any, races: Races | None, tuned_here: bool) -> Ceiling | None:
+    """`tuned_here`: the log's times were taken at the sizes of the layer info."""
     shape = gemm_shape(layer)
     datatype = ROOFLINE_TYPE.get(layer.inputs[0].datatype or "") if layer.inputs else None
     if shape is None or datatype is None:
         return None
-    dense_ms = verdict.best_dense_ms if verdict.best_dense_ms is not None else verdict.time_ms if verdict.status == "dense" else None
-    if races is not None and verdict.status == "dense":
-        # The bound is that of the dense tactic that runs, which need not be the one that was compared.
-        dense_ms = races.chosen_ms(verdict.name, verdict.tactic.id) or races.chosen_ms(verdict.inherited_from, verdict.tactic.id) or dense_ms
+    dense_ms = verdict.time_ms if verdict.status == "dense" else None
+    if tuned_here:
+        runs_ms = None
+        if races is not None and verdict.status == "dense":
+            # The bound is that of the dense tactic that runs, which need not be the one that was compared.
+            runs_ms = races.chosen_ms(verdict.name, verdict.tactic.id) or races.chosen_ms(verdict.inherited_from, verdict.tactic.id)
+        dense_ms = next((known for known in (runs_ms, verdict.best_dense_ms, dense_ms) if known is not None), None)
     ideal, bound = ideal_ratio(shape, gpu, datatype), gain_bound(dense_ms, shape, gpu, datatype)
     return Ceiling(ideal, bound) if ideal is not None or bound is not None else None
 

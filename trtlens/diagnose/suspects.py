@@ -169,6 +169,21 @@ def _opt_shape(build: Build | None, options: Mapping[str, Any]) -> Suspect | Non
     return None
 
 
+def tuned_elsewhere(build: Build | None, manifest: Mapping[str, Any] | None, layers: Sequence[EngineLayer]) -> bool:
+    """Whether an input of the network has another shape in the layer info than the one that the log's times were taken at (kOPT)."""
+    options = (manifest or {}).get("options")
+    tuned: dict[str, set[_Shape]] = defaultdict(set)
+    for _, name, low, best, high, _ in _shapes(build, options if isinstance(options, dict) else {}):
+        if low != high:
+            tuned[name].add(best)
+    if not tuned:
+        return False
+    return any(
+        tensor.name in tuned and tensor.dimensions and min(tensor.dimensions) > 0 and tuple(tensor.dimensions) not in tuned[tensor.name]
+        for layer in layers for tensor in layer.inputs
+    )  # fmt: skip
+
+
 _Shape = tuple[int, ...]
 
 
