@@ -235,3 +235,11 @@ def test_the_bound_is_not_made_of_times_and_sizes_of_two_shapes(tmp_path: Path) 
         assert any(one.gain_kind == "bound" for one in found.remedies) is bounded
         extras = Session([str(tmp_path / "build.log"), str(tmp_path / "layer_info.json")]).extras()
         assert extras is not None and (LAYER in extras.ceilings and extras.ceilings[LAYER].bound_ratio is not None) is bounded
+
+
+@pytest.mark.parametrize(("kind", "bounded"), [("Half", True), ("Float", True), ("Int8", False), ("Int4", False)])
+def test_weights_that_alone_are_quantised_have_no_bound(kind: str, bounded: bool, tmp_path: Path) -> None:
+    """They are a half or a quarter of what the roofline would have a sparse kernel read."""
+    log = Log(layer(LAYER, combination(LAYER, PAIR[0], [(SPARSE, 0.12), (DENSE, 0.1)], DENSE)), [engine_line(LAYER, DENSE, f"x {PLAIN}", f"y {PLAIN}")])
+    found = info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR}) | {"Dilation": [1, 1], "Weights": {"Type": kind, "Count": 36864}}
+    assert any(one.gain_kind == "bound" for one in verdict(tmp_path, log, info([found])).remedies) is bounded

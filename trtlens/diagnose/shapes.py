@@ -77,6 +77,9 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
         found = GemmShape(m, k, last[-1], math.prod(first), residual, 1, in_bytes, out_bytes)
     else:
         return None
+    # Weights of a smaller type than the input (quantised alone) are less to read than the roofline takes them for.
+    if in_bytes is not None and _BYTES.get(layer.weights_type or "", in_bytes) < in_bytes:
+        return None
     # Fewer weights than k x n: these are not the sizes that the kernel computes. A count of 0 is that of weights made at run time.
     return None if layer.weights_count and layer.weights_count < found.k * found.n else found
 
