@@ -243,3 +243,22 @@ def test_weights_that_alone_are_quantised_have_no_bound(kind: str, bounded: bool
     log = Log(layer(LAYER, combination(LAYER, PAIR[0], [(SPARSE, 0.12), (DENSE, 0.1)], DENSE)), [engine_line(LAYER, DENSE, f"x {PLAIN}", f"y {PLAIN}")])
     found = info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR}) | {"Dilation": [1, 1], "Weights": {"Type": kind, "Count": 36864}}
     assert any(one.gain_kind == "bound" for one in verdict(tmp_path, log, info([found])).remedies) is bounded
+
+
+def test_a_copy_of_a_copy_leaves_open_from_which_a_switch_would_be_served(tmp_path: Path) -> None:
+    """conv0 writes HWC8, a copy in LINEAR leaves the network, and conv1 copies that to HWC16: in HWC8 it could read what conv0 writes."""
+    made, its_own = "Reformatted Output Tensor 0 to conv0", f"Reformatted Input Tensor 0 to {LAYER}"
+    tuned = layer("conv0", combination("conv0", f"{LINEAR} -> {HWC8}", [(DENSE_2, 0.01)], DENSE_2))
+    tuned += layer(LAYER, combination(LAYER, f"{THIRD} -> {LINEAR}", [(DENSE, 0.05)], DENSE), combination(LAYER, f"{HWC8} -> {LINEAR}", [(SPARSE, 0.04), (DENSE_HWC, 0.06)], SPARSE))
+    tuned += [*reformat("x -> <out>", LINEAR, THIRD, 0.001), *reformat("x -> <out>", LINEAR, HWC8, 0.02)]
+    tuned += [f"Adding reformat layer: {made} (x) from {HWC8} to {LINEAR}", f"Adding reformat layer: {its_own} (x) from {LINEAR} to {THIRD}"]
+    wide, sixteen = "(Half[1,64:16,28,28])", "Channel major FP16 format where channel % 16 == 0"
+    engine = [
+        engine_line("conv0", DENSE_2, f"w {PLAIN}", f"{made} {LANES}"), engine_line(copy_of(made), 0, f"{made} {LANES}", f"x {PLAIN}", "Reformat"),
+        engine_line(copy_of(its_own), 0, f"x {PLAIN}", f"{its_own} {wide}", "Reformat"), engine_line(LAYER, DENSE, f"{its_own} {wide}", f"y {PLAIN}"),
+    ]  # fmt: skip
+    layers = [
+        info_layer("conv0", DENSE_2, {"w": INFO_LINEAR}, {made: INFO_HWC8}), info_layer(copy_of(made), 0, {made: INFO_HWC8}, {"x": INFO_LINEAR}, "Reformat", "Reformat"),
+        info_layer(copy_of(its_own), 0, {"x": INFO_LINEAR}, {its_own: sixteen}, "Reformat", "Reformat"), info_layer(LAYER, DENSE, {its_own: sixteen}, {"y": INFO_LINEAR}),
+    ]  # fmt: skip
+    assert verdict(tmp_path, Log(tuned, engine), info(layers, ["w", "x", "y"])).proof != "proven"

@@ -344,8 +344,9 @@ class Arithmetic:
         copy = self.copied.get(layer.inputs[index].name)
         if copy is None:
             return now, fixed
-        if self.readers[layer.inputs[index].name] > 1 or (_OUTPUT_COPY.match(copy.name) and self._is_bound(name)):
-            return None, fixed  # others read that copy, too: it stays, and from which of the two tensors the layer would be served is open
+        before = self.copied.get(copy.inputs[0].name) if copy.inputs else None
+        if self.readers[layer.inputs[index].name] > 1 or (_OUTPUT_COPY.match(copy.name) and self._is_bound(name)) or (before is not None and _OUTPUT_COPY.match(before.name)):
+            return None, fixed  # others read that copy, too, or it copies a copy: from which of the tensors the layer would be served is open
         found = self.concrete.get(copy.inputs[0].name) if copy.inputs else None
         if found is None and maker is not None:
             combination = self._runs(maker[0])
