@@ -46,7 +46,7 @@ from tests.diagnose.test_adversarial import (
     verdict,
 )
 from trtlens.diagnose.session import Session
-from trtlens.report.words import headline
+from trtlens.report.words import headline, notes
 
 LANES = "(Half[1,64:8,28,28])"
 
@@ -262,3 +262,13 @@ def test_a_copy_of_a_copy_leaves_open_from_which_a_switch_would_be_served(tmp_pa
         info_layer(copy_of(its_own), 0, {"x": INFO_LINEAR}, {its_own: sixteen}, "Reformat", "Reformat"), info_layer(LAYER, DENSE, {its_own: sixteen}, {"y": INFO_LINEAR}),
     ]  # fmt: skip
     assert verdict(tmp_path, Log(tuned, engine), info(layers, ["w", "x", "y"])).proof != "proven"
+
+
+def test_the_bound_of_a_build_says_of_how_many_layers_it_is(tmp_path: Path) -> None:
+    """Of conv2 nobody knows the sizes: what is known of conv1 is no limit for both."""
+    tuned = [line for name in (LAYER, "conv2") for line in layer(name, combination(name, PAIR[0], [(SPARSE, 0.12), (DENSE, 0.1)], DENSE))]
+    engine = [engine_line(LAYER, DENSE, f"x {PLAIN}", f"y {PLAIN}"), engine_line("conv2", DENSE, f"y {PLAIN}", f"z {PLAIN}")]
+    sized = info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR}) | {"Dilation": [1, 1]}
+    other = info_layer("conv2", DENSE, {"y": INFO_LINEAR}, {"z": INFO_LINEAR})
+    for second, said in ((other, " ms in the 1 layer whose limit is known (bound)."), (other | {"Dilation": [1, 1]}, " ms (bound).")):
+        assert notes(main(tmp_path, Log(tuned, engine, eligible="conv1, conv2"), info([sized, second])))[0].endswith(said)

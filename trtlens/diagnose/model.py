@@ -167,6 +167,8 @@ class Summary:
     recoverable_ms: float | None
     bound_ms: float | None
     by_reason: dict[str, int] = field(default_factory=dict)
+    bounded: int | None = None
+    """How many of the fallbacks `bound_ms` is the sum of; of the others nobody knows what they could save."""
 
 
 @dataclass(frozen=True, slots=True)

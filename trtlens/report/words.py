@@ -273,7 +273,9 @@ def notes(build: BuildDiagnosis) -> tuple[str, ...]:
         verb = "matches" if summary.eligible_unmatched == 1 else "match"
         out.append(f"{names}{of} on the log's Sparsity list {verb} no engine layer.")
     if fallbacks and summary.bound_ms:
-        out.append(f"Sparse kernels at the machine's limits could save at most {ms(summary.bound_ms)} ms (bound).")
+        known = summary.bounded if summary.bounded is not None else summary.fallback
+        where = "" if known >= summary.fallback else f" in the {count(known, 'layer')} whose limit is known"
+        out.append(f"Sparse kernels at the machine's limits could save at most {ms(summary.bound_ms)} ms{where} (bound).")
     inside_noise = sum(1 for layer in fallbacks if layer.stability in ("near", "coin-toss"))
     if inside_noise:
         verb = "sits" if inside_noise == 1 else "sit"
