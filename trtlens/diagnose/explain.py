@@ -619,7 +619,7 @@ class _Diagnosing:
                         if not sure or len(same) > 1 or any(c.unnamed_count for c in race.telling):
                             proof = weaker(proof, "suggested")
                         cites = [self.citer.place(e.line, e.offset) for e in (item.winner, item.dense)]
-                        facts = layer_facts(build_facts(self.around.environment), layer, None, None)
+                        facts = layer_facts(self.facts, layer, gemm_shape(layer), None, None)
                         saves_ms = item.winner.time_ms - item.dense.time_ms if len(same) == 1 else None
                         for entry in (item.winner, item.dense):
                             self.citer.tactic(entry.line, entry.offset, entry.kernel)
