@@ -392,7 +392,7 @@ def test_a_pass_whose_choice_is_not_what_runs_is_not_the_engines(tmp_path: Path)
     """The log says that the second one is used; its tactics are not in the engine, the first one's are."""
     first, second = one_race(DENSE, (SPARSE, 0.07), (DENSE, 0.05)), one_race(DENSE_2, (DENSE_HWC, 0.02), (DENSE_2, 0.01))
     found = verdict(tmp_path, strategies((4, [*first, FOUND, CHOSE]), (3, [*second, FOUND, CHOSE, USED.format(3)])))
-    assert found.proof != "proven"
+    assert found.proof != "proven" and found.eligibility.proof != "proven"
 
 
 def test_a_listed_fusion_of_two_layers_is_neither_of_them(tmp_path: Path) -> None:

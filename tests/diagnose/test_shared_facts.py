@@ -204,6 +204,8 @@ def test_a_layer_in_fp16_is_not_of_a_pass_of_fp32_alone(tmp_path: Path) -> None:
     for formats, proven in (("Row major linear FP32", True), (INFO_HWC8, False)):
         found = verdict(tmp_path, log, of_another_build(DENSE, formats))
         assert (found.reason == "no-kernel-precision" and found.proof == "proven") is proven
+    log.tuned += layer("conv2", combination("conv2", PAIR[1], [(DENSE, 0.05)], DENSE))  # a pass of more than FP32
+    assert verdict(tmp_path, log, of_another_build(DENSE, "Row major linear FP32")).reason != "no-kernel-precision"
 
 
 @pytest.mark.parametrize(("name", "proof"), [(GEMM.format(64), "proven"), (f"{GEMM.format(64)}_execute_kernel_trt", "proven"), (GEMM.format(512), "suggested")])
