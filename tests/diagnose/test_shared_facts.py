@@ -45,6 +45,7 @@ from tests.diagnose.test_adversarial import (
     told,
     verdict,
 )
+from trtlens.diagnose.reasons import REASONS
 from trtlens.diagnose.session import Session
 from trtlens.report.words import headline, notes
 
@@ -274,3 +275,8 @@ def test_the_bound_of_a_build_says_of_how_many_layers_it_is(tmp_path: Path) -> N
     other = info_layer("conv2", DENSE, {"y": INFO_LINEAR}, {"z": INFO_LINEAR})
     for second, said in ((other, " ms in the 1 layer whose limit is known (bound)."), (other | {"Dilation": [1, 1]}, " ms (bound).")):
         assert notes(main(tmp_path, Log(tuned, engine, eligible="conv1, conv2"), info([sized, second])))[0].endswith(said)
+
+
+def test_how_to_check_the_tuned_shape_is_not_by_strides() -> None:
+    """Half(50176,784,28,1) is 1x64x28x28 and 16x64x28x28 alike."""
+    assert "Input build shape" in REASONS["opt-shape"].remedies[0].verify

@@ -206,7 +206,8 @@ SUSPECTS: tuple[Reason, ...] = (
         evidence="The shapes of the optimization profile.",
         remedies=(
             RemedyText(
-                "Set kOPT (trtexec `--optShapes`) to the shape that is deployed.", "The strides in the new log's formats show it."
+                "Set kOPT (trtexec `--optShapes`) to the shape that is deployed.",
+                "`Input build shape` in the new log's option block has it between the least and the largest shape (the strides of the formats do not hold the batch).",
             ),
         ),
         sources=("TensorRT developer guide, optimization profiles", "Field report, Orin"),
