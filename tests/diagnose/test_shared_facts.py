@@ -280,3 +280,39 @@ def test_the_bound_of_a_build_says_of_how_many_layers_it_is(tmp_path: Path) -> N
 def test_how_to_check_the_tuned_shape_is_not_by_strides() -> None:
     """Half(50176,784,28,1) is 1x64x28x28 and 16x64x28x28 alike."""
     assert "Input build shape" in REASONS["opt-shape"].remedies[0].verify
+
+
+# ---- one small id, two kernels
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_small_id_that_is_a_sparse_kernel_in_another_combination_contradicts_nothing(turned: bool, tmp_path: Path) -> None:
+    """Tactic 5 is a sparse kernel in LINEAR and a dense one in HWC8, and layer info of TensorRT 10 says types alone: the kernel's name tells which runs."""
+    races = [combination(LAYER, PAIR[0], [tactic(5, 0.04, KERNELS[SPARSE]), (DENSE, 0.06)], 5), combination(LAYER, PAIR[1], [tactic(5, 0.03, KERNELS[DENSE_HWC]), (DENSE_2, 0.06)], 5)]
+    log = Log(layer(LAYER, *(reversed(races) if turned else races)), [engine_line(LAYER, 5, f"x {PLAIN}", f"y {PLAIN}")], version="10.3.0")
+    for kernel, proof in ((KERNELS[DENSE_HWC], "proven"), (None, "suggested")):
+        told_layer = info_layer(LAYER, 5, {"x": "Half"}, {"y": "Half"}) | ({"TacticName": kernel} if kernel else {})
+        build = main(tmp_path, log, info([told_layer]))
+        found = next(item for item in build.layers if item.name == LAYER)
+        assert told(found) == ("dense", "slower", proof) and (found.best_sparse_ms, found.best_dense_ms) == (0.04, 0.03)
+        assert "capture-mismatch" not in {warning.id for warning in build.warnings}
+
+
+def test_a_small_id_is_told_apart_by_its_kernel_where_both_are_dense(tmp_path: Path) -> None:
+    """Which of the two runs decides the sum: 0.05 ms in HWC8 or 0.03 ms in LINEAR."""
+    third = combination(LAYER, f"{HWC8} -> {LINEAR}", [(SPARSE, 0.04), (DENSE_2, 0.06)], SPARSE)
+    races = [combination(LAYER, PAIR[1], [tactic(5, 0.05, KERNELS[DENSE_HWC])], 5), combination(LAYER, PAIR[0], [tactic(5, 0.03, KERNELS[DENSE])], 5), third]
+    log = Log(layer(LAYER, *races), [engine_line(LAYER, 5, f"x {PLAIN}", f"y {PLAIN}")], version="10.3.0")
+    for kernel, proof in ((KERNELS[DENSE], "proven"), (KERNELS[DENSE_2], "unknown")):
+        found = verdict(tmp_path, log, info([info_layer(LAYER, 5, {"x": "Half"}, {"y": "Half"}) | {"TacticName": kernel}]))
+        assert found.proof == proof and (found.best_dense_ms == 0.03) is (proof == "proven")
+
+
+@pytest.mark.parametrize("more", [[], [tactic(0x9999999999999999, 0.09, None)]], ids=["plain", "whole"])
+def test_two_tactics_of_one_kernel_are_told_apart_by_their_ids(more: list[str], tmp_path: Path) -> None:
+    """They differ in how they split the sum, which is not in the kernel's name."""
+    third = combination(LAYER, f"{HWC8} -> {LINEAR}", [(SPARSE, 0.04), (DENSE_2, 0.06)], SPARSE)
+    races = [combination(LAYER, PAIR[1], [(DENSE_HWC, 0.05), *more], DENSE_HWC), combination(LAYER, PAIR[0], [tactic(DENSE, 0.03, KERNELS[DENSE_HWC])], DENSE), third]
+    log = Log(layer(LAYER, *races), [engine_line(LAYER, DENSE_HWC, f"x {PLAIN}", f"y {PLAIN}")], version="10.3.0")
+    found = verdict(tmp_path, log, info([info_layer(LAYER, DENSE_HWC, {"x": "Half"}, {"y": "Half"})]))
+    assert (found.best_sparse_ms, found.best_dense_ms) == (0.04, 0.05)

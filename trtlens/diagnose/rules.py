@@ -342,10 +342,8 @@ def _sparse_lost(
     won = [c for c in sparse if id(c) not in gone]
     best = min(won, key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
     assert best.sparse is not None
-    timed = [c.winner for c in fitting if c.winner is not None and c.winner.time_ms > 0]  # not 0 ms, nor none
-    current = timed[0] if len({round(winner.time_ms, 9) for winner in timed}) == 1 else None
     won_here = [c for c in fitting if c.winner is not None and c.winner.sparse]
-    if won_here:
+    if won_here and len(won_here) == len(fitting):
         ruling = Ruling(
             "unexplained",
             "unknown",
@@ -353,6 +351,9 @@ def _sparse_lost(
         )
         ruling.cites, ruling.contradiction = _entry_cites(won_here[0].sparse, won_here[0].dense), True
         return ruling
+    fitting = [c for c in fitting if c.winner is None or not c.winner.sparse]  # a dense tactic runs, so of two combinations with its id it is not the sparse one's
+    timed = [c.winner for c in fitting if c.winner is not None and c.winner.time_ms > 0]  # not 0 ms, nor none
+    current = timed[0] if len({round(winner.time_ms, 9) for winner in timed}) == 1 else None
     if current is None:
         return Ruling(
             "log-truncated" if around.truncated else "unexplained", "unknown", "a sparse tactic won in some format, and the time of the tactic that runs cannot be told from the log",
@@ -395,9 +396,12 @@ def _running(layer: EngineLayer, race: LayerRace) -> list[Combination]:
     """The combinations whose winner is the engine's tactic, by its runner if both are named."""
     if layer.tactic_id is None:
         return []
-    return [
-        c for c in race.won_by(layer.tactic_id) if c.winner is not None and (layer.type is None or c.winner.runner in (None, layer.type))
-    ]  # fmt: skip
+    found = [c for c in race.won_by(layer.tactic_id) if c.winner is not None and (layer.type is None or c.winner.runner in (None, layer.type))]
+    if len(found) > 1 and layer.tactic_name:
+        # A small id is another kernel in each combination: the name tells them apart where both sides have one.
+        named = [c for c in found if c.winner is not None and c.winner.kernel in (None, layer.tactic_name)]
+        return named or found
+    return found
 
 
 def _ratio(sparse: Entry | None, dense: Entry | None) -> float:
