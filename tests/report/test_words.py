@@ -232,3 +232,10 @@ def test_any_summary_reads_as_one_sentence(summary, kinds, time):
     for text in (story.headline, *story.counts, *story.notes):
         assert "None" not in text and "nan" not in text and "  " not in text
         assert "1 layers" not in text and "1 eligible layers" not in text.replace("of 1 eligible layers", "")
+
+
+def test_a_bound_says_of_how_many_fallbacks_it_is_the_sum() -> None:
+    layers = [factory.layer(name) for name in "abcd"]
+    assert words.notes(factory.build(layers, bound_ms=0.5, bound_layers=4)) == ("Sparse kernels at the machine's limits could save at most 0.500 ms (bound).",)
+    said = words.notes(factory.build(layers, bound_ms=0.5, bound_layers=3))[0]
+    assert said.endswith("0.500 ms (bound; it is the sum over 3 of the 4, for the others no bound is known).")

@@ -270,7 +270,10 @@ def notes(build: BuildDiagnosis) -> tuple[str, ...]:
         verb = "matches" if summary.eligible_unmatched == 1 else "match"
         out.append(f"{names}{of} on the log's Sparsity list {verb} no engine layer.")
     if fallbacks and summary.bound_ms:
-        out.append(f"Sparse kernels at the machine's limits could save at most {ms(summary.bound_ms)} ms (bound).")
+        known = summary.bound_layers
+        some = known is not None and known < len(fallbacks)
+        of = f"; it is the sum over {known:,} of the {len(fallbacks):,}, for the others no bound is known" if some else ""
+        out.append(f"Sparse kernels at the machine's limits could save at most {ms(summary.bound_ms)} ms (bound{of}).")
     inside_noise = sum(1 for layer in fallbacks if layer.stability in ("near", "coin-toss"))
     if inside_noise:
         verb = "sits" if inside_noise == 1 else "sit"
