@@ -55,10 +55,10 @@ class _Sum:
     """Where lines of a reformat in the sum seem to be lost: the line of its formats."""
 
     def words(self) -> str:
-        """`reformats +0.03 −0 ms: -0.02 ms`; what was not measured is no 0 but a `?`, and then there is no sum."""
+        """`reformats +0.03 −0 ms, in sum -0.02 ms`; what was not measured is no 0 but a `?`, and then there is no sum."""
         added = _side(self.added_ms, len(self.missing) > self.added_despite)
         removed = _side(self.removed_ms, len(self.missing) > self.removed_despite)
-        return f"reformats +{added} −{removed} ms" + ("" if self.missing else f": {self.delta_ms:+.4g} ms")
+        return f"reformats +{added} −{removed} ms" + ("" if self.missing else f", in sum {self.delta_ms:+.4g} ms")
 
 
 def _side(measured_ms: float, more: bool) -> str:

@@ -211,9 +211,11 @@ def _headline_fallbacks(build: BuildDiagnosis) -> str:
     else:
         text = f"{summary.fallback:,} of {count(summary.eligible or 0, 'eligible layer')} {verb} dense"
     if summary.fallback_time_ms is not None:
-        there = "is spent there"
+        timed = sum(1 for layer in build.layers if layer.status == "dense" and layer.time_ms is not None)
+        some = timed < summary.fallback
         whole = f" of {ms(summary.total_time_ms)}" if summary.total_time_ms is not None else ""
-        text += f": {ms(summary.fallback_time_ms)}{whole} ms {there}"
+        text += f": {'at least ' if some else ''}{ms(summary.fallback_time_ms)}{whole} ms is spent there"
+        text += f" (the time of {timed:,} of them is known)" if some else ""
     return text + _raced_clause(build) + "."
 
 
@@ -438,7 +440,8 @@ def layer_figures(layer: LayerVerdict) -> tuple[tuple[str, str], ...]:
     if layer.best_sparse_ms is not None:
         out.append(("best sparse", f"{ms(layer.best_sparse_ms)} ms" + (f": {layer.compared_sparse}" if layer.compared_sparse else "")))
     if layer.margin is not None:
-        out.append(("sparse against dense", percent(layer.margin)))
+        faster = " (sparse is faster)" if layer.margin < 0 else " (dense is faster)" if layer.margin > 0 else ""
+        out.append(("sparse against dense", f"{percent(layer.margin)}{faster}"))
     if layer.stability is not None:
         out.append(("stability", layer.stability))
     return tuple(out)

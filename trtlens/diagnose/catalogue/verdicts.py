@@ -43,7 +43,7 @@ _STABLE_TIMING = (
 )
 _LEVEL_5 = RemedyText(
     "Build with builder optimization level 5 (trtexec `--builderOptimizationLevel=5`), at which dynamic and static kernels are compared.",
-    "More tactic lines for the layer in the new log; compare the best sparse time of the two.",
+    "More tactic lines for the layer in the new log; sparse ones among them, or a better sparse time than in this one.",
     "bound",
     BELOW_LEVEL_5,
 )
