@@ -387,6 +387,12 @@ def test_the_fastest_tactic_of_a_reformat_without_its_time_shows_that_a_line_is_
     assert verdict(tmp_path, switch_log([_timed(INTO, 0.03, 0.006), OUT])).proof == "proven"
 
 
+def test_the_chosen_tactic_of_a_reformat_without_its_time_shows_that_a_line_is_lost(tmp_path: Path) -> None:
+    chose = ">>>>>>>>>>>>>>> Chose Runner Type: Reformat Tactic: 0x{:016x}"
+    assert verdict(tmp_path, switch_log([[*INTO[:4], chose.format(0)], OUT])).proof == "proven"
+    assert verdict(tmp_path, switch_log([[*INTO[:4], chose.format(1)], OUT])).proof == "suggested"
+
+
 def test_a_header_that_is_lost_leaves_two_reformats_in_one_section(tmp_path: Path) -> None:
     other = reformat("x -> <out>", LINEAR, HWC8, 0.03)
     both = [reformat("x -> <out>", HWC8, LINEAR, 0.03), other, OUT]
