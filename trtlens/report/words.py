@@ -211,11 +211,9 @@ def _headline_fallbacks(build: BuildDiagnosis) -> str:
     else:
         text = f"{summary.fallback:,} of {count(summary.eligible or 0, 'eligible layer')} {verb} dense"
     if summary.fallback_time_ms is not None:
-        timed = sum(1 for layer in build.layers if layer.status == "dense" and layer.time_ms is not None)
-        some = timed < summary.fallback
+        some = any(layer.status == "dense" and layer.time_ms is None for layer in build.layers)
         whole = f" of {ms(summary.total_time_ms)}" if summary.total_time_ms is not None else ""
         text += f": {'at least ' if some else ''}{ms(summary.fallback_time_ms)}{whole} ms is spent there"
-        text += f" (the time of {timed:,} of them is known)" if some else ""
     return text + _raced_clause(build) + "."
 
 
@@ -266,6 +264,9 @@ def notes(build: BuildDiagnosis) -> tuple[str, ...]:
         other_build = any(warning.id == "capture-mismatch" for warning in build.warnings)
         hint = "the log that lists them is of another build" if other_build else "it is suggested by the layer info or the weights"
         out.append(f"No log of this build proves {who}: {hint}.")
+    timed = sum(1 for layer in fallbacks if layer.time_ms is not None)
+    if 0 < timed < len(fallbacks):
+        out.append(f"The timing profile holds {timed:,} of these {len(fallbacks):,} layers.")
     if summary.eligible_unmatched and any(layer.type is not None for layer in build.layers):
         names = count(summary.eligible_unmatched, "name")
         of = f" of the {summary.eligible_listed:,}" if summary.eligible_listed is not None else ""
