@@ -130,3 +130,15 @@ def test_a_layer_is_found_by_its_original_name(files: list[str], name: str) -> N
     unknown = invoke("explain", *files, "--redact", "salt", "--layer", "secret_layer")
     assert unknown.exit_code == 2 and "no engine layer" in unknown.stderr
     no_name(unknown.stderr)
+
+
+def test_a_dataset_of_many_captures_does_not_tell_where_the_copies_lay(files: list[str], tmp_path: Path) -> None:
+    for name in ("customer-one", "customer-two"):
+        (tmp_path / "many" / name).mkdir(parents=True)
+        for kind in ("layer_info.json", "build.log", "profile.json"):
+            shutil.copy(SAMPLE / kind, tmp_path / "many" / name / kind)
+    done = invoke("explain", str(tmp_path / "many" / "customer-one"), str(tmp_path / "many" / "customer-two"), "--redact", "salt", *outputs(tmp_path / "out", "tables"))
+    assert done.exit_code == 0
+    rows = pq.read_table(tmp_path / "out" / "t" / "captures").to_pylist()
+    assert len(rows) == 2 and all(row["error"] is None and row["path"] == row["capture"] for row in rows)
+    no_name(everything(done, tmp_path / "out"))

@@ -139,3 +139,15 @@ def test_a_gemm_plugin_that_the_list_does_not_name_brings_its_own_kernels(tmp_pa
     log.engine = [*log.engine, "Layer(PluginV2): gemm_plugin_1, Tactic: 0x0000000000000000, y (Half[1,64,28,28]) -> z (Half[1,64,28,28])"]
     found = next(v for v in main(tmp_path, log, info([PLAIN, plugin])).layers if v.name == "gemm_plugin_1")
     assert told(found) == ("ineligible", "op-kind", "suggested")
+
+
+def test_a_layer_on_dla_is_suspected_for_it_where_no_list_speaks(tmp_path: Path) -> None:
+    from trtlens.diagnose.explain import explain
+
+    path = tmp_path / "li.json"
+    path.write_text(info([{"Name": "{ForeignNode[conv0...conv9]}", "LayerType": "DLA", "Inputs": [], "Outputs": [], "TacticName": "", "TacticValue": "0x0"}]), encoding="utf-8")
+    build = explain([str(path)]).captures[0].main
+    assert build is not None
+    found = build.layers[0]
+    assert found.status == "undetermined" and found.eligibility.value is None
+    assert [(s.reason, s.proof) for s in found.suspects] == [("dla", "suggested")]

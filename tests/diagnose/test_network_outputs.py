@@ -5,6 +5,25 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from tests.diagnose.test_adversarial import (
+    DENSE_2,
+    DENSE_HWC,
+    INFO_HWC8,
+    INTO,
+    LAYER,
+    OUT,
+    Log,
+    X,
+    Y,
+    consumer,
+    engine_line,
+    info,
+    info_layer,
+    switch_log,
+    verdict,
+)
 from tests.diagnose.test_truth import defects
 from tests.synthetic.truth import make_capture
 from trtlens.diagnose.explain import explain
@@ -37,3 +56,57 @@ def test_outputs_that_are_listed_prove_reformat_sums(tmp_path: Path) -> None:
                 assert one.proof == "proven" and one.reason in SUMS
                 gained += 1
     assert gained > 0
+
+
+# ---- a list of outputs, or of layers, that is not whole
+
+PREFIX = "[01/02/2030-03:04:05] [V] [TRT] "
+Z = "z (Half[1,64:8,28,28])"
+
+
+def feeding(*outputs: str) -> Log:
+    """conv1 feeds conv2; its log alone lists the network's input and these outputs."""
+    tuned, line = consumer("conv2", Y, Z)
+    log = switch_log([INTO, OUT], tuned, [engine_line(LAYER, DENSE_HWC, X, Y), line])
+    log.before = [f"{PREFIX}Adding network input: x with dtype: float16, dimensions: (1, 64, 28, 28)", *(f"{PREFIX}Marking {name}_1 as output: {name}" for name in outputs)]
+    return log
+
+
+def test_only_as_many_outputs_as_are_kept_prove_a_sum(tmp_path: Path) -> None:
+    assert verdict(tmp_path, feeding("z")).proof == "proven"
+    # y is an output of the network as well, and the last one of a very long list.
+    assert verdict(tmp_path, feeding(*(f"z{number}" for number in range(6000)), "y")).proof == "suggested"
+
+
+def test_a_damaged_line_before_the_tuning_may_have_been_an_output(tmp_path: Path) -> None:
+    log = feeding("z", "y")
+    one, two = log.before[-1], f"{PREFIX}Applying generic optimizations to the graph for inference."
+    log.before[-1:] = [one[:50] + two[45:]]
+    assert verdict(tmp_path, log).proof == "suggested"
+    log = feeding("z")
+    log.before[-1] = f"{PREFIX}Marking z_1 as output: {PREFIX}Applying generic optimizations to the graph for inference."
+    assert verdict(tmp_path, log).proof == "suggested"
+
+
+@pytest.mark.parametrize("damage", ["cut", "hole", "none"])
+def test_layer_info_of_which_a_layer_is_lost_proves_no_sum(damage: str, tmp_path: Path) -> None:
+    """conv2, which takes y, stands in the damaged part: without it a switch of conv1 seems to need no copy for it. The log does not print its engine."""
+    tuned, _ = consumer("conv2", Y, Z)
+    log = switch_log([INTO, OUT], tuned, [])
+    layers = [info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), info_layer("conv2", DENSE_2, {"y": INFO_HWC8}, {"z": INFO_HWC8})]
+    text = info(layers, ("x", "z"))
+    start = text.index('{"Name": "conv2"')
+    if damage == "cut":
+        text = text[: start + 40]
+    elif damage == "hole":
+        text = text[:start] + text[start + 40 :]
+    log.lists = None
+    found = verdict(tmp_path, log, text)
+    assert found.proof == ("proven" if damage == "none" else "suggested")
+
+
+def test_a_damaged_line_of_the_engine_may_be_a_layer_that_takes_the_tensor(tmp_path: Path) -> None:
+    log = feeding("z")
+    log.engine = [*log.engine, engine_line("conv3", DENSE_2, Y, "w (Half[1,64:8,28,28])")]
+    log.engine[-1] = log.engine[-1][:20] + f"{PREFIX}Some other line" + log.engine[-1][20:]
+    assert verdict(tmp_path, log).proof == "suggested"

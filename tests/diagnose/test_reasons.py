@@ -105,9 +105,9 @@ def test_statuses_follow_the_contract() -> None:
     assert all(set(r.statuses) <= set(STATUSES) for r in REASONS.values())
     assert {r.id for r in REASONS.values() if "sparse" in r.statuses and r.kind == "verdict"} == {"picked", "picked-but-slower"}
     assert all(r.statuses == ("ineligible",) for r in REASONS.values() if r.kind == "ineligible")
-    assert {r.id for r in REASONS.values() if "dense-unknown" in r.statuses} == {"eligibility-unknown"}
+    assert {r.id for r in REASONS.values() if r.kind != "suspect" and "dense-unknown" in r.statuses} == {"eligibility-unknown"}
     undetermined = {"not-captured", "timing-cache", "myelin-opaque", "log-truncated", "names-only", "unnamed-tactic", "jit-deferred"}
-    assert {r.id for r in REASONS.values() if "undetermined" in r.statuses} == undetermined
+    assert {r.id for r in REASONS.values() if r.kind != "suspect" and "undetermined" in r.statuses} == undetermined
 
 
 def test_what_the_contract_forbids_to_prove_is_never_proven() -> None:
@@ -200,6 +200,13 @@ def test_docs_pages_are_current() -> None:
     index = render_index()
     for id in (*REASONS, *WARNINGS):
         assert id in index
+
+
+def test_a_page_says_suggested_only_of_what_is_ever_suggested() -> None:
+    """Reasons that say what the inputs do not show are never surer than `unknown`."""
+    assert "Suggested when" not in render_page(reason("timing-cache"))
+    assert "proof `unknown`" in render_page(reason("timing-cache"))
+    assert "Suggested when" in render_page(reason("slower"))
 
 
 def test_catalogue_is_light_to_import() -> None:

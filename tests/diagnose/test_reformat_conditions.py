@@ -113,7 +113,7 @@ ADDED = f"Adding reformat layer: {OWN} (x) from {LINEAR} to {HWC8}"
 def test_a_copy_of_the_plan_that_the_switch_removes(tmp_path: Path) -> None:
     there, out = reformat("x -> <out>", LINEAR, HWC8, 0.003), reformat("<in> -> y", LINEAR, HWC8, 0.02)
     found = verdict(tmp_path, copied_log([there, out], ADDED))
-    assert told(found) == ("dense", "io-format", "proven") and "+0.02 −0.003 ms: +0.012 ms" in found.summary
+    assert told(found) == ("dense", "io-format", "proven") and "+0.02 −0.003 ms, in sum +0.012 ms" in found.summary
     assert [item for item in found.evidence if isinstance(item, LineEvidence) and item.text.endswith((" 0.003", " 0.02"))]
     assert verdict(tmp_path, copied_log([out], ADDED)).proof == "suggested"  # what the copy cost is not in the log
     assert verdict(tmp_path, copied_log([there, out])).proof == "suggested"  # nor from which format it copies
@@ -347,3 +347,72 @@ def test_only_a_log_of_trtexec_lists_every_output(lines: list[str], own: bool, a
     if not own:
         text = "\n".join(item for item in text.splitlines() if "[TRT]" in item or item.startswith("Layer("))
     assert told(verdict(tmp_path, text)) == answer
+
+
+# ---- lines of a reformat's section that are damaged or lost
+
+
+def _timed(cost: list[str], *times: float, fastest: float | None = None) -> list[str]:
+    """The section of a reformat with several tactics."""
+    rows = [f"Tactic: 0x{number:016x} Time: {time}" for number, time in enumerate(times)]
+    best = min(times) if fastest is None else fastest
+    number = times.index(best) if best in times else len(times)
+    return [*cost[:3], *rows, cost[4].split(" Fastest")[0] + f" Fastest Tactic: 0x{number:016x} Time: {best}"]
+
+
+def _torn(lines: list[str], at: int, keep: int = 25) -> list[str]:
+    """The end of one line and the beginning of the next are lost."""
+    return [*lines[:at], lines[at][:keep] + lines[at + 1][keep:], *lines[at + 2 :]]
+
+
+def test_a_damaged_line_among_the_timings_of_a_reformat_lets_no_sum_prove_anything(tmp_path: Path) -> None:
+    """The copy of x takes 1 µs, and the line that says so is torn: what is left of the section says 30 µs."""
+    cheap, out = _timed(INTO, 0.03, 0.001), reformat("<in> -> y", LINEAR, HWC8, 0.001)
+    assert told(verdict(tmp_path, switch_log([cheap, out]))) == ("dense", "unexplained", "unknown")
+    found = verdict(tmp_path, switch_log([_torn(cheap, 4), out]))
+    assert (found.status, found.proof) == ("dense", "suggested") and "not proven, as" in found.summary
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_torn_line_of_a_reformats_section_is_damage_wherever_it_stands(at: int, tmp_path: Path) -> None:
+    assert told(verdict(tmp_path, switch_log([INTO, OUT]))) == ("dense", "io-format", "proven")
+    for costs in ([_torn(INTO, at), OUT], [INTO, _torn(OUT, at)]):
+        assert verdict(tmp_path, switch_log(costs)).proof != "proven"
+
+
+def test_a_damaged_line_may_have_named_any_tensor(tmp_path: Path) -> None:
+    """The formats of the third reformat are torn; what its timings are of, nobody knows."""
+    third = reformat("w -> <out>", HWC8, LINEAR, 0.003)
+    assert verdict(tmp_path, switch_log([INTO, OUT, third])).proof == "proven"
+    found = verdict(tmp_path, switch_log([INTO, OUT, _torn(third, 1)]))
+    assert (found.status, found.proof) == ("dense", "suggested") and "damaged" in found.summary
+
+
+def test_the_fastest_tactic_of_a_reformat_without_its_time_shows_that_a_line_is_lost(tmp_path: Path) -> None:
+    lost = _timed(INTO, 0.03, fastest=0.001)
+    assert verdict(tmp_path, switch_log([lost, OUT])).proof != "proven"
+    assert verdict(tmp_path, switch_log([_timed(INTO, 0.03, 0.006), OUT])).proof == "proven"
+
+
+def test_the_chosen_tactic_of_a_reformat_without_its_time_shows_that_a_line_is_lost(tmp_path: Path) -> None:
+    chose = ">>>>>>>>>>>>>>> Chose Runner Type: Reformat Tactic: 0x{:016x}"
+    assert verdict(tmp_path, switch_log([[*INTO[:4], chose.format(0)], OUT])).proof == "proven"
+    assert verdict(tmp_path, switch_log([[*INTO[:4], chose.format(1)], OUT])).proof == "suggested"
+
+
+def test_a_header_that_is_lost_leaves_two_reformats_in_one_section(tmp_path: Path) -> None:
+    other = reformat("x -> <out>", LINEAR, HWC8, 0.03)
+    both = [reformat("x -> <out>", HWC8, LINEAR, 0.03), other, OUT]
+    assert verdict(tmp_path, switch_log(both)).proof == "proven"
+    both[1] = [line for line in other if "Autotuning" not in line and "Computing" not in line]
+    assert verdict(tmp_path, switch_log(both)).proof != "proven"
+
+
+def test_damage_elsewhere_and_sums_without_copies_keep_their_proof(tmp_path: Path) -> None:
+    """A torn line in another layer's race says nothing of the copies."""
+    tuned, line = consumer("conv9", f"p {LANES}", f"q {LANES}")
+    log = switch_log([INTO, OUT], tuned, [engine_line(LAYER, DENSE_HWC, X, Y), line])
+    layers = [info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), info_layer("conv9", DENSE_2, {"p": INFO_HWC8}, {"q": INFO_HWC8})]
+    assert told_with(tmp_path, log, *layers, bindings=("x", "y", "p", "q")) == ("dense", "io-format", "proven")
+    log.tuned = [*log.tuned[: -len(tuned)], *_torn(list(tuned), len(tuned) - 3)]
+    assert told_with(tmp_path, log, *layers, bindings=("x", "y", "p", "q")) == ("dense", "io-format", "proven")

@@ -211,6 +211,15 @@ def test_the_bound_of_the_whole_build_does_not_hang_on_its_remedies(tmp_path: Pa
     dense = [one for one in build.layers if one.status == "dense" and one.best_dense_ms is not None]
     assert build.summary.bound_ms is not None
     assert 0 < build.summary.bound_ms < sum(one.best_dense_ms or 0 for one in dense)
+    # AND one layer of which nobody knows the sizes is not in the sum, which says so
+    fallbacks = build.summary.fallback
+    assert build.summary.bound_layers == fallbacks
+    info = (FIXTURE / "layer_info.json").read_text(encoding="utf-8")
+    start = info.index(f'"{dense[0].name}"')
+    (tmp_path / "layer_info.json").write_text(info[:start] + info[start:].replace('"Dimensions": [', '"Dimensions": [-1, ', 1), encoding="utf-8")
+    fewer = explain([str(tmp_path / "build.log"), str(tmp_path / "layer_info.json")]).captures[0].main
+    assert fewer is not None and fewer.summary.fallback == fallbacks and fewer.summary.bound_ms is not None
+    assert fewer.summary.bound_layers == fallbacks - 1 and fewer.summary.bound_ms < build.summary.bound_ms
 
 
 def test_first_steps_take_one_remedy_of_many_layers_together(tmp_path: Path) -> None:

@@ -171,3 +171,10 @@ def test_other_types_are_suspected_where_no_kernel_is_known(datatype: str, sm: i
     assert all("desktop TensorRT has more" in s.summary for s in found.values())
     # AND another layer of the same log with a sparse tactic tells more than the inventory
     assert "no-kernel-arch" not in {s.reason for s in kernel_suspects(layer, gemm_shape(layer), sm, {"HWC8", "CHW32"}, timed_sparse=True)}
+
+
+@pytest.mark.parametrize(("sm", "type_", "suspected"), [(86, "gemm", True), (90, "gemm", False), (None, "gemm", False), (None, "CaskConvolution", True)])
+def test_an_unknown_gpu_is_suspected_only_of_what_no_generation_has(sm: int | None, type_: str, suspected: bool) -> None:
+    """Of INT8 in and FP16 out 9.0 has sparse products, and no generation a convolution."""
+    layer = EngineLayer("l", "l", type=type_, onnx_nodes=("l",), inputs=(tensor(datatype="Int8"),), outputs=(tensor(),))
+    assert ("no-kernel-epilogue" in {s.reason for s in kernel_suspects(layer, None, sm, set())}) is suspected

@@ -23,7 +23,7 @@ def test_a_layer_carries_its_proof():
     assert item["eligible"] == ["yes", "proven"]
     assert item["eligibleEvidence"][0][0] == "build.log:12"
     assert item["tactic"][1] == "0x98e92db98836b738"
-    assert ["sparse against dense", "+7.8 %"] in item["figures"]
+    assert ["sparse against dense", "+7.8 % (dense is faster)"] in item["figures"]
     assert item["remedies"] == [["Nothing to fix in this layer: keep it dense.", "gain unknown"]]
 
 

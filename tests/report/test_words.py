@@ -232,3 +232,18 @@ def test_any_summary_reads_as_one_sentence(summary, kinds, time):
     for text in (story.headline, *story.counts, *story.notes):
         assert "None" not in text and "nan" not in text and "  " not in text
         assert "1 layers" not in text and "1 eligible layers" not in text.replace("of 1 eligible layers", "")
+
+
+def test_a_bound_says_of_how_many_fallbacks_it_is_the_sum() -> None:
+    layers = [factory.layer(name) for name in "abcd"]
+    assert words.notes(factory.build(layers, bound_ms=0.5, bound_layers=4)) == ("Sparse kernels at the machine's limits could save at most 0.500 ms (bound).",)
+    said = words.notes(factory.build(layers, bound_ms=0.5, bound_layers=3))[0]
+    assert said.endswith("0.500 ms (bound; it is the sum over 3 of the 4, for the others no bound is known).")
+
+
+def test_time_of_a_part_of_the_fallbacks_is_a_lower_limit() -> None:
+    layers = [factory.layer("a", time_ms=0.1), factory.layer("b", time_ms=None), factory.layer("c", time_ms=0.2)]
+    assert "at least 0.300 of 0.300 ms is spent there" in words.story(factory.diagnosis(factory.build(layers)).captures[0]).headline
+    assert words.notes(factory.build(layers)) == ("The timing profile holds 2 of these 3 layers.",)
+    layers[1] = factory.layer("b", time_ms=0.1)
+    assert "at least" not in words.story(factory.diagnosis(factory.build(layers)).captures[0]).headline

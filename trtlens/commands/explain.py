@@ -34,6 +34,7 @@ from .common import (
 
 if TYPE_CHECKING:
     from ..diagnose.explain import Options
+    from .redaction import Copies
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -92,14 +93,14 @@ def explain(
         from ..report.dataset import several_captures
 
         if several_captures(files):
-            return _dataset(files, tables, options, wanted)
+            return _dataset(files, tables, options, wanted, read if read.folder is not None else None)
     files_asked = (json, html, markdown, tables, junit, sarif)  # which name their inputs by SHA-256; the terminal does not
     session = Session(files, options, progress(no_color), names or (), hashes=any(name is not None for name in files_asked))
     read.in_session(session)
     return report(session, replace(wanted, layer=layer_name(session, layer, redact)))
 
 
-def _dataset(files: list[str], tables: str, options: Options, wanted: Wanted) -> int:
+def _dataset(files: list[str], tables: str, options: Options, wanted: Wanted, naming: Copies | None) -> int:
     """Many captures: in parallel, one partitioned dataset, a line each."""
     from ..errors import UsageError
     from ..report.dataset_terminal import run_dataset
@@ -116,4 +117,5 @@ def _dataset(files: list[str], tables: str, options: Options, wanted: Wanted) ->
         options=options,
         gates=wanted.gates(options.noise),
         quiet=wanted.quiet,
+        naming=naming,
     )

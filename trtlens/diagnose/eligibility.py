@@ -26,6 +26,8 @@ _SIZES = re.compile(r"Using kernel: \(([^()]*)\)")
 # The types of weights that sparse kernels take, as the inspector of one version or another prints them.
 _SPARSE_TYPES = frozenset({"float", "half", "bfloat16", "int8", "fp8", "fp32", "tf32", "fp16", "bf16"})
 
+_DLA = "the layer runs on DLA, where the GPU's rules do not hold"
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -146,8 +148,8 @@ class Judge:
 
     def _cause(self, layer: EngineLayer, weights: NodeReason | None) -> tuple[str, Proof, str, tuple[Evidence, ...]]:
         """Why TensorRT does not list the layer, and where the inputs show it."""
-        if layer.type is not None and "dla" in layer.type.lower():
-            return "dla", "proven", "the layer runs on DLA, where the GPU's rules do not hold", ()
+        if _on_dla(layer):
+            return "dla", "proven", _DLA, ()
         if layer.has_dynamic_filter:
             return "weights-not-constant", "proven", "the filter is a runtime tensor (HasDynamicFilter 1)", self._key(layer, "HasDynamicFilter", 1)
         if layer.groups is not None and layer.groups > 1:
@@ -209,6 +211,8 @@ class Judge:
         if is_gemm_plugin(layer):
             said = f"{layer.type} {layer.name}: a GEMM plugin hands the product to cuBLASLt, which runs it dense whatever the weights are"
             return (Suspect("gemm-plugin", "suggested", said),)
+        if _on_dla(layer):
+            return (Suspect("dla", "suggested", _DLA),)
         if layer.has_dynamic_filter:
             return (Suspect("weights-not-constant", "suggested", "the filter is a runtime tensor (HasDynamicFilter 1)"),)
         if layer.groups is not None and layer.groups > 1:
@@ -229,6 +233,10 @@ class Judge:
             for violation in check.first_violations[:3]:
                 found.append(TensorEvidence(self.check_input, check.weight or "", violation.index))
         return tuple(found)
+
+
+def _on_dla(layer: EngineLayer) -> bool:
+    return "dla" in (layer.type or "").lower()
 
 
 def _grouped(groups: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..parse.build_log.records import Build, BuildLog, Line
+from ..parse.build_log.state import KEPT_LINES
 from ..parse.kernel_names import is_sparse
 from ..parse.layer_names import node_in_branch, split_profile_suffix
 from ..parse.records import TensorInfo
@@ -349,7 +350,9 @@ class _Diagnosing:
         engine, build = self.capture.engine, self.build
         if engine is not None and engine.bindings:
             return frozenset(engine.bindings)
-        if build is not None and build.own_lines and build.network_inputs and build.network_outputs and not self.distrusted:
+        # Of a very long list the log's reader keeps the beginning, and a damaged line before the tuning may name another output.
+        whole = build is not None and 0 < len(build.network_outputs) < KEPT_LINES and 0 < len(build.network_inputs) < KEPT_LINES
+        if build is not None and whole and build.own_lines and not self.distrusted and not self._damaged(build.first_line, build.passes[0].first_line if build.passes else None):
             return frozenset((*build.network_inputs, *build.network_outputs))
         return None
 
@@ -421,11 +424,20 @@ class _Diagnosing:
         return line, c["offset"][at] if at < len(lines) and lines[at] == line else -1
 
     def _plan_whole(self) -> bool:
-        """Whether every layer of the engine is known: from layer info, or from a log that goes on after its engine's last line."""
-        if self.capture.engine is not None or self.build is None or self.capture.log is None:
+        """Whether every layer of the engine is known: from whole layer info, or from a log whose engine is whole and that goes on after its last line."""
+        if self.capture.engine is not None:
+            return not self.capture.engine.notes
+        if self.build is None or self.capture.log is None:
             return True
         printed = self.build.engine_layers
+        if self.build.engine_header is not None and self._damaged(self.build.engine_header.line, None):
+            return False
         return bool(self.build.layer_infos) or (bool(printed) and printed[-1].line < self.capture.log.lines)
+
+    def _damaged(self, first: int, last: int | None) -> bool:
+        """Whether any line from the first to the last one (None: to the end) of the log is damaged."""
+        log = self.capture.log
+        return log is not None and (len(log.damaged_lines) >= KEPT_LINES or any(first <= line.line and (last is None or line.line <= last) for line in log.damaged_lines))
 
     def _no_reformats(self, layer: EngineLayer) -> bool:
         """Whether no reformat stands next to the layer in the plan."""
@@ -887,7 +899,7 @@ class _Diagnosing:
             undetermined=sum(v.status == "undetermined" for v in verdicts), total_time_ms=total_ms, fallback_time_ms=sum(spent) if spent else _zero_if(total_ms is not None and not fallback),
             recoverable_ms=sum(gain) if gain or raced else None, bound_ms=sum(self.bounds) if self.bounds else None,
             by_reason=dict(sorted(Counter(v.reason for v in fallback if v.reason is not None).items(), key=lambda item: (-item[1], item[0]))),
-            bounded=len(self.bounds),
+            bound_layers=len(self.bounds),
         )  # fmt: skip
 
 

@@ -152,7 +152,8 @@ class LayerVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Totals of one build. `eligible` counts engine layers; `eligible_listed` the names of the `(Sparsity)` list."""
+    """Totals of one build. `eligible` counts engine layers; `eligible_listed` the names of the `(Sparsity)` list; `bound_ms` is the sum over those
+    fallbacks of which a bound is known, `bound_layers` many (None: not counted; the JSON does not have it)."""
 
     layers: int
     eligible: int | None
@@ -167,8 +168,7 @@ class Summary:
     recoverable_ms: float | None
     bound_ms: float | None
     by_reason: dict[str, int] = field(default_factory=dict)
-    bounded: int | None = None
-    """How many of the fallbacks `bound_ms` is the sum of; of the others nobody knows what they could save."""
+    bound_layers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

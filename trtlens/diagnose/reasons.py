@@ -39,9 +39,9 @@ _KIND_TITLES: Final[Mapping[Kind, str]] = MappingProxyType(
 )
 _GAIN_WORDS: Final[Mapping[GainKind, str]] = MappingProxyType(
     {
-        "measured": "the gain can be read from the times in the log",
-        "bound": "at best an upper bound of the gain is known, from the roofline",
-        "unknown": "the gain is unknown",
+        "measured": "measured, where the log holds the times",
+        "bound": "a bound at best, from the roofline",
+        "unknown": "unknown",
     }
 )
 
@@ -91,7 +91,7 @@ def render_page(reason: Reason) -> str:
         f"* Kind: {reason.kind}",
         f"* Read from: {reason.needs}",
         f"* Proven when: {reason.proven_when}",
-        f"* Suggested when: {reason.suggested_when}",
+        f"* {'Given, with proof `unknown`,' if reason in UNSEEN else 'Suggested'} when: {reason.suggested_when}",
         "",
         "## Cause",
         "",
@@ -105,7 +105,9 @@ def render_page(reason: Reason) -> str:
         "",
     ]
     for remedy in reason.remedies:
-        lines += [f"* {remedy.text}", f"  * Check: {remedy.verify}", f"  * Gain: {remedy.gain_kind} ({_GAIN_WORDS[remedy.gain_kind]})"]
+        lines += [f"* {remedy.text}", f"  * Check: {remedy.verify}"]
+        # Gains are worked out for layers that fall back alone.
+        lines += [f"  * Gain: {_GAIN_WORDS[remedy.gain_kind]}"] if reason.kind == "verdict" and "dense" in reason.statuses else []
         lines += [f"  * Where: {remedy.where.words}"] if remedy.where.words else []
     if not reason.remedies:
         lines.append("Nothing: this is what you want.")

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..parse.build_log.records import TIMED, Build
+from ..parse.build_log.records import NO_TACTIC, TIMED, Build
 from ..parse.formats import TensorFormat, parse_format, parse_reformat, same_memory_layout, types_and_lanes
 from ..parse.layer_names import split_profile_suffix
 from .layers import EngineLayer
+from .model import Proof
 from .race_records import Combination, LayerRace
 from .races import Races
 from .rules import Cite, Noise, Ruling, running_combinations, stability
@@ -26,6 +27,7 @@ _ADDED = re.compile(
 )
 _OUTPUT_COPY = re.compile(r"Reformatting CopyNode for Output Tensor \d")
 _COPIES_IN_A_ROW = 4  # TensorRT puts one behind an output and one before an input; a longer row is damage, or a ring
+_BEHIND = 3  # lines: what begins the next reformat, where that is what is damaged
 _OPTIMIZER = re.compile(r"Optimizer Reformat\((?P<a>.*) -> (?P<b>.*)\)$")
 
 
@@ -51,12 +53,14 @@ class _Sum:
     added_despite: int = 0
     """How many of the `missing` are so for what would be removed alone: what would be added was measured."""
     removed_despite: int = 0
+    lost: int | None = None
+    """Where lines of a reformat in the sum seem to be lost: the line of its formats."""
 
     def words(self) -> str:
-        """`reformats +0.03 −0 ms: -0.02 ms`; what was not measured is no 0 but a `?`, and then there is no sum."""
+        """`reformats +0.03 −0 ms, in sum -0.02 ms`; what was not measured is no 0 but a `?`, and then there is no sum."""
         added = _side(self.added_ms, len(self.missing) > self.added_despite)
         removed = _side(self.removed_ms, len(self.missing) > self.removed_despite)
-        return f"reformats +{added} −{removed} ms" + ("" if self.missing else f": {self.delta_ms:+.4g} ms")
+        return f"reformats +{added} −{removed} ms" + ("" if self.missing else f", in sum {self.delta_ms:+.4g} ms")
 
 
 def _side(measured_ms: float, more: bool) -> str:
@@ -112,7 +116,10 @@ class Arithmetic:
         self.copied = {layer.outputs[0].name: layer for layer in self.layers if layer.is_reformat and len(layer.outputs) == 1}
         self.concrete: dict[str, TensorFormat] = {}
         self.added = self._added_lines()
+        self.lost: dict[str, int] = {}
+        """Tensor → the line of a reformat of it of which the log lost lines: cheaper times may have stood there."""
         self.costs = self._costs()
+        self.damage = self._damage()
 
     def _class(self, name: str) -> str:
         while (parent := self.class_of.get(name, name)) != name:
@@ -157,6 +164,8 @@ class Arithmetic:
                 continue
             text = (log.formats.get(c["text"][number]) or "").strip()
             names = self._tensors(number, owners)
+            if self._lost_lines(number, owners.get(number, [])):
+                self.lost.update((name, c["line"][number]) for name in names)
             rows = self.races.rows_of(number)
             rows = rows[(log.tactics.source[rows] == TIMED) & ~np.isnan(log.tactics.time_ms[rows])]
             if len(rows):
@@ -171,6 +180,39 @@ class Arithmetic:
                 if key not in best or cost.time_ms < best[key].time_ms:
                     best[key] = cost
         return best
+
+    def _lost_lines(self, number: int, sections: list[int]) -> bool:
+        """Whether what was fastest or chosen has no time, or one runner was tried twice: the signs that races.py knows, of a reformat."""
+        c, s = self.races.log.combinations.arrays, self.races.log.sections.arrays
+        if c["cached"][number]:
+            return False
+        if c["winner_line"][number] and self.races.winning.item(number) < 0:
+            return True
+        if any(s["fastest_line"][one] and s["fastest"][one] != NO_TACTIC and not self.races.fastest_seen[one] for one in sections):
+            return True
+        return len({s["runner"][one] for one in sections}) < len(sections)
+
+    def _damage(self) -> int | None:
+        """The first damaged line among the timings of this pass's reformats: nobody knows of which tensor it told, or how cheap a copy."""
+        log = self.races.log
+        damaged = sorted(line.line for line in (*log.damaged_lines, *log.unknown_samples))
+        if not damaged:
+            return None
+        c = log.combinations
+        order = np.argsort(c["line"], kind="stable")
+        begins, ends = c["line"][order], np.maximum(c["winner_line"], self.races.last_row_lines())[order]
+        mine = (c["is_reformat"] != 0) & (c["build"] == self.build.index)
+        if self.races.pass_index is not None:
+            mine &= c["pass_index"] == self.races.pass_index
+        mine = mine[order]
+        for line in damaged:
+            at = int(np.searchsorted(begins, line, side="right")) - 1
+            follows = at + 1 < len(begins)
+            if at >= 0 and mine[at] and (follows or line <= ends[at] + _BEHIND):
+                return line
+            if follows and mine[at + 1] and (at < 0 or line > ends[at]):
+                return line  # behind one layer's race, before a reformat: it may have begun that
+        return None
 
     def _tensors(self, number: int, owners: dict[int, list[int]]) -> set[str]:
         log = self.races.log
@@ -286,20 +328,32 @@ class Arithmetic:
             return Ruling(
                 "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", stability=steady, cites=cites
             )
+        doubt = self._doubt(sums)
+        proof: Proof = "suggested" if doubt else "proven"
+        but = f"; not proven, as {doubt}" if doubt else ""
         if worst.delta_ms <= band_ms:
-            return Ruling("tie", "proven", f"{text}: nothing is gained or lost beyond the noise", stability="coin-toss", cites=cites)
+            return Ruling("tie", proof, f"{text}: nothing is gained or lost beyond the noise{but}", stability="coin-toss", cites=cites)
         if all(s.delta_ms - s.fixed_ms <= 0 for s in sums) and any(s.fixed_ms > 0 for s in sums):
             net_ms = max(s.fixed_ms - s.delta_ms for s in sums)  # the other reformats stay
             if net_ms > band_ms:
                 self.net_ms[id(layer)] = net_ms
             return Ruling(
                 "io-format",
-                "proven",
-                f"{text}; without the reformats of tensors whose format is fixed from outside sparse would win",
+                proof,
+                f"{text}; without the reformats of tensors whose format is fixed from outside sparse would win{but}",
                 stability=steady,
                 cites=cites,
             )
-        return Ruling("format-cost", "proven", f"{text}: this layer alone cannot be switched with profit", stability=steady, cites=cites)
+        return Ruling("format-cost", proof, f"{text}: this layer alone cannot be switched with profit{but}", stability=steady, cites=cites)
+
+    def _doubt(self, sums: list[_Sum]) -> str | None:
+        """Why sums of measured reformats prove nothing: a cheaper time may have stood in a damaged or a lost line."""
+        if not any(s.cites for s in sums):
+            return None
+        if self.damage is not None:
+            return f"line {self.damage:,} among the timings of reformats is damaged"
+        lost = next((s.lost for s in sums if s.lost is not None), None)
+        return f"lines of the reformat at line {lost:,} seem to be lost" if lost is not None else None
 
     def _sum(self, layer: EngineLayer, running: Combination, other: Combination) -> _Sum:
         assert other.sparse is not None and running.winner is not None
@@ -414,7 +468,10 @@ class Arithmetic:
         total.removed_ms += removed.time_ms
         if fixed:
             total.fixed_ms += added.time_ms - removed.time_ms
-        total.cites += [c.cite for c in (added, removed) if c.cite is not None]
+        measured = [c.cite for c in (added, removed) if c.cite is not None]
+        total.cites += measured
+        if measured and total.lost is None:
+            total.lost = self.lost.get(name)
 
     def _cost(self, name: str, source: TensorFormat | None, target: TensorFormat | None) -> Cost | None:
         """What a copy of the tensor from one format to the other costs; 0 where both are the same memory layout; None if never measured.

@@ -29,6 +29,7 @@ _MOST_PADDING = 1024
 # Types that desktop TensorRT is known to run sparse on a generation, whatever the inventory lacks: FP16 and INT8 on 8.x. Seen are FP16 convolutions on
 # A100 and Orin (NVIDIA/TensorRT issue 4056 runs 79 layers so) and FP16 products on Orin Nano (onnxsim pull request 1764).
 _SEEN = {8: frozenset({"Half", "Int8"})}
+_GENERATIONS = (80, 90, 100, 120)  # the first of each major version with sparse tensor cores
 _SAID = "of the sparse kernels that TensorRT-RTX 1.7 holds (desktop TensorRT has more)"
 
 
@@ -192,8 +193,8 @@ def kernel_suspects(layer: EngineLayer, shape: GemmShape | None, sm: int | None,
     conv = layer.kernel is not None or "Conv" in (layer.type or "")
     operation = "conv" if conv else "gemm"
     if source == "Int8" and target not in (None, "Int8"):
-        known = sparse_kernels_for(sm, operation, "i8", _KERNEL_TYPE.get(target or "")) if sm else ()
-        if not known:
+        # Of a GPU that nobody knows only what no generation has can be said.
+        if not any(sparse_kernels_for(one, operation, "i8", _KERNEL_TYPE.get(target or "")) for one in ((sm,) if sm else _GENERATIONS)):
             found.append(
                 Suspect(
                     "no-kernel-epilogue",

@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..diagnose.explain import Options
 from ..diagnose.gates import GateResult, Gates, evaluate
@@ -84,6 +84,14 @@ class DatasetResult:
         return 1 if held or (self.gated and self.bad and not self.allow_unknown) else 0
 
 
+class Naming(Protocol):
+    """What files are to be called, where that is not what they are: copies in a temporary folder. Can be pickled."""
+
+    def shown(self, text: str) -> str: ...
+
+    def in_session(self, session: Session) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     """What a worker process is told; everything in it can be pickled."""
@@ -93,6 +101,13 @@ class _Task:
     directory: str
     options: Options = field(default_factory=Options)
     gates: Gates = field(default_factory=Gates)
+    naming: Naming | None = None
+
+    def shown(self, text: str) -> str:
+        return text if self.naming is None else self.naming.shown(text)
+
+    def failed(self, why: str) -> CaptureOutcome:
+        return CaptureOutcome(self.label, self.shown(self.path), visible(self.shown(why), 1000))
 
 
 def write_dataset(
@@ -103,16 +118,18 @@ def write_dataset(
     gates: Gates | None = None,
     workers: int | None = None,
     on_done: Callable[[CaptureOutcome, int, int], None] | None = None,
+    naming: Naming | None = None,
 ) -> DatasetResult:
     """Diagnose every capture under `paths` and write the dataset.
 
-    `workers`: processes, default one a core; `on_done(outcome, done, all)` is called in this process as captures finish. Raises UsageError where the folder
+    `workers`: processes, default one a core; `on_done(outcome, done, all)` is called in this process as captures finish; `naming`: what the files are to
+    be called. Raises UsageError where the folder
     cannot be written or holds something else, InputError where `paths` names nothing.
     """
     folder = _prepare(directory)
     found = find_captures(paths)
     tasks = [
-        _Task(label, path, str(folder), options or Options(), gates or Gates()) for label, path in zip(labels(found), found, strict=True)
+        _Task(label, path, str(folder), options or Options(), gates or Gates(), naming) for label, path in zip(labels(found), found, strict=True)
     ]
     outcomes: dict[str, CaptureOutcome] = {}
     for outcome in _run(tasks, workers or cores()):
@@ -212,7 +229,7 @@ def _alone(task: _Task) -> CaptureOutcome:
         with _begun([task], 1) as futures:
             return next(_finished(futures))
     except BrokenProcessPool:
-        return CaptureOutcome(task.label, task.path, "the process that read it died, perhaps out of memory; explain it alone")
+        return task.failed("the process that read it died, perhaps out of memory; explain it alone")
 
 
 def _finished(futures: Sequence[Future[CaptureOutcome]]) -> Iterator[CaptureOutcome]:
@@ -285,17 +302,19 @@ def _one(task: _Task) -> CaptureOutcome:
 
     try:
         with closing(Session([task.path], task.options, models=False)) as session:  # hundreds of unpacked archives would fill the disk
+            if task.naming is not None:
+                task.naming.in_session(session)
             _write_partitions(session, task)
             return _outcome(session, task)
     except TrtlensError as error:
-        return CaptureOutcome(task.label, task.path, visible(str(error), 1000))
+        return task.failed(str(error))
     except OSError as error:
-        return CaptureOutcome(task.label, task.path, visible(f"{error.filename or task.path}: {error.strerror or error}", 1000))
+        return task.failed(f"{error.filename or task.path}: {error.strerror or error}")
     except MemoryError:
-        return CaptureOutcome(task.label, task.path, "out of memory; explain it alone")
+        return task.failed("out of memory; explain it alone")
     except Exception as error:
         # One capture that meets a defect of ours must not take hundreds with it.
-        return CaptureOutcome(task.label, task.path, visible(f"internal error, please report it: {type(error).__name__}: {error}", 1000))
+        return task.failed(f"internal error, please report it: {type(error).__name__}: {error}")
 
 
 def _outcome(session: Session, task: _Task) -> CaptureOutcome:
@@ -306,10 +325,10 @@ def _outcome(session: Session, task: _Task) -> CaptureOutcome:
     gates = evaluate(session.diagnosis, task.gates)
     headline = story(capture).headline
     if build is None:
-        return CaptureOutcome(task.label, task.path, headline=headline, gates=gates)
+        return CaptureOutcome(task.label, task.shown(task.path), headline=headline, gates=gates)
     summary, environment = build.summary, build.environment
     return CaptureOutcome(
-        task.label, task.path, None, headline, environment.tensorrt, environment.gpu, summary.layers, summary.eligible, summary.picked, summary.fallback,
+        task.label, task.shown(task.path), None, headline, environment.tensorrt, environment.gpu, summary.layers, summary.eligible, summary.picked, summary.fallback,
         summary.total_time_ms, summary.fallback_time_ms, tuple(dict.fromkeys(warning.id for warning in build.warnings)), gates,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from . import words
-from .dataset import CaptureOutcome, DatasetResult, write_dataset
+from .dataset import CaptureOutcome, DatasetResult, Naming, write_dataset
 from .terminal import Printer
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ def run_dataset(
     workers: int | None = None,
     quiet: bool = False,
     on_done: Callable[[CaptureOutcome, int, int], None] | None = None,
+    naming: Naming | None = None,
 ) -> int:
     """Write the dataset, print a line a capture to `console` and what is wrong to `errors`; the exit code (2 only where every capture is bad)."""
-    result = write_dataset(paths, directory, options=options, gates=gates, workers=workers, on_done=on_done)
+    result = write_dataset(paths, directory, options=options, gates=gates, workers=workers, on_done=on_done, naming=naming)
     render_dataset(result, console, errors, quiet=quiet)
     return result.exit_code
 

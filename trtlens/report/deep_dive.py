@@ -92,8 +92,9 @@ def _layer(printer: Printer, session: Session, number: int, verdict: LayerVerdic
     where = f" (capture {number + 1})" if len(session.captures) > 1 else ""
     printer.line(f"{verdict.name or '(no name)'}{where}", style="bold")
     printer.line(f"{_status(verdict)} ({verdict.proof})", first="  ", rest="  ", style="bold")
-    if verdict.reason in REASONS:
-        printer.line(words.reason_title(verdict.reason), first="  ", rest="  ")
+    title = words.reason_title(verdict.reason) if verdict.reason in REASONS else ""
+    if title and not verdict.summary.lower().startswith(title.lower()):
+        printer.line(title, first="  ", rest="  ")
     printer.line(verdict.summary, first="  ", rest="  ")
     printer.line()
     for label, value in _facts(verdict):
@@ -120,7 +121,7 @@ def _layer(printer: Printer, session: Session, number: int, verdict: LayerVerdic
     terms = cited_reformats(races, known, verdict, capture.log_input) if races is not None else ()
     _terms(printer, terms)
     if verdict.suspects:
-        _section(printer, "Suspects (suggested, not shown)")
+        _section(printer, "Suspects (suggested, not proven)")
         _some(printer, [f"{suspect.reason}: {suspect.summary}" for suspect in verdict.suspects], 10)
     if verdict.remedies:
         _section(printer, "What to do")
@@ -219,7 +220,7 @@ def _race(printer: Printer, races: Races, race: LayerRace, verdict: LayerVerdict
     running = next((item for item in shown if item.runs), None)
     chosen = [item for item in (running, sparse) if item is not None] or [min(shown, key=lambda item: item.tactics[0].time_ms)]
     for item in dict.fromkeys(chosen):
-        _section(printer, "Race in the combination that runs" if item.runs else "Race")
+        _section(printer, "Race in the combination that runs" if item.runs else "Race of the best sparse tactic" if item is sparse else "Race")
         printer.line(item.combination, first="  ", rest="    ")
         rows = [(_ms(t.time_ms), {True: "sparse", False: "dense", None: "?"}[t.sparse], t.kernel or t.tactic, str(t.line or "")) for t in item.tactics]
         printer.table(("ms", "kind", "tactic", "line"), rows, right=(0, 3), stretch=2)

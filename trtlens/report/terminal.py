@@ -91,11 +91,11 @@ def _reasons(printer: Printer, groups: Sequence[words.ReasonGroup]) -> None:
 def _fallbacks(printer: Printer, layers: Sequence[LayerVerdict], limit: int) -> None:
     shown = layers[:limit]
     title = "Fallbacks" if len(layers) == 1 else f"{len(layers):,} fallbacks, costliest first"
-    printer.line(title, style="bold")
     raced = any(layer.best_dense_ms is not None or layer.best_sparse_ms is not None for layer in shown)
+    printer.line(f"{title} (dense, sparse: best times in the log, ms)" if raced else title, style="bold")
     header = ("layer", "why", "proof", "ms", "dense", "sparse")
     rows = [
-        (layer.name, layer.reason or "?", layer.proof, *map(words.ms, (layer.time_ms, layer.best_dense_ms, layer.best_sparse_ms)))
+        (layer.name, layer.reason or "?", layer.proof, words.ms(layer.time_ms), words.ms(layer.best_dense_ms), _best_sparse(layer))
         for layer in shown
     ]
     width = 6 if raced else 4
@@ -103,6 +103,12 @@ def _fallbacks(printer: Printer, layers: Sequence[LayerVerdict], limit: int) -> 
     if len(layers) > limit:
         more = words.count(len(layers) - limit, "more fallback")
         printer.line(f"  ... and {more}: --html or --json shows all of them.", style="dim")
+
+
+def _best_sparse(layer: LayerVerdict) -> str:
+    """That none was timed is known of a race without any."""
+    none = layer.best_sparse_ms is None and layer.best_dense_ms is not None and (layer.reason or "").startswith("no-kernel")
+    return "none" if none else words.ms(layer.best_sparse_ms)
 
 
 class Printer:

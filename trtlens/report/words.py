@@ -211,9 +211,9 @@ def _headline_fallbacks(build: BuildDiagnosis) -> str:
     else:
         text = f"{summary.fallback:,} of {count(summary.eligible or 0, 'eligible layer')} {verb} dense"
     if summary.fallback_time_ms is not None:
-        there = "is spent there"
+        some = any(layer.status == "dense" and layer.time_ms is None for layer in build.layers)
         whole = f" of {ms(summary.total_time_ms)}" if summary.total_time_ms is not None else ""
-        text += f": {ms(summary.fallback_time_ms)}{whole} ms {there}"
+        text += f": {'at least ' if some else ''}{ms(summary.fallback_time_ms)}{whole} ms is spent there"
     return text + _raced_clause(build) + "."
 
 
@@ -267,15 +267,19 @@ def notes(build: BuildDiagnosis) -> tuple[str, ...]:
         other_build = any(warning.id == "capture-mismatch" for warning in build.warnings)
         hint = "the log that lists them is of another build" if other_build else "it is suggested by the layer info or the weights"
         out.append(f"No log of this build proves {who}: {hint}.")
+    timed = sum(1 for layer in fallbacks if layer.time_ms is not None)
+    if 0 < timed < len(fallbacks):
+        out.append(f"The timing profile holds {timed:,} of these {len(fallbacks):,} layers.")
     if summary.eligible_unmatched and any(layer.type is not None for layer in build.layers):
         names = count(summary.eligible_unmatched, "name")
         of = f" of the {summary.eligible_listed:,}" if summary.eligible_listed is not None else ""
         verb = "matches" if summary.eligible_unmatched == 1 else "match"
         out.append(f"{names}{of} on the log's Sparsity list {verb} no engine layer.")
     if fallbacks and summary.bound_ms:
-        known = summary.bounded if summary.bounded is not None else summary.fallback
-        where = "" if known >= summary.fallback else f" in the {count(known, 'layer')} whose limit is known"
-        out.append(f"Sparse kernels at the machine's limits could save at most {ms(summary.bound_ms)} ms{where} (bound).")
+        known = summary.bound_layers
+        some = known is not None and known < len(fallbacks)
+        of = f"; it is the sum over {known:,} of the {len(fallbacks):,}, for the others no bound is known" if some else ""
+        out.append(f"Sparse kernels at the machine's limits could save at most {ms(summary.bound_ms)} ms (bound{of}).")
     inside_noise = sum(1 for layer in fallbacks if layer.stability in ("near", "coin-toss"))
     if inside_noise:
         verb = "sits" if inside_noise == 1 else "sit"
@@ -440,7 +444,8 @@ def layer_figures(layer: LayerVerdict) -> tuple[tuple[str, str], ...]:
     if layer.best_sparse_ms is not None:
         out.append(("best sparse", f"{ms(layer.best_sparse_ms)} ms" + (f": {layer.compared_sparse}" if layer.compared_sparse else "")))
     if layer.margin is not None:
-        out.append(("sparse against dense", percent(layer.margin)))
+        faster = " (sparse is faster)" if layer.margin < 0 else " (dense is faster)" if layer.margin > 0 else ""
+        out.append(("sparse against dense", f"{percent(layer.margin)}{faster}"))
     if layer.stability is not None:
         out.append(("stability", layer.stability))
     return tuple(out)

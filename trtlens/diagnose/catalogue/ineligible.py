@@ -38,7 +38,8 @@ INELIGIBLE: tuple[Reason, ...] = (
         needs="The ONNX model with its weights; for proof the build log as well.",
         proven_when="Such a group is in the weights as ONNX holds them, with no Q/DQ, BatchNorm or arithmetic between weight and "
         f"operator, and {_AND_NOT_LISTED}.",
-        suggested_when="The same, with something between weight and operator that TensorRT may fold into the weights.",
+        suggested_when="The same, with something between weight and operator that TensorRT may fold into the weights, with weights that conform once they are "
+        "rounded to FP16, or in a layer of several weights of which others conform.",
         cause="The layer was not pruned, was pruned by another pattern, or the mask was lost later: through fine-tuning without the "
         "mask, folding that adds to the weights, or quantization with a non-zero zero point. A small share of violating groups points "
         "to a lost mask, a large one to a layer never pruned or pruned along another axis.",
@@ -105,7 +106,7 @@ INELIGIBLE: tuple[Reason, ...] = (
         means="The convolution has more than one group; depthwise convolutions are the extreme case.",
         needs="The ONNX model, layer information or the log; for proof the build log.",
         proven_when=f"Groups are above 1 in ONNX, layer information or the log, and {_AND_NOT_LISTED}.",
-        suggested_when="–",
+        suggested_when="The layer holds several convolutions of which one has a single group; or the list may not be the engine's, or not whole.",
         cause="TensorRT does not consider sparse kernels for grouped convolutions (a maintainer's statement of August 2024); all known "
         "sparse convolution kernels are for one group.",
         evidence="The group count.",
@@ -125,8 +126,8 @@ INELIGIBLE: tuple[Reason, ...] = (
         title="The weights are not known at build time",
         means="The weight operand is computed at run time, so its zeros cannot be relied on.",
         needs="The ONNX model or layer information.",
-        proven_when="`HasDynamicFilter` is 1, or the walk from the operator through the ONNX graph ends at a runtime tensor.",
-        suggested_when="The walk stops at an operator that may or may not be folded.",
+        proven_when=f"`HasDynamicFilter` is 1, or the walk from the operator through the ONNX graph ends at a runtime tensor, and {_AND_NOT_LISTED}.",
+        suggested_when="The same, with a list that may not be the engine's, or not whole.",
         cause="A dynamic filter, an adapter (LoRA) added at run time, or weights made by a part of the graph that cannot be folded. "
         "Related but no cause of a fallback in itself: in refittable engines new weights must keep the 2:4 mask, or refitting fails.",
         evidence="The key of the layer information, or the tensor at which the walk ends.",
@@ -149,7 +150,8 @@ INELIGIBLE: tuple[Reason, ...] = (
         "for.",
         needs="The ONNX model or layer information; for proof the build log.",
         proven_when=f"There is no Conv, Gemm or MatMul with constant weights in the layer, and {_AND_NOT_LISTED}.",
-        suggested_when="The operation is ConvTranspose or a 3-D convolution, for which no sparse kernel is known.",
+        suggested_when="The operation is ConvTranspose or a 3-D convolution, for which no sparse kernel is known, or a plugin whose name says Gemm; and the layer "
+        "is not listed.",
         cause="Sparse tensor cores take one constant, pruned operand. In attention products both operands are activations; no sparse "
         "kernel for transposed or 3-D convolutions is among the known names (those of TensorRT-RTX 1.7; desktop TensorRT has more); "
         "plugins bring their own kernels.",
@@ -168,13 +170,13 @@ INELIGIBLE: tuple[Reason, ...] = (
         kind="ineligible",
         title="The layer runs on DLA, not on the GPU",
         means="The layer was placed on the deep learning accelerator; the GPU's sparse tactics do not apply.",
-        needs="Layer information or the build log.",
-        proven_when="The layer's type says DLA.",
-        suggested_when="The log places the layer on DLA and the layer information is missing.",
+        needs="Layer information or the engine that the log prints; for proof the build log.",
+        proven_when=f"The layer's type says DLA, and {_AND_NOT_LISTED}.",
+        suggested_when="The same, with a list that may not be the engine's, or not whole. Without a list it is a suspect.",
         cause="DLA has structured sparsity of its own. The 8.6 guide for Orin names: INT8 convolutions, formats other than NHWC, more "
         "than 64 channels, at most 256 K quantized weights, and output channels modulo 64 in {0, 1, 2, 4, 8, 16, 32}. NVIDIA says that "
         "newer DLA releases may differ. DLA exposes no kernel names, so what it does inside cannot be told.",
-        evidence="The layer's type or the placement line.",
+        evidence="The layer's type, and the list.",
         remedies=(RemedyText("Check the layer against DLA's rules, or run it on the GPU.", "Compare the times of both placements."),),
         sources=("TensorRT 8.6 developer guide 12.7", "NVIDIA/Deep-Learning-Accelerator-SW README"),
         domain_ids=("DLA", "DLA_REGION"),
@@ -185,12 +187,12 @@ INELIGIBLE: tuple[Reason, ...] = (
         kind="ineligible",
         title="STRICT_NANS limits where sparsity is allowed",
         means="With STRICT_NANS, sparsity is only used where it cannot change how NaNs appear and spread.",
-        needs="The build's configuration (log or manifest).",
+        needs="The capture's manifest, which says whether the flag was set; the build log.",
         proven_when="never",
         suggested_when="The flag is set and the layer is not listed.",
         cause="A sparse kernel skips products with a zero weight; zero times NaN or infinity would have been NaN. Which layers remain "
         "is not documented.",
-        evidence="The flag.",
+        evidence="The list that does not name the layer.",
         remedies=(RemedyText("Clear STRICT_NANS if the model does not rely on it.", "The new log's list names the layer.", "bound"),),
         sources=("NvInfer.h comment on BuilderFlag::kSTRICT_NANS",),
         domain_ids=("STRICT_NANS",),
@@ -215,13 +217,14 @@ INELIGIBLE: tuple[Reason, ...] = (
         id="not-listed",
         statuses=("ineligible",),
         kind="ineligible",
-        title="TensorRT does not list it as eligible; the cause is unknown",
-        means="No `(Sparsity)` list of the build names this layer, and none of the other reasons holds.",
+        title="TensorRT does not list the layer as eligible",
+        means="No `(Sparsity)` list of the build names this layer, and nothing in the inputs shows why: none of the other reasons holds.",
         needs="A build log.",
         proven_when="The `(Sparsity)` list of a complete verbose log (8.x: INFO is enough) does not name the layer. That TensorRT does "
         "not count it is then proven, not why.",
-        suggested_when="The log is not complete.",
-        cause="Unknown. In TensorRT 8.x, matrix products of Transformers were taken into Myelin regions and not listed at all; a "
+        suggested_when="The list may not be the engine's, or not whole (it holds fewer names than it says, or breaks off); or the layer is inside a Myelin region "
+        "of TensorRT 8.x.",
+        cause="Not known. In TensorRT 8.x, matrix products of Transformers were taken into Myelin regions and not listed at all; a "
         "maintainer said in December 2022 that the ONNX path did not support sparsity for them. From 10.3 on such products have been "
         "listed and chosen.",
         evidence="The list.",

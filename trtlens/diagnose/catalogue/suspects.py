@@ -20,7 +20,7 @@ SUSPECTS: tuple[Reason, ...] = (
         means="The layer takes INT8 and gives FP16 or FP32, and on this GPU sparse INT8 kernels are known with INT8 outputs only.",
         needs="A verbose build log or layer information.",
         proven_when="never",
-        suggested_when="INT8 inputs, an output of another type, and no sparse tactic timed.",
+        suggested_when="INT8 inputs, an output of another type for which no sparse kernel is known on this GPU, and no sparse tactic timed.",
         cause=f"Judging by {_INVENTORY}: on compute capability 8.0 to 8.9 all sparse INT8 kernels write INT8; on 9.0 only sparse INT8 "
         "convolutions do. NVIDIA's Model-Optimizer example says from experience that a sparse INT8 product is chosen only where its "
         "epilogue keeps the data in INT8.",
@@ -58,7 +58,7 @@ SUSPECTS: tuple[Reason, ...] = (
         kind="suspect",
         title="Channels are not aligned for sparse kernels",
         means="The input or output channels are no multiple of what sparse kernels ask for.",
-        needs="The ONNX model or layer information with shapes.",
+        needs="Layer information or a log with shapes.",
         proven_when="never",
         suggested_when="Channels not divisible by 16 (16-bit types) or 32 (8-bit types), and no sparse tactic timed.",
         cause="NVIDIA's guide advises multiples of 16 for sparse FP16 and of 32 for sparse INT8 (half of that for dense math). Kernel "
@@ -122,10 +122,10 @@ SUSPECTS: tuple[Reason, ...] = (
         statuses=("dense",),
         kind="suspect",
         title="The layer's sizes leave tiles partly empty",
-        means="A dimension is no multiple of the kernel's tile, so a share of the arithmetic is done on padding.",
+        means="A dimension is no multiple of the kernel's tile, so more than 5 % of the work along it is done on padding.",
         needs="Shapes of the layer, and the kernel's name with its tile.",
         proven_when="never",
-        suggested_when="A dimension is no multiple of the tile, for example 288 channels with tiles of 64 (4.5 tiles).",
+        suggested_when="Less than 95 % of the tiles along a dimension is real work, for example 288 channels with tiles of 64 (4.5 of 5 tiles).",
         cause="Kernels compute whole tiles. Sparse kernels have fewer tile sizes to choose from, so the loss is often larger for them. "
         "Few channels are the usual case; maintainers advise sparse convolutions for more than 256 channels, a 3x3 filter counting as "
         "nine times as many.",
@@ -164,7 +164,7 @@ SUSPECTS: tuple[Reason, ...] = (
         evidence="The types of the combinations and their times.",
         remedies=(
             RemedyText(
-                "Fix the layer's type: precision constraints, or a strongly typed network.", "The layer runs in that type.", "measured"
+                "Fix the layer's type: precision constraints (up to 10.x), or a strongly typed network.", "The layer runs in that type.", "measured"
             ),
         ),
         sources=("TensorRT developer guide, reduced precision", "TensorRT verbose build logs"),
@@ -178,7 +178,8 @@ SUSPECTS: tuple[Reason, ...] = (
         means="Sparse tactics were timed under another node's name that shares this layer's operators.",
         needs="A verbose build log.",
         proven_when="never",
-        suggested_when="A node with an overlapping fused name has sparse tactics and this one has none.",
+        suggested_when="No sparse tactic was timed for this layer, and some were under another fused name that shares one of its operators and is no layer of the "
+        "engine.",
         cause="The builder tries several fusions, and a sparse kernel may lack the epilogue (residual add, activation) that the dense "
         "one has.",
         evidence="The other node's name and its tactics.",
@@ -198,9 +199,9 @@ SUSPECTS: tuple[Reason, ...] = (
         kind="suspect",
         title="Tuned at another shape than the one deployed",
         means="Tactics are timed at the kOPT shape of each optimization profile, and it is small here.",
-        needs="The log's option block or shapes, layer information.",
+        needs="trtexec's option block in the log, or the capture's manifest.",
         proven_when="never",
-        suggested_when="The network has dynamic shapes and kOPT is its smallest shape or batch 1.",
+        suggested_when="An input has dynamic shapes, and kOPT is its smallest shape or batch 1.",
         cause="What is fastest at batch 1 need not be at batch 16. It does not always help: a field report from Orin saw no sparse "
         "tactic with kOPT 16 either.",
         evidence="The shapes of the optimization profile.",
@@ -217,41 +218,43 @@ SUSPECTS: tuple[Reason, ...] = (
         id="hardware-compat",
         statuses=("dense",),
         kind="suspect",
-        title="Compatibility modes narrow the choice of kernels",
-        means="Hardware or version compatibility was asked for, and fewer kernels are allowed.",
-        needs="The build's configuration (log or manifest).",
+        title="Hardware compatibility narrows the choice of kernels",
+        means="Hardware compatibility was asked for, and fewer kernels are allowed.",
+        needs="trtexec's option block in the log.",
         proven_when="never",
-        suggested_when="A hardware compatibility level or VERSION_COMPATIBLE is set, and no sparse tactic was timed.",
-        cause="AMPERE_PLUS allows kernels only that run on every GPU from Ampere on; version-compatible engines are limited to the "
-        "lean runtime's operators.",
-        evidence="The option.",
-        remedies=(RemedyText("Build for this GPU and version alone.", "Sparse kernel names appear among the tactics.", "bound"),),
+        suggested_when="A hardware compatibility level is set, and no sparse tactic was timed.",
+        cause="AMPERE_PLUS allows only kernels that run on every GPU from Ampere on. Version-compatible engines are limited to the lean runtime's operators; "
+        "trtlens does not look for that option.",
+        evidence="The option's value.",
+        remedies=(RemedyText("Build for this GPU alone.", "Sparse kernel names appear among the tactics.", "bound"),),
         sources=("TensorRT developer guide, hardware and version compatibility",),
         domain_ids=("HW_COMPAT",),
-        next_capture="A build without compatibility modes.",
+        next_capture="A build without a hardware compatibility level.",
     ),
     Reason(
         id="algorithm-selector",
         statuses=("dense",),
         kind="suspect",
-        title="A selector or an edited cache pinned the tactic",
-        means="The choice was not TensorRT's alone: an algorithm selector (up to 10.x) or an edited timing cache (10.8 and later) had "
-        "a hand in it.",
-        needs="The build's configuration (log or manifest).",
+        title="A selector or an editable cache may have pinned the tactic",
+        means="The choice may not have been TensorRT's alone: an algorithm selector (up to 10.x) was set, or an editable timing cache (10.8 and later) was "
+        "given.",
+        needs="The build log, in which TensorRT says that a selector is set; the capture's manifest, which says that an editable cache was given (no log says it).",
         proven_when="never",
-        suggested_when="The log or manifest names a selector or an edited cache.",
-        cause="A selector filters the tactics that compete, and an edited cache fixes one.",
-        evidence="The option or the log line.",
+        suggested_when="The log has the line on the selector, or the manifest names an editable timing cache. Whether an entry of the cache was edited is not "
+        "known.",
+        cause="A selector filters the tactics that compete, and an edited entry of a cache fixes one.",
+        evidence="The log line, or the manifest's option.",
         remedies=(RemedyText("Build without it, with a cold timing cache.", "The layer has a race in the new log.", "bound"),),
         sources=("IAlgorithmSelector documentation (deprecated in 10.8, absent in 11)", "NVIDIA/TensorRT sampleEditableTimingCache"),
         domain_ids=("ALGO_SELECTOR", "EDITED_CACHE"),
     ),
     Reason(
         id="gemm-plugin",
-        statuses=("dense",),
+        statuses=("dense-unknown", "undetermined"),
         kind="suspect",
         title="A GEMM plugin runs the matrix product",
-        means="The layer is a plugin that does a matrix product; TensorRT has no say in its kernel.",
+        means="The layer is a plugin that does a matrix product; TensorRT has no say in its kernel, and no input names it. Where a complete list of eligible "
+        "layers does not name the plugin, it is `op-kind`.",
         needs="Layer information.",
         proven_when="never",
         suggested_when="The layer's type is a plugin and its name says Gemm.",
@@ -260,19 +263,21 @@ SUSPECTS: tuple[Reason, ...] = (
         remedies=(RemedyText("Build without the GEMM plugin for these layers.", "The layer's type is no plugin any more.", "bound"),),
         sources=("NVIDIA/TensorRT-LLM issue 1559", "NVIDIA/Model-Optimizer issues 603, 1974 (user reports)"),
         domain_ids=("TRTLLM_PLUGIN",),
+        next_capture="A build without the GEMM plugin; or a kernel trace of this engine, whose kernel names show whether anything sparse runs.",
     ),
     Reason(
         id="clocks",
         statuses=("dense",),
         kind="suspect",
-        title="Clocks or power limits blurred the timings",
-        means="The same tactic was timed with a wide spread in this log, as it happens with clocks that change during the build.",
+        title="Clocks or power limits may have blurred the timings",
+        means="The same tactic was timed twice in this layer's race, with times further apart than the usual noise, as it happens with clocks that change "
+        "during the build.",
         needs="A verbose build log.",
         proven_when="never",
-        suggested_when="One tactic timed twice differs by more than the usual noise, or the log reports throttling.",
+        suggested_when="Two times of one tactic, of one runner and combination, differ by more than the noise band.",
         cause="Kernels are timed one after the other; if the clock rises or the power limit cuts in between, the order of the times is "
         "chance. Sparse kernels reach power limits too.",
-        evidence="The pairs of times of one tactic.",
+        evidence="The two times that differ most, with their lines. TensorRT logs say nothing of clocks themselves.",
         remedies=(
             RemedyText(
                 "Lock the clocks (`nvidia-smi -lgc`, `jetson_clocks`), raise `avg_timing_iterations`, and build again.",
@@ -290,9 +295,9 @@ SUSPECTS: tuple[Reason, ...] = (
         title="The compiler may have been told to use sparse kernels",
         means="Inside Myelin regions an option can require sparse kernels for sparse weights, so the tactics may not have competed "
         "freely.",
-        needs="A verbose build log of TensorRT 10.x or later.",
+        needs="A verbose build log with the tactic tables of Myelin regions (10.14 and later).",
         proven_when="never",
-        suggested_when="A Myelin layer with sparse weights has sparse tactics in its table and no dense one, or runs sparse though "
+        suggested_when="A Myelin layer has sparse tactics in its table and no dense one, or runs sparse though "
         "dense was faster.",
         cause="The libraries of the 10.16 and 11.4 branches (read from TensorRT-RTX) hold a compiler option that requires sparse "
         "kernels. When TensorRT sets it is not known.",

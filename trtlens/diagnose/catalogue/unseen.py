@@ -22,7 +22,7 @@ UNSEEN: tuple[Reason, ...] = (
         "log, it has no timings, it is of another build, or it holds only a part.",
         needs="–",
         proven_when="never",
-        suggested_when="There is no log, or one at INFO level.",
+        suggested_when="There is no log, one at INFO level, or none that holds this layer's race and names what runs.",
         cause="Tactic timings are printed at VERBOSE only.",
         evidence="None: no line is there to cite.",
         remedies=(RemedyText("Build again and keep the verbose log.", "`trtlens explain` of the new capture names a cause."),),
@@ -93,7 +93,7 @@ UNSEEN: tuple[Reason, ...] = (
         remedies=(
             RemedyText(
                 "Build with TensorRT 10.14 or later, verbose, with a cold timing cache; on 10.8 to 10.13 set `EDITABLE_TIMING_CACHE` "
-                "as well.",
+                "as well (`trtlens build --backend tensorrt --editable-cache`; trtexec has no flag for it).",
                 "The log has `Autotuning op` tables with the layer's name.",
             ),
         ),
@@ -129,8 +129,9 @@ UNSEEN: tuple[Reason, ...] = (
         means="A sparse tactic was faster than the dense one that runs, and the reformats do not account for the choice.",
         needs="A verbose build log with tactic timings, layer information.",
         proven_when="never",
-        suggested_when="Rules 1 to 3 of the decision do not hold and the reformat arithmetic does not close; or sparse won the very "
-        "combination that runs, and a dense tactic runs.",
+        suggested_when="The best sparse time is below that of the dense tactic that runs, and the sum of the reformats is a gain or cannot be made; or sparse won "
+        "the very combination that runs, and a dense tactic runs; or a dense tactic was chosen where sparse was timed faster; or the time of the tactic that "
+        "runs is not known, or 0.",
         cause="Possible: several layers that depend on each other's formats, costs that the log does not print, inputs from different "
         "builds (see the warning `capture-mismatch`).",
         evidence="The timings, and the arithmetic with the sum that does not close.",
@@ -154,13 +155,12 @@ UNSEEN: tuple[Reason, ...] = (
         statuses=("undetermined",),
         kind="verdict",
         title="The layer information holds names only",
-        means="The engine was built without detailed profiling verbosity, or with shapes unknown, so the layer information lacks "
-        "tactics or formats.",
+        means="The engine was built without detailed profiling verbosity, so the layer information has neither tactics nor formats.",
         needs="Layer information.",
         proven_when="never",
-        suggested_when="The layers are plain names, or carry no tactic.",
-        cause="ProfilingVerbosity is LAYER_NAMES_ONLY unless set. With dynamic shapes the inspector prints no formats unless it has an "
-        "execution context.",
+        suggested_when="The layers are plain names, and no log shows what runs.",
+        cause="ProfilingVerbosity is LAYER_NAMES_ONLY unless set. Related, and no obstacle in itself: with dynamic shapes a detailed inspector names the tactics "
+        "but prints no formats unless it has an execution context.",
         evidence="The form of the layer information.",
         remedies=(
             RemedyText(
@@ -178,16 +178,21 @@ UNSEEN: tuple[Reason, ...] = (
         statuses=("undetermined",),
         kind="verdict",
         title="The tactic that runs has an id but no name",
-        means="The tactic's id is known, and no input gives its kernel name, so whether it is sparse is unknown.",
+        means="The tactic's id is known, and no input gives its kernel name, or the name is of a kind that does not say whether it is sparse.",
         needs="A build log or layer information.",
         proven_when="never",
-        suggested_when="The id of the tactic that runs stands in no input beside a kernel name.",
+        suggested_when="The id of the tactic that runs stands in no input beside a kernel name that tells.",
         cause="Some runners and versions (8.0 to 8.5 among them) print the id without a name.",
         evidence="The line with the id.",
         remedies=(
             RemedyText(
-                "Add layer information with details of the same engine, or a kernel trace (`nsys stats -r cuda_gpu_trace --format csv`).",
+                "Add layer information with details of the same engine, or with `--names` other verbose logs of this TensorRT and GPU, which may name the id.",
                 "The layer's tactic has a name.",
+            ),
+            RemedyText(
+                "Add a kernel trace of a whole inference (`nsys stats -r cuda_gpu_trace --format csv`). It names launches, not layers: where none is sparse, the "
+                "layer runs dense.",
+                "The layer's status is no longer `undetermined`, or the trace holds sparse kernel names.",
             ),
         ),
         sources=("Verbose build logs of TensorRT 8.0 to 8.5",),
@@ -208,7 +213,11 @@ UNSEEN: tuple[Reason, ...] = (
         "SPARSE_WEIGHTS were equal byte for byte, and no `(Sparsity)` line is printed.",
         evidence="The stub's name or the log line.",
         remedies=(
-            RemedyText("Run the engine on the target GPU under Nsight Systems and give the kernel trace.", "The trace holds sparse kernel names, or none."),
+            RemedyText(
+                "Run the engine on the target GPU under Nsight Systems and look for `sparse` in the kernel names. trtlens cites a trace in which no kernel is "
+                "sparse, and leaves the layer undetermined: another GPU may get other kernels.",
+                "The trace holds sparse kernel names, or none.",
+            ),
             RemedyText(
                 "To see the choice at build time, build on the GPU machine with TensorRT itself: `trtlens build MODEL.onnx --backend tensorrt` or "
                 "`--backend trtexec`; `--emit-script capture.sh` writes it for a machine without trtlens.",

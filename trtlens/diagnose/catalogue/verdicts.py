@@ -43,7 +43,7 @@ _STABLE_TIMING = (
 )
 _LEVEL_5 = RemedyText(
     "Build with builder optimization level 5 (trtexec `--builderOptimizationLevel=5`), at which dynamic and static kernels are compared.",
-    "More tactic lines for the layer in the new log; compare the best sparse time of the two.",
+    "More tactic lines for the layer in the new log; sparse ones among them, or a better sparse time than in this one.",
     "bound",
     BELOW_LEVEL_5,
 )
@@ -67,11 +67,13 @@ VERDICTS: tuple[Reason, ...] = (
         kind="verdict",
         title="A sparse tactic runs",
         means="The engine runs this layer with a kernel that uses the sparse tensor cores.",
-        needs="Layer information with tactic names (ProfilingVerbosity DETAILED), a verbose build log, or a kernel trace.",
+        needs="Layer information with tactic names (ProfilingVerbosity DETAILED), or a build log.",
         proven_when="The name of the kernel that runs is a sparse one (sparse_gemm, sparse_conv, sptensor, spgemm).",
-        suggested_when="The log's list of chosen layers names it and no input holds the kernel's name.",
-        cause="TensorRT timed sparse and dense tactics for this layer and the sparse one was part of the cheapest plan.",
-        evidence="`TacticName` in the layer information, the log line that names the tactic, or the kernel's name in a trace.",
+        suggested_when="The log's list of chosen layers names it and no input holds the kernel's name; or the name is taken from another log (`--names`), "
+        "or from a log of which it is not certain which pass made the engine.",
+        cause="As a rule TensorRT timed sparse and dense tactics for this layer and the sparse one was part of the cheapest plan.",
+        evidence="`TacticName` in the layer information, the log line that names the tactic, or the list of chosen layers. A kernel trace confirms a name "
+        "that another input gives.",
         remedies=(),
         sources=("Kernel names in TensorRT logs, layer information and libraries", "TensorRT developer guide, structured sparsity"),
     ),
@@ -83,7 +85,8 @@ VERDICTS: tuple[Reason, ...] = (
         means="In the very format combination that runs, a dense tactic was timed faster than the sparse one by more than the noise.",
         needs="A verbose build log with the timings of the combination that runs.",
         proven_when="Both times stand in the log, in the same combination, and differ by more than the noise band.",
-        suggested_when="The two times come from different passes or captures.",
+        suggested_when="The log is of another build, lines of the race are lost, some of its tactics have no name, or the tactic that runs won in more than "
+        "one combination.",
         cause="Not known. Inside Myelin regions the compiler knows an option that requires sparse kernels for sparse weights (see "
         "`sparsity-must`); whether TensorRT sets it for every such layer is not documented. A tactic can also have been forced through "
         "an edited timing cache or an algorithm selector.",
@@ -107,11 +110,11 @@ VERDICTS: tuple[Reason, ...] = (
         title="Sparse was timed, and dense was faster",
         means="TensorRT timed at least one sparse tactic for this layer and a dense tactic was faster by more than the noise.",
         needs="A verbose build log with the tactic timings of this layer.",
-        proven_when="In every combination in which a sparse tactic was timed, a dense tactic won; or no sparse time in any combination "
-        "is below the time of the dense tactic that runs, that time is known without ambiguity, and no reformat stands next to the "
-        "layer in the plan.",
-        suggested_when="The best sparse time is above that of the tactic that runs, but a reformat stands next to the layer or the "
-        "tactic's time is ambiguous.",
+        proven_when="In every combination in which a sparse tactic was timed, a dense tactic won, and the engine runs one of these winners; or no sparse time "
+        "in any combination is below the time of the dense tactic that runs, that time is known without ambiguity, and no reformat stands next to the "
+        "layer in the plan. Either way the log shows the race of every combination, no line of it is lost, and no sparse tactic was skipped.",
+        suggested_when="One of these conditions does not hold: for example a reformat stands next to the layer, a combination has no race, or a tactic "
+        "without a name came close to the winner.",
         cause="Sparse math halves the multiplications and shrinks the weights to 9/16 (16-bit types) or 5/8 (8-bit types), and nothing "
         "else. A layer limited by its activations, by few tiles or by a short reduction gains little (suspects `memory-bound`, "
         "`few-tiles`, `short-reduction`, `partial-tile`). There are also far fewer sparse kernels than dense ones, with fewer fusions "
@@ -138,7 +141,7 @@ VERDICTS: tuple[Reason, ...] = (
         means="The best sparse tactic and the dense one that runs differ by less than the noise band: the next build may choose the "
         "other.",
         needs="A verbose build log with the tactic timings of this layer.",
-        proven_when="Both times stand in the log and the margin, or the sum of the reformat arithmetic, is inside the noise band.",
+        proven_when="As for `slower` or `format-cost`, with the margin, or the sum of the reformat arithmetic, inside the noise band.",
         suggested_when="As for `slower` or `format-cost`, with the difference inside the band.",
         cause="TensorRT times each tactic a few times only (avg_timing_iterations is 1 by default in the API, 8 in trtexec), so small "
         "differences are chance. The band is 3 % or 1 microsecond, whichever is more, and wider if this log shows one tactic timed "
@@ -163,9 +166,10 @@ VERDICTS: tuple[Reason, ...] = (
         needs="A verbose build log with the tactic and reformat timings, and the formats of the plan.",
         proven_when="For every combination in which sparse beats the tactic that runs, every term of the reformat arithmetic was "
         "measured in this log and the sum is a loss beyond the noise band.",
-        suggested_when="A term of the arithmetic is missing, or the formats of the plan can only be told by elimination.",
+        suggested_when="A term of the arithmetic was not measured, lines that may hold a cheaper reformat are damaged, a combination has no race, a faster "
+        "tactic has no name, or no input lists the network's outputs.",
         cause="TensorRT minimises the time of the whole network over the formats of all tensors, not that of each layer. Sparse "
-        "convolutions exist for channels-last and 32-wide channel-vectorized layouts only; where the neighbours are fixed to another "
+        "convolutions are known for channels-last and 32-wide channel-vectorized layouts only; where the neighbours are fixed to another "
         "layout, data must be copied.",
         evidence="The sum with its parts: sparse time, dense time, reformats added, reformats removed. It shows that this layer alone "
         "cannot be switched with profit; switching several neighbours together may still pay.",
@@ -225,13 +229,13 @@ VERDICTS: tuple[Reason, ...] = (
         means="A sparse tactic would have run in the graph of another backend strategy, and the builder estimated that whole engine "
         "slower.",
         needs="A verbose build log of TensorRT 10.14 or later with the passes of all strategies.",
-        proven_when="The sparse winner of the other pass and both lines on the strategies, the one used and the one skipped, are in "
-        "the log.",
-        suggested_when="One of the two lines is missing, or the layer's name in the other graph differs.",
+        proven_when="A sparse tactic won a combination of this layer in the dropped strategy's pass, that pass's own list of chosen layers names the layer, "
+        "and both lines on the strategies, the one used and the one skipped, are in the log.",
+        suggested_when="The log does not say for certain which strategy made the engine.",
         cause="At high optimization levels TensorRT 10.14 and later tunes several graphs of one network and keeps the one it estimates "
         "fastest as a whole. They differ in what is fused and what is given to Myelin.",
-        evidence="The sparse winner in the dropped pass, the `Use backend strategy` and the `Skip backend strategy` line with their "
-        "estimates.",
+        evidence="The sparse winner and the list of chosen layers in the dropped pass, the `Use backend strategy` and the `Skip backend strategy` line with "
+        "their estimates. Where the race of the engine's own pass proves another reason, that one stands.",
         remedies=(
             RemedyText(
                 "Build at another builder optimization level, at which other strategies are tuned, and measure the whole engine.",
@@ -292,7 +296,8 @@ VERDICTS: tuple[Reason, ...] = (
         title="The layer runs in FP32, which has no sparse kernels",
         means="All format combinations of this layer are FP32, and no sparse tactic was timed.",
         needs="A verbose build log.",
-        proven_when="The layer is complete and all its combinations are FP32, or no combination of the whole pass has another type.",
+        proven_when="The layer is complete and all its combinations are FP32 (inside a Myelin region: all kernels of its table are FP32 or TF32 by name), or no "
+        "combination of the whole pass has another type.",
         suggested_when="The combinations seen are FP32, but the log may not show all.",
         cause="NVIDIA's guide asks for FP16 or INT8 to be enabled with sparsity. The tensor cores know sparse TF32, but no kernel name "
         "with FP32 or TF32 operands and sparse math is known. A layer in FP32 can still be listed as eligible: eligibility speaks of "
@@ -329,9 +334,10 @@ VERDICTS: tuple[Reason, ...] = (
         title="This GPU has no sparse kernel for the layer",
         means="The GPU generation has no sparse tensor cores, or, as a suspect, no known sparse kernel for this operation and type.",
         needs="The device block of trtexec's log, the name of the GPU, or the capture's manifest.",
-        proven_when="The compute capability of the build is below 8.0.",
-        suggested_when="No sparse kernel of this operation and type is known for this generation. The list at hand is that of "
-        "TensorRT-RTX 1.7; desktop TensorRT has more kernels.",
+        proven_when="The log's device block says a compute capability below 8.0.",
+        suggested_when="The compute capability is below 8.0 by the GPU's name or the manifest alone. As a suspect: no sparse kernel of this operation and "
+        "type is known for this generation, and none was timed for another layer of the log. The list at hand is that of TensorRT-RTX 1.7; desktop TensorRT "
+        "has more kernels.",
         cause="Sparse tensor cores begin with compute capability 8.0. Beyond that the kernels differ by generation: for example a "
         "TensorRT-LLM maintainer saw no plan for sparse FP8 on the RTX 4090 (compute capability 8.9), and sparse BF16 is known from "
         "9.0 on only.",
@@ -361,8 +367,9 @@ VERDICTS: tuple[Reason, ...] = (
         means="Every sparse tactic seen for this layer was skipped because it asked for more scratch memory than the workspace or "
         "device had.",
         needs="A verbose build log, standard error included.",
-        proven_when="Each sparse tactic that the log names for the layer was skipped for memory, and none was timed.",
-        suggested_when="Tactics were skipped for memory and their ids have no kernel name, so they may or may not be sparse.",
+        proven_when="Each sparse tactic that the log names for the layer was skipped for memory, none was timed, every timed tactic has a name, and the log "
+        "shows the race of every combination.",
+        suggested_when="Tactics were skipped for memory and their ids have no kernel name, so they may or may not be sparse; or the race has gaps.",
         cause="A tactic whose scratch memory exceeds the workspace pool, or what the device has free, is left out before it is timed.",
         evidence="The lines that skip the tactics, with the bytes requested and available.",
         remedies=(
@@ -410,10 +417,11 @@ VERDICTS: tuple[Reason, ...] = (
         means="The builder dropped candidates by heuristics, so sparse ones may never have been timed.",
         needs="A verbose build log, or the builder optimization level from the log or the manifest.",
         proven_when="never",
-        suggested_when="The log says that tactics were pruned, or the builder optimization level is 0, 1 or 2.",
+        suggested_when="The log says that tactics were pruned, a runner timed as many tactics as the limit that the log names, or the builder optimization "
+        "level is 0, 1 or 2; and no sparse tactic was timed.",
         cause="At builder optimization level 0 the first tactic that works is taken and no timing cache is used; at 1 and 2 tactics "
         "are sorted by heuristics and only the top ones are timed. `max_num_tactics` (10.4 and later) limits them too.",
-        evidence="The `… available tactics, … pruned, … remaining after tactic pruning.` line, or the optimization level.",
+        evidence="The `… available tactics, … pruned, … remaining after tactic pruning.` line, or the line with the optimization level.",
         remedies=(
             RemedyText(
                 "Build at builder optimization level 5 (trtexec `--builderOptimizationLevel=5`).",

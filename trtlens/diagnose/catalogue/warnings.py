@@ -8,12 +8,13 @@ WARNING_KINDS: tuple[WarningKind, ...] = (
     WarningKind(
         id="capture-mismatch",
         title="The files come from different builds",
-        means="The log and the layer information (or the timing profile) disagree about the engine.",
+        means="The log, the layer information or a kernel trace disagree about the engine.",
         found_by="Among layers in both, with a non-zero tactic id on both sides and a Cask runner, at least one id differs; or more "
         "than 5 % of the layer names of one input are absent from the other, Reformat and NoOp layers and ` [profile N]` aside; or a "
-        "sparse winner stands where a dense tactic runs.",
+        "sparse winner stands where a dense tactic runs; or the log's list of chosen layers, or its options, contradict the kernel names; or an INFO log lists "
+        "none of the engine's layers; or a kernel trace lacks more than 5 % of the engine's kernels.",
         effect="The inputs are not joined: what runs is taken from the layer information, times from the timing profile only if its "
-        "names match, and causes from the log are suggested at most, as seen in another build of this model.",
+        "names match, and causes from the log are suggested at most, as seen in another build of this model. From such a trace nothing is taken.",
         todo="Capture log, layer information and timing profile in one build (`trtlens build`).",
     ),
     WarningKind(
@@ -67,16 +68,17 @@ WARNING_KINDS: tuple[WarningKind, ...] = (
     WarningKind(
         id="eligibility-disagrees",
         title="The inputs disagree on which layers qualify",
-        means="The log's list names a layer whose weights in the ONNX model do not conform, or the other way round.",
-        found_by="The list of the log against the check of the weights.",
-        effect="The log's list wins.",
+        means="The log's list names a layer whose weights in the ONNX model do not conform, or does not name one whose weights conform, or of which the layer "
+        "information says that they are sparse.",
+        found_by="The list of the log against the check of the weights and `HasSparseWeights` (`AllowSparse`).",
+        effect="The log's list wins against the model. With `HasSparseWeights` 1 a layer counts as eligible, as a suggestion.",
         todo="Check that the ONNX model is the one that was built, and how its weights are folded.",
     ),
     WarningKind(
         id="unknown-lines",
         title="Part of the log was not understood",
         means="Lines with TensorRT's prefix inside the tuning part of the log fit no known form.",
-        found_by="The share of such lines between the first `Computing costs` or `Autotuning` and `Engine Layer Information:`.",
+        found_by="The share of such lines between the first `Computing costs` or `Autotuning` and `Engine Layer Information:`, if above 0.5 %.",
         effect="Something may be missing; the share says how much.",
         todo="Please report the TensorRT version and some of these lines.",
     ),
@@ -124,7 +126,7 @@ WARNING_KINDS: tuple[WarningKind, ...] = (
         id="time-sum",
         title="Layer times do not add up to the latency",
         means="The sum of the layers' times differs from the measured latency.",
-        found_by="The sum of the timing profile against the latency in the log.",
+        found_by="The sum of the timing profile against the median GPU compute time in the log, if they are more than 20 % apart.",
         effect="Shares of time are those of the profile. Several streams, NoOps and the cost of profiling itself make the two differ.",
         todo="Judge by end-to-end latency.",
     ),

@@ -80,6 +80,8 @@ class EventReader(SingleLines):
         match = g.NETWORK_OUTPUT.match(message)
         if match and self.build is not None and not self.build.tuned and len(self.build.network_outputs) < KEPT_LINES:
             self.build.network_outputs.append(match["name"])
+        if match is None and (self.build is None or not self.build.tuned) and not message.endswith(" tensors as outputs"):  # Polygraphy's own words
+            self._damage(Line(line, offset, message, self.severity))  # an output whose name is lost
 
     def _original(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         # TensorRT 8 prints `Applying generic optimizations` before `Original: N layers`, 10 after; either begins the builder's work.

@@ -7,7 +7,7 @@ const trtlens = (() => {
   const PROOFS = ["proven", "suggested", "unknown"];
   const COLUMNS = [
     ["status", "status"], ["name", "layer"], ["type", "type"], ["precision", "precision"], ["reason", "why"], ["proof", "proof"],
-    ["time", "ms"], ["dense", "dense"], ["sparse", "sparse"],
+    ["time", "ms"], ["dense", "best dense"], ["sparse", "best sparse"],
   ];
   const TITLES = { time: "time of the layer in the timing profile, milliseconds", dense: "fastest dense tactic timed, milliseconds", sparse: "fastest sparse tactic timed, milliseconds" };
   const NUMERIC = new Set(["time", "dense", "sparse"]);
@@ -213,7 +213,7 @@ const trtlens = (() => {
     if (layer.outputs) facts.push(["outputs", layer.outputs.join("; ")]);
     if (layer.profile !== undefined) facts.push(["optimization profile", String(layer.profile)]);
     if (layer.nodes) facts.push(["ONNX nodes", layer.nodes.join(", ")]);
-    if (layer.ceiling) facts.push(["ceiling", `ideal kernels: ${times(layer.ceiling[0])}; at most ${times(layer.ceiling[1])} faster than the dense kernel that runs`]);
+    if (layer.ceiling) facts.push(["ceiling", `an ideal sparse kernel would be ${times(layer.ceiling[0])} as fast as an ideal dense one; none can be more than ${times(layer.ceiling[1])} as fast as the dense one that runs`]);
     part(right, "Layer", figures(facts));
     if (layer.weights) part(right, "Weights", list(layer.weights));
     if (layer.samples) part(right, `Profile samples (${layer.samples.length})`, samples(layer.samples));
