@@ -272,7 +272,7 @@ class Judge:
         switches, view = self.view.switches, self.view
         reason = "flag-off" if not self.world.sparsity else "grouped" if layer.groups > 1 else "not-listed"
         true: set[Pair] = {("ineligible", reason)}
-        if reason == "grouped" and self.view.dialect.era < 8.6 and not view.ids_in_json:
+        if reason == "grouped" and (self.view.dialect.era < 8.6 or layer.kind != "conv") and not view.ids_in_json:
             true.add(("ineligible", "not-listed"))  # nothing shows the groups
         acceptable = {*true, ("dense-unknown", ANY)}
         if reason == "grouped":
