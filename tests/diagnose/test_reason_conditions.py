@@ -159,6 +159,17 @@ def test_pruning_and_memory_are_reasons_where_nothing_else_is_known(tmp_path: Pa
     assert told(found) == ("dense", "out-of-memory", "suggested") and any("could not be allocated" in line for line in cited(found))
 
 
+def test_a_complaint_about_memory_within_the_race_is_its_reason(tmp_path: Path) -> None:
+    """It names no tactic: one that is sparse may have been left out. Elsewhere it is another layer's."""
+    complaint = "[01/02/2030-03:04:06] [W] [TRT] Tactic Device request: 3930MB Available: 1965MB. Device memory is insufficient to use tactic."
+    within, behind = dense_log(), dense_log()
+    within.tuned.insert(-2, complaint)
+    behind.tuned.append(complaint)
+    found = verdict(tmp_path, within)
+    assert told(found) == ("dense", "out-of-memory", "suggested") and any("insufficient" in line for line in cited(found))
+    assert told(verdict(tmp_path, behind)) == ("dense", "no-kernel", "suggested")
+
+
 @pytest.mark.parametrize("tail", [[], [f"--------------- Timing Runner: {LAYER} ({RUNNER}[0x80000009])"]], ids=["silent", "begun"])
 def test_a_log_that_ends_within_a_race(tail: Sequence[str], tmp_path: Path) -> None:
     """What follows is lost: neither an equal layer's race nor a cache is the reason."""

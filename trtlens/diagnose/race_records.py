@@ -78,18 +78,20 @@ class LayerRace:
     `telling`: those combinations that decide where sparse tactics were timed. In a race where nothing is missing it is one; `timed`, `size`, `lost`,
     `best_dense` and `best_sparse` speak of all of them and `combinations` are made only if someone asks for all of them.
     `repeat_spread`: the largest relative difference between two timings of one tactic in one combination: the noise the log itself shows.
-    `pruned`: the line that says so, where tactics of the layer were pruned before timing.
+    `pruned`: the line that says so, where tactics of the layer were pruned before timing. `complaint`: one about memory among the race's lines, which
+    names no tactic.
     `foreign`: a tactic has its name from another log (`--names`), so that nothing about it is proven.
     `doubts`: signs that lines of the race are lost or damaged (each stands in `missing`, too): then not even what was timed proves anything.
     """
 
-    __slots__ = ("_combinations", "_plain", "doubts", "foreign", "layer", "missing", "pruned", "repeat_spread")
+    __slots__ = ("_combinations", "_plain", "complaint", "doubts", "foreign", "layer", "missing", "pruned", "repeat_spread")
 
     def __init__(self, layer: str, combinations: list[Combination] | None = None, plain: PlainRace | None = None) -> None:
         self.layer = layer
         self.missing: list[str] = []
         self.repeat_spread = 0.0
         self.pruned: Line | None = None
+        self.complaint: Line | None = None
         self.foreign = False
         self.doubts: list[str] = []
         self._combinations, self._plain = combinations, plain

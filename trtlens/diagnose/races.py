@@ -63,6 +63,7 @@ class Races:
         self.by_op: dict[str, list[int]] = defaultdict(list)
         self._index_layers()
         self.pruned = self._pruned_lines()
+        self._complaints = sorted((line for line in _complaints(build)), key=lambda line: line.line)
         self._sources: dict[int, int] = {}
         self._gap_cache: dict[tuple[int, int], LayerRace] = {}
         self._damaged: list[int] | None = None
@@ -172,6 +173,11 @@ class Races:
                 return line
         return None
 
+    def _complaint_within(self, first: int, last: int) -> Line | None:
+        """The first complaint about memory among the lines of a race."""
+        at = bisect_left(self._complaints, first, key=lambda line: line.line)
+        return self._complaints[at] if at < len(self._complaints) and self._complaints[at].line <= last else None
+
     def _last(self, race: LayerRace) -> int:
         return max(self._last_line(item) for item in race.combinations)
 
@@ -244,6 +250,7 @@ class Races:
             if pruned is not None:
                 race.missing.append(f"tactics were pruned before timing (line {pruned.line})")
                 race.pruned = pruned
+            race.complaint = self._complaint_within(*self._plain.lines_of(layer)) if self._complaints else None
             race.repeat_spread = self._spread(numbers)
             race.foreign = self._named_elsewhere(numbers)
             return race
@@ -629,6 +636,7 @@ class Races:
         if pruned is not None:
             missing.append(f"tactics were pruned before timing (line {pruned.line})")
             race.pruned = pruned
+        race.complaint = self._complaint_within(race.combinations[0].line, self._last(race)) if self._complaints else None
         for number in {self._sources[c.index] for c in race.combinations if c.index in self._sources}:
             source = self._source_race(number)
             missing.extend(gap for gap in source.missing if gap not in missing)
@@ -754,11 +762,15 @@ def _build_gaps(log: BuildLog, build: Build) -> list[str]:
         gaps.append("a timing cache was loaded")
     if len(build.notable.get("pruned", ())) >= KEPT_LINES:
         gaps.append("the log holds more lines about pruned tactics than are kept")
-    # Complaints about memory are warnings: trtexec writes them to standard error, so where they stand in the file does not tell whose they are.
-    complaints = [w for w in build.warnings if w.severity != "V"]
+    complaints = _complaints(build)
     if complaints:
         gaps.append(f"tactics were left out for lack of memory (line {complaints[0].line})")
     return gaps
+
+
+def _complaints(build: Build) -> list[Line]:
+    """What the log says of memory that was not there. These are warnings: trtexec writes them to standard error, so that their place only suggests whose they are."""
+    return [line for line in build.warnings if line.severity != "V"]
 
 
 def _unplaced_damage(log: BuildLog) -> list[str]:

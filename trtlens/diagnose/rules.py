@@ -68,7 +68,6 @@ class Circumstances:
     cache_loaded: bool
     out_of_memory: Cite | None
     capability_cite: Cite | None = None
-    strategy_cites: tuple[Cite, ...] = ()
     level_cite: Cite | None = None
     """The line that says the builder optimization level."""
     no_reformats: Callable[[EngineLayer], bool] = lambda _: False
@@ -216,9 +215,10 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
         ruling.cites = [*([place] if place is not None else []), *cites][:6]
     elif skipped:
         ruling.reason = "workspace"
-    elif around.out_of_memory:
+    elif race.complaint is not None or around.out_of_memory:
         ruling.reason = "out-of-memory"
-        ruling.cites = [around.out_of_memory, *cites][:6]
+        place = (race.complaint.line, race.complaint.offset) if race.complaint is not None else around.out_of_memory
+        ruling.cites = [*([place] if place is not None else []), *cites][:6]
     ruling.summary = f"{said_of(timed, 'the one timed tactic is not', 'none of the # timed tactics is')} known to be sparse, but the race is not complete: {race.missing[0]}"
     return ruling
 
