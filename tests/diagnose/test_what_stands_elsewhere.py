@@ -1,0 +1,65 @@
+"""What another pass, another run or another layer says proves nothing of this one. Every text here is invented; nothing in it was measured.
+
+In: logs built line by line with the builders of test_adversarial.py. Out: assertions on verdicts; where the same capture without the trap can be
+proven, that is asserted, too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.diagnose.test_adversarial import (
+    DENSE,
+    DENSE_2,
+    DENSE_HWC,
+    HWC8,
+    INFO_HWC8,
+    INFO_LINEAR,
+    LAYER,
+    LINEAR,
+    PAIR,
+    SPARSE,
+    Log,
+    combination,
+    engine_line,
+    info,
+    info_layer,
+    layer,
+    reformat,
+    strategies,
+    told,
+    verdict,
+)
+
+PLAIN, LANES = "(Half[1,64,28,28])", "(Half[1,64:8,28,28])"
+CHW2 = "Half(25088,784:2,28,1)"
+FOUND, CHOSE = f"(Sparsity) Found 1 layer(s) eligible to use sparse tactics: {LAYER}", "(Sparsity) Chose 0 layer(s) using sparse tactics: "
+USED = "Use backend strategy {} with estimated inference time (1) as the initial choice."
+DROPPED = "Skip backend strategy {}since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."
+
+
+# ---- another pass
+
+
+@pytest.mark.parametrize("made", [CHW2, HWC8])
+def test_the_copies_of_a_dropped_pass_are_not_the_engines(made: str, tmp_path: Path) -> None:
+    """conv0 writes x in HWC8 in the engine; in the strategy that was dropped it wrote another format: a copy from there costs a lot."""
+    own = f"Reformatted Input Tensor 0 to {LAYER}"
+    races = layer("conv0", combination("conv0", PAIR[1], [(DENSE_2, 0.01)], DENSE_2))
+    races += layer(
+        LAYER, combination(LAYER, f"{LINEAR} -> {HWC8}", [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, PAIR[1], [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE)
+    )  # fmt: skip
+    costs = [*reformat("x -> <out>", HWC8, LINEAR, 0.02), *reformat("x -> <out>", CHW2, LINEAR, 0.02), *reformat("x -> <out>", CHW2, HWC8, 0.06)]
+    added = f"Adding reformat layer: {own} (x) from {{}} to {LINEAR}"
+    kept, other = (4, [*races, *costs, added.format(HWC8), FOUND, CHOSE, USED.format(4)]), (3, [*races, added.format(made), FOUND, CHOSE, DROPPED.format(3)])
+    log = strategies(kept, other)
+    copy = f"Reformatting CopyNode for Input Tensor 0 to {LAYER}"
+    log.engine = [engine_line("conv0", DENSE_2, f"w {LANES}", f"x {LANES}"), engine_line(copy, 0, f"x {LANES}", f"{own} {PLAIN}", "Reformat"), engine_line(LAYER, DENSE_HWC, f"{own} {PLAIN}", f"y {LANES}")]
+    layers = [
+        info_layer("conv0", DENSE_2, {"w": INFO_HWC8}, {"x": INFO_HWC8}), info_layer(copy, 0, {"x": INFO_HWC8}, {own: INFO_LINEAR}, "Reformat", "Reformat"),
+        info_layer(LAYER, DENSE_HWC, {own: INFO_LINEAR}, {"y": INFO_HWC8}),
+    ]  # fmt: skip
+    found = verdict(tmp_path, log, info(layers, ("w", "y")))
+    assert told(found) == ("dense", "unexplained", "unknown") and "+0 −0.02 ms" in found.summary
