@@ -23,6 +23,7 @@ from tests.diagnose.test_adversarial import (
     SPARSE,
     Log,
     combination,
+    dense_log,
     engine_line,
     info,
     info_layer,
@@ -31,6 +32,7 @@ from tests.diagnose.test_adversarial import (
     strategies,
     told,
     verdict,
+    whole,
 )
 
 PLAIN, LANES = "(Half[1,64,28,28])", "(Half[1,64:8,28,28])"
@@ -63,3 +65,42 @@ def test_the_copies_of_a_dropped_pass_are_not_the_engines(made: str, tmp_path: P
     ]  # fmt: skip
     found = verdict(tmp_path, log, info(layers, ("w", "y")))
     assert told(found) == ("dense", "unexplained", "unknown") and "+0 −0.02 ms" in found.summary
+
+
+# ---- another run
+
+
+def without_lists(text: str) -> list[str]:
+    return [line for line in text.splitlines() if "(Sparsity)" not in line]
+
+
+OFF = [line.replace("Sparsity: Enabled", "Sparsity: Disabled").replace(" --sparsity=enable", "") for line in without_lists(dense_log(capability="7.5").text())]
+ANOTHER = ["[01/02/2030-04:04:05] [V] [TRT] Adding network input: x with dtype: float32, dimensions: (1, 64, 28, 28)", *(line for line in without_lists(dense_log().text()) if "[V]" in line or "Layer(" in line)]
+FAILED = "&&&& FAILED TensorRT.trtexec [TensorRT v8601] # trtexec"
+MODEL_OPTIONS = "[01/02/2030-04:04:05] [I] === Model Options ==="
+
+
+@pytest.mark.parametrize("first", [OFF, OFF[:-1], [*OFF, FAILED], [*OFF[:14], FAILED]], ids=["whole", "cut", "failed", "failed early"])
+def test_the_options_of_one_run_are_not_those_of_the_next_program(first: list[str], tmp_path: Path) -> None:
+    """trtexec builds one engine: what a script builds behind it in the same file has no option block, and nobody knows its flag or its GPU."""
+    builds = whole(tmp_path, "\n".join([*first, *ANOTHER, ""])).builds
+    assert [build.environment.sparsity for build in builds] == ["disable", None]
+    assert builds[1].environment.compute_capability is None and builds[1].environment.precision is None
+    assert told(builds[1].layers[0]) == ("ineligible", "flag-off", "suggested")
+
+
+def test_a_further_block_of_options_is_another_run(tmp_path: Path) -> None:
+    """The line that begins it, `&&&& RUNNING`, is lost: as where somebody kept the lines with a date alone."""
+    own = dense_log().text().splitlines()[1:]
+    builds = whole(tmp_path, "\n".join([*OFF, MODEL_OPTIONS, *own, ""])).builds
+    assert [(build.environment.sparsity, build.environment.compute_capability) for build in builds] == [("disable", "7.5"), ("enable", "8.6")]
+    assert told(builds[1].layers[0]) == ("dense", "no-kernel", "proven")
+
+
+def test_an_engine_for_calibration_is_built_with_the_options_of_its_run(tmp_path: Path) -> None:
+    """To calibrate INT8 trtexec builds an engine in FP32 first; the second one is that of the options all the same."""
+    calibrates = "[01/02/2030-03:04:05] [I] Calibration: Dynamic"
+    built = [line for line in OFF if "Engine built" not in line]
+    for extra, expected in ((["[01/02/2030-03:04:05] [I] Engine built in 4 sec."], None), ([], "disable")):
+        builds = whole(tmp_path, "\n".join([built[0], calibrates, *built[1:], *extra, *ANOTHER, ""])).builds
+        assert [build.environment.sparsity for build in builds] == ["disable", expected]

@@ -244,17 +244,17 @@ class EventReader(SingleLines):
         at = Line(line, offset, message, self.severity)
         if match["state"] == "RUNNING":
             self._end_build(line)
-            self.run_facts, self.run_command = {}, at
-            self.run_version = _banner_version(match["version"])
+            self._begin_run(at, _banner_version(match["version"]))
         elif match["state"] == "FAILED":
             if self.build is not None:
                 self.build.failed = at
             else:
                 self._builder(line).failed = at
             self._end_build(line + 1)
+            self._begin_run(None, None)
         else:
             self._end_build(line + 1)
-            self.run_facts, self.run_command = {}, None
+            self._begin_run(None, None)
 
     def _own(self, message: str, line: int, offset: int) -> None:
         """A line that trtexec itself wrote: options, device, tables."""
@@ -262,6 +262,11 @@ class EventReader(SingleLines):
             self._close_collections()
             self.table = [(line, message)]
             return
+        if message == "=== Model Options ===" and self.run_facts:
+            self._end_build(line)  # the line that begins this run is lost
+            self._begin_run(None, None)
+        if message.startswith(g.RUN_OVER):
+            self.run_over = True
         match = g.FACT.match(message)
         if match:
             key = match["key"].strip().lower()

@@ -57,6 +57,8 @@ REGISTERING_LAYER = re.compile(r"Registering layer: (?P<layer>.*) for ONNX node:
 NETWORK_INPUT = re.compile(r"Adding network input: (?P<name>.*?)(?: with dtype: .*)?$")
 NETWORK_OUTPUT = re.compile(r"Marking .* as output: (?P<name>.+)$")
 FACT = re.compile(r"(?P<key>[A-Za-z][A-Za-z0-9 ()_]{1,40}?): ?(?P<value>.*)$")
+RUN_OVER = ("Engine built in ", "Starting inference", "=== Performance summary ===")
+"""What trtexec says when its engine is made."""
 DATE_ALONE = re.compile(rb"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] ?$")
 PREFIX_OPENER = re.compile(rb"\[(?:\d|T|$)")
 VERSION = re.compile(r"\d{1,4}\.\d")

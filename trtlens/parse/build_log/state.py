@@ -39,6 +39,8 @@ class ReaderState:
         self.run_facts: dict[str, tuple[str, Line]] = {}
         self.run_command: Line | None = None
         self.run_version: str | None = None
+        self.run_since = 0  # the first build of the run of trtexec that is being read
+        self.run_over = False  # trtexec says that its engine is built, or runs it
         self.notes: list[Note] = []
         self.between: list[tuple[str, Line]] = []
         self.damaged: list[Line] = []
@@ -177,6 +179,8 @@ class ReaderState:
     def _builder(self, line: int) -> Build:
         """The build that is being read; a new one where there is none."""
         if self.build is None:
+            if self._run_is_over():
+                self._begin_run(None, None)
             self.build = Build(len(self.builds), line or self.line0, facts=dict(self.run_facts), command=self.run_command, version=self.run_version)
             self.builds.append(self.build)
             self.pass_ = None
@@ -184,6 +188,21 @@ class ReaderState:
             for topic, kept in waiting:
                 self._keep(topic, kept)
         return self.build
+
+    def _begin_run(self, command: Line | None, version: str | None) -> None:
+        """Options and device that were said so far are another run's."""
+        self.run_facts, self.run_command, self.run_version = {}, command, version
+        self.run_since, self.run_over = len(self.builds), False
+
+    def _run_is_over(self) -> bool:
+        """Whether the run that said its options has its engine: trtexec builds one, so a further build in the file is of another program.
+
+        To calibrate INT8 it builds an engine in FP32 before.
+        """
+        built = self.builds[self.run_since :]
+        if self.run_over or self.run_facts.get("calibration", ("",))[0] == "Dynamic":
+            return self.run_over and bool(built)
+        return any(build.complete or build.tuned for build in built)
 
     def _pass(self, line: int) -> Pass:
         build = self._builder(line)
