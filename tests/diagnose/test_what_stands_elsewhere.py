@@ -6,6 +6,7 @@ proven, that is asserted, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,25 @@ def test_an_engine_for_calibration_is_built_with_the_options_of_its_run(tmp_path
     for extra, expected in ((["[01/02/2030-03:04:05] [I] Engine built in 4 sec."], None), ([], "disable")):
         builds = whole(tmp_path, "\n".join([built[0], calibrates, *built[1:], *extra, *ANOTHER, ""])).builds
         assert [build.environment.sparsity for build in builds] == ["disable", expected]
+
+
+# ---- another layer: concatenations and splits in place, which copy nothing and are called NoOp
+
+
+def switch(*engine: str, costs: Sequence[tuple[str, str, str, float]] = (("x -> <out>", HWC8, LINEAR, 0.006), ("<in> -> y", LINEAR, HWC8, 0.007)), more: Sequence[str] = ()) -> Log:
+    """Dense runs in HWC8 at 0.05 ms, sparse won LINEAR at 0.04 ms."""
+    races = layer(LAYER, combination(LAYER, PAIR[1], [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, PAIR[0], [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE))
+    return Log([*(line for cost in costs for line in reformat(*cost)), *races, *more], list(engine))
+
+
+def test_what_a_concatenation_in_place_takes_may_be_no_network_output(tmp_path: Path) -> None:
+    log = switch(engine_line(LAYER, DENSE_HWC, f"x {LANES}", f"y {LANES}"), engine_line("concat", 0, f"y {LANES}, b {LANES}", "c (Half[1,128:8,28,28])", "NoOp"))
+    assert verdict(tmp_path, log).proof != "proven"  # y may leave the network beside, which nothing says
+    layers = [info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), info_layer("concat", 0, {"y": INFO_HWC8, "b": INFO_HWC8}, {"c": INFO_HWC8}, "NoOp", "NoOp")]
+    assert told(verdict(tmp_path, log, info(layers, ("x", "b", "c")))) == ("dense", "io-format", "proven")  # x alone is fixed from outside
+
+
+def test_what_a_concatenation_in_place_makes_is_no_network_input(tmp_path: Path) -> None:
+    costs = [("c -> <out>", HWC8, LINEAR, 0.02), ("<in> -> y", LINEAR, HWC8, 0.001)]
+    log = switch(engine_line("concat", 0, f"a {LANES}, b {LANES}", f"c {LANES}", "NoOp"), engine_line(LAYER, DENSE_HWC, f"c {LANES}", f"y {LANES}"), costs=costs)
+    assert told(verdict(tmp_path, log)) == ("dense", "format-cost", "proven")

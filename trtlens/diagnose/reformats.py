@@ -69,6 +69,11 @@ def _side(measured_ms: float, more: bool) -> str:
     return f"({measured_ms:.4g} + ?)" if measured_ms > 0 else "?"
 
 
+def _is_copy(layer: EngineLayer) -> bool:
+    """Whether a layer copies one tensor. A concatenation or a split in place is a NoOp, too: it takes tensors of other layers as any layer does."""
+    return layer.is_reformat and len(layer.inputs) == 1 and len(layer.outputs) == 1
+
+
 class Arithmetic:
     """The plan of one engine: which tensor stands in which format between which layers, and what each reformat costs."""
 
@@ -90,7 +95,7 @@ class Arithmetic:
         self._ready = True
         self.class_of: dict[str, str] = {}
         for layer in self.layers:
-            if layer.is_reformat and len(layer.inputs) == 1 and len(layer.outputs) == 1:
+            if _is_copy(layer):
                 self._join(layer.inputs[0].name, layer.outputs[0].name)
         self.producer: dict[str, tuple[EngineLayer, int]] = {}
         self.shared: set[str] = set()
@@ -101,7 +106,7 @@ class Arithmetic:
             for tensor in (*layer.inputs, *layer.outputs):
                 if tensor.dimensions:
                     self.dimensions.setdefault(self._class(tensor.name), tensor.dimensions)
-            if layer.is_reformat:
+            if _is_copy(layer):
                 continue
             for index, tensor in enumerate(layer.outputs):
                 name = self._class(tensor.name)
@@ -113,7 +118,7 @@ class Arithmetic:
         self.running: dict[int, Combination | None] = {}
         self.bound = None if self.bindings is None else {split_profile_suffix(self._class(name))[0] for name in self.bindings}
         self.readers = Counter(tensor.name for layer in self.layers for tensor in layer.inputs)
-        self.copied = {layer.outputs[0].name: layer for layer in self.layers if layer.is_reformat and len(layer.outputs) == 1}
+        self.copied = {layer.outputs[0].name: layer for layer in self.layers if _is_copy(layer)}
         self.concrete: dict[str, TensorFormat] = {}
         self.added = self._added_lines()
         self.lost: dict[str, int] = {}
