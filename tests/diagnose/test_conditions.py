@@ -278,13 +278,13 @@ def test_without_the_tensors_a_difference_within_the_band_is_no_tie(tmp_path: Pa
     assert verdict(tmp_path, log).proof != "proven"
 
 
-def test_where_one_switch_fails_without_the_networks_tensors_it_is_no_io_format(tmp_path: Path) -> None:
+def test_where_one_switch_pays_without_the_networks_tensors_it_is_io_format(tmp_path: Path) -> None:
     """u is made inside the network and y leaves it: of two switches one would pay without the copy of y, the other would not."""
     costs = [reformat("u -> <out>", HWC8, LINEAR, 0.02), reformat("<in> -> y", LINEAR, HWC8, 0.02)]
     more = combination(LAYER, THIRD, [(SPARSE_2, 0.04), (DENSE_2, 0.06)], SPARSE_2)
     log = switch_log(costs, more, [engine_line(LAYER, DENSE_HWC, "u (Half[1,64:8,28,28])", Y)])
     found = verdict(tmp_path, log, info([info_layer(LAYER, DENSE_HWC, {"u": INFO_HWC8}, {"y": INFO_HWC8})], ("x", "y")))
-    assert told(found) == ("dense", "format-cost", "proven")
+    assert told(found) == ("dense", "io-format", "proven") and f"0.04 ms in {THIRD}" in found.summary
 
 
 def test_a_copy_of_an_output_that_others_take_too_is_removed_by_the_switch(tmp_path: Path) -> None:

@@ -342,16 +342,18 @@ class Arithmetic:
         but = f"; not proven, as {doubt}" if doubt else ""
         if worst.delta_ms <= band_ms:
             return Ruling("tie", proof, f"{text}: nothing is gained or lost beyond the noise{but}", stability="coin-toss", cites=cites)
-        if all(s.delta_ms - s.fixed_ms <= 0 for s in sums) and any(s.fixed_ms > 0 for s in sums):
-            net_ms = max(s.fixed_ms - s.delta_ms for s in sums)  # the other reformats stay
+        # A loss without those copies, too, is one in every switch: a single switch that would pay is what the fixed formats stand against.
+        outside = max(sums, key=lambda s: s.fixed_ms - s.delta_ms)
+        if outside.delta_ms - outside.fixed_ms <= 0:
+            net_ms = outside.fixed_ms - outside.delta_ms  # the other reformats stay
             if net_ms > band_ms:
                 self.net_ms[id(layer)] = net_ms
             return Ruling(
                 "io-format",
                 proof,
-                f"{text}; without the reformats of tensors whose format is fixed from outside sparse would win{but}",
+                f"{self._words(outside, running)}; without the reformats of tensors whose format is fixed from outside sparse would win{but}",
                 stability=steady,
-                cites=cites,
+                cites=self._cites(outside, running),
             )
         return Ruling("format-cost", proof, f"{text}: this layer alone cannot be switched with profit{but}", stability=steady, cites=cites)
 
