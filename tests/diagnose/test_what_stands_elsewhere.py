@@ -127,3 +127,13 @@ def test_what_a_concatenation_in_place_makes_is_no_network_input(tmp_path: Path)
     costs = [("c -> <out>", HWC8, LINEAR, 0.02), ("<in> -> y", LINEAR, HWC8, 0.001)]
     log = switch(engine_line("concat", 0, f"a {LANES}, b {LANES}", f"c {LANES}", "NoOp"), engine_line(LAYER, DENSE_HWC, f"c {LANES}", f"y {LANES}"), costs=costs)
     assert told(verdict(tmp_path, log)) == ("dense", "format-cost", "proven")
+
+
+def test_the_remedy_names_the_formats_that_the_sparse_tactic_has(tmp_path: Path) -> None:
+    """It runs LINEAR, so that a channels-last input is what the network has and must not have."""
+    found = verdict(tmp_path, switch(engine_line(LAYER, DENSE_HWC, f"x {LANES}", f"y {LANES}")))
+    assert told(found) == ("dense", "io-format", "proven")
+    assert [one.text.count("Here the sparse tactic has x in LINEAR and y in LINEAR.") for one in found.remedies] == [1]
+    free = [("x -> <out>", HWC8, LINEAR, 0.0), ("<in> -> y", LINEAR, HWC8, 0.02)]
+    found = verdict(tmp_path, switch(engine_line(LAYER, DENSE_HWC, f"x {LANES}", f"y {LANES}"), costs=free))
+    assert "Here the sparse tactic has y in LINEAR." in found.remedies[0].text  # to copy x costs nothing

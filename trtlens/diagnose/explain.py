@@ -817,7 +817,8 @@ class _Diagnosing:
         asked = race is not None and races is not None and ruling.reason not in _LAYOUTS_DO_NOT_MATTER
         formats = [f for text in set(race.texts()) if (f := races.formats_of(text)) is not None] if asked and race is not None and races is not None else None
         fixed_by = sums.fixed_by(layer) if sums is not None and ruling.reason == "io-format" else None
-        facts = layer_facts(self.facts, layer, shape, formats, fixed_by)
+        wanted = sums.wanted.get(id(layer), ()) if sums is not None else ()
+        facts = layer_facts(self.facts, layer, shape, formats, fixed_by, wanted)
         return gains(ruling, REASONS.get(ruling.reason), facts, bound, sums.net_ms.get(id(layer)) if sums is not None else None)
 
     def _runs_ms(self, layer: EngineLayer, ruling: Ruling, race: LayerRace | None) -> float | None:

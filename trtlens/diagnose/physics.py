@@ -34,7 +34,7 @@ def bound_ms(layer: EngineLayer, shape: GemmShape | None, dense_ms: float | None
     return dense_ms * (1.0 - 1.0 / ratio) if ratio is not None else None
 
 
-def layer_facts(known: Facts, layer: EngineLayer, shape: GemmShape | None, formats: Iterable[FormatCombination] | None, fixed_by: frozenset[str] | None) -> Facts:
+def layer_facts(known: Facts, layer: EngineLayer, shape: GemmShape | None, formats: Iterable[FormatCombination] | None, fixed_by: frozenset[str] | None, wanted: tuple[str, ...] = ()) -> Facts:
     """What is known of the build, with what is known of one layer: `formats` are those of all its combinations, None without a race."""
     tried: set[tuple[str | None, str | None]] = set()
     layouts: set[str] = set()
@@ -53,7 +53,7 @@ def layer_facts(known: Facts, layer: EngineLayer, shape: GemmShape | None, forma
     return Facts(
         known.version, known.capability, known.precision, known.opt_level, known.avg_timing, convolution or (None if shape is None else False),
         first.datatype if first else None, last.datatype if last else None, channels if channels is not None and min(channels) > 0 else None,
-        frozenset(tried) if tried else None, frozenset(layouts) if layouts else None, fixed_by, known.proven,
+        frozenset(tried) if tried else None, frozenset(layouts) if layouts else None, fixed_by, known.proven, wanted,
     )  # fmt: skip
 
 

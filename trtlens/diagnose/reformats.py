@@ -53,6 +53,8 @@ class _Sum:
     added_despite: int = 0
     """How many of the `missing` are so for what would be removed alone: what would be added was measured."""
     removed_despite: int = 0
+    wanted: dict[str, TensorFormat] = field(default_factory=dict)
+    """Tensor whose format is fixed from outside and that the switch would have copied → the format that the combination takes or gives."""
     lost: int | None = None
     """Where lines of a reformat in the sum seem to be lost: the line of its formats."""
 
@@ -85,6 +87,8 @@ class Arithmetic:
         self._ready = False
         self.net_ms: dict[int, float] = {}
         """By the id() of a layer: what its remedies would gain, where that is another sum than sparse against dense."""
+        self.wanted: dict[int, tuple[str, ...]] = {}
+        """By the id() of a layer: in which layout the sparse combination has the tensors whose format is fixed from outside, `x in HWC8`."""
         self.lanes_printed = any(t.lanes for layer in layers if layer.engine_line for t in (*layer.engine_line.inputs, *layer.engine_line.outputs))
 
     # ---- the plan, made when the first layer asks for it
@@ -348,6 +352,8 @@ class Arithmetic:
             net_ms = outside.fixed_ms - outside.delta_ms  # the other reformats stay
             if net_ms > band_ms:
                 self.net_ms[id(layer)] = net_ms
+            layouts = ((name, form.layout(self.dimensions.get(name))) for name, form in outside.wanted.items())
+            self.wanted[id(layer)] = tuple(f"{name} in {layout}" for name, layout in layouts if layout is not None)
             return Ruling(
                 "io-format",
                 proof,
@@ -479,6 +485,9 @@ class Arithmetic:
         total.removed_ms += removed.time_ms
         if fixed:
             total.fixed_ms += added.time_ms - removed.time_ms
+            form = next((a for a, b in zip(after, before, strict=True) if a is not b), None)  # the layer's own side of the copy
+            if added.time_ms > removed.time_ms and form is not None:
+                total.wanted[name] = form
         measured = [c.cite for c in (added, removed) if c.cite is not None]
         total.cites += measured
         if measured and total.lost is None:

@@ -23,7 +23,8 @@ class Facts:
 
     `version`: TensorRT's, (10, 3) for 10.3.0; None for TensorRT-RTX, which counts on its own. `datatype`, `output`: of the layer's first input and
     output as it runs. `tried`: (first input's, first output's) types of all combinations. `layouts`: of the first input in all combinations.
-    `channels`: input channels of one group and output channels. `fixed_by`: see reformats.Arithmetic.fixed_by. `proven`: the verdict is, so that the capture lacks nothing it would need.
+    `channels`: input channels of one group and output channels. `fixed_by`, `wanted`: see reformats.Arithmetic.
+    `proven`: the verdict is, so that the capture lacks nothing it would need.
     """
 
     version: tuple[int, int] | None = None
@@ -39,6 +40,7 @@ class Facts:
     layouts: frozenset[str] | None = None
     fixed_by: frozenset[str] | None = None
     proven: bool = False
+    wanted: tuple[str, ...] = ()
 
 
 def build_facts(environment: Environment) -> Facts:
@@ -124,6 +126,11 @@ NOT_WHOLE_TILES = Condition(
     "the input channels are no multiple of 64 (16-bit) or 128 (8-bit), or the output channels none of 64", lambda f: not _aligned(f, _tiles(f))
 )
 NOT_CHANNELS_LAST = Condition("no combination in such a layout was tried", lambda f: not (f.layouts or frozenset()) & _CHANNELS_LAST)
+
+
+def wanted_layouts(facts: Facts) -> str:
+    """In which layouts the sparse tactic that would win has the tensors whose format is fixed; empty where that is not known."""
+    return f"Here the sparse tactic has {' and '.join(facts.wanted)}." if facts.wanted else ""
 
 
 def tile_padding(facts: Facts) -> str:

@@ -26,6 +26,7 @@ from .conditions import (
     lane_padding,
     since,
     tile_padding,
+    wanted_layouts,
 )
 from .records import CaptureText, Reason, RemedyText
 
@@ -205,17 +206,19 @@ VERDICTS: tuple[Reason, ...] = (
         evidence="The arithmetic of `format-cost`, with the reformats on such tensors named.",
         remedies=(
             RemedyText(
-                "Allow a channels-last format on that input or output: HWC8 or HWC16 for FP16 (`--inputIOFormats=fp16:hwc8`), CHW32 or "
+                "Allow the sparse tactic's format on that input or output, mostly a channels-last one: HWC8 or HWC16 for FP16 (`--inputIOFormats=fp16:hwc8`), CHW32 or "
                 "HWC16 for INT8; the application must then deliver that layout.",
                 "The reformat next to the layer is gone from the layer information.",
                 "measured",
                 fixed_by("network", "a network input or output is next to the layer"),
+                wanted_layouts,
             ),
             RemedyText(
-                "Let the plugin accept channels-last formats.",
+                "Let the plugin accept the sparse tactic's format, mostly a channels-last one.",
                 "The reformat before or after the plugin is gone.",
                 "measured",
                 fixed_by("plugin", "a plugin is next to the layer"),
+                wanted_layouts,
             ),
         ),
         sources=("TensorRT developer guide, reformat-free network inputs and outputs", "NVIDIA/TensorRT issue 4056"),
