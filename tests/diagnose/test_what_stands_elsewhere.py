@@ -137,3 +137,19 @@ def test_the_remedy_names_the_formats_that_the_sparse_tactic_has(tmp_path: Path)
     free = [("x -> <out>", HWC8, LINEAR, 0.0), ("<in> -> y", LINEAR, HWC8, 0.02)]
     found = verdict(tmp_path, switch(engine_line(LAYER, DENSE_HWC, f"x {LANES}", f"y {LANES}"), costs=free))
     assert "Here the sparse tactic has y in LINEAR." in found.remedies[0].text  # to copy x costs nothing
+
+
+@pytest.mark.parametrize("readers", [1, 2])
+def test_a_cast_that_several_layers_read_is_one_copy(readers: int, tmp_path: Path) -> None:
+    """TensorRT prints casts and quantisations of the network as reformats. Counted once for each reader, the switch would cost more than it saves."""
+    more, engine = [], [engine_line(LAYER, DENSE_HWC, f"x {LANES}", f"y {LANES}"), engine_line("Cast_1", 0, f"y {LANES}", f"z {PLAIN}", "Reformat")]
+    layers = [info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), info_layer("Cast_1", 0, {"y": INFO_HWC8}, {"z": INFO_LINEAR}, "Reformat", "Reformat")]
+    for number in range(readers):
+        more += layer(f"next{number}", combination(f"next{number}", PAIR[0], [(DENSE_2, 0.01)], DENSE_2))
+        engine.append(engine_line(f"next{number}", DENSE_2, f"z {PLAIN}", f"out{number} {PLAIN}"))
+        layers.append(info_layer(f"next{number}", DENSE_2, {"z": INFO_LINEAR}, {f"out{number}": INFO_LINEAR}))
+    log = switch(*engine, costs=[("y -> <out>", HWC8, LINEAR, 0.006), ("y -> <out>", CHW2, LINEAR, 0.03)], more=more)
+    log.tuned = [line.replace(PAIR[0], f"{HWC8} -> {CHW2}") if number < log.tuned.index("=============== Computing costs for next0") else line for number, line in enumerate(log.tuned)]
+    log.tuned = [line.replace("Time: 0.04", "Time: 0.032") for line in log.tuned]
+    found = verdict(tmp_path, log, info(layers, ("x", *(f"out{number}" for number in range(readers)))))
+    assert told(found) == (("dense", "format-cost", "proven") if readers == 1 else ("dense", "format-cost", "suggested"))

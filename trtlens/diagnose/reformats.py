@@ -446,7 +446,9 @@ class Arithmetic:
                 through = True
                 continue
             form = now if taken == own else self.concrete.get(taken)
-            if form is None:
+            if self._shared_copy(taken, own):
+                form = None  # it counts once, and one sum for each of its readers would count it as often as it has readers
+            elif form is None:
                 combination = self._runs(taker)
                 formats = self.races.formats(combination) if combination is not None else None
                 form = formats.inputs[place] if formats is not None and place < len(formats.inputs) else None
@@ -463,6 +465,17 @@ class Arithmetic:
                 return taken
             taken = copy.inputs[0].name
         return None
+
+    def _shared_copy(self, taken: str, own: str) -> bool:
+        """Whether `taken` comes from `own` through a copy that others read, too: a cast or a quantisation is one copy for all its readers."""
+        for _ in range(_COPIES_IN_A_ROW):
+            copy = self.copied.get(taken)
+            if copy is None or taken == own:
+                return False
+            if self.readers[taken] > 1:
+                return True
+            taken = copy.inputs[0].name
+        return True
 
     def _change(
         self,
