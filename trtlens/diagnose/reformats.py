@@ -433,7 +433,9 @@ class Arithmetic:
         found: list[tuple[TensorFormat | None, bool]] = []
         # A network output may be consumed as well: then it wants its own copy beside those of the consumers.
         if not takers or added is not None or self._is_bound(name):
-            target = parse_format(added[1]) if added is not None else now if not takers or self._is_bound(own) else None
+            # What nobody takes and no input lists among the network's outputs may need no copy, or be a part of a tensor with another name.
+            ends = not takers and self._is_bound(name) is not False
+            target = parse_format(added[1]) if added is not None else now if ends or self._is_bound(own) else None
             found.append((target, self._is_bound(name) is not False))
         through = added is not None
         for taker, place in takers:
