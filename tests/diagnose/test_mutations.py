@@ -28,13 +28,17 @@ from tests.diagnose import (
     test_reformat_conditions,
     test_shared_facts,
     test_what_logs_hide,
+    test_what_stands_elsewhere,
 )
 from tests.diagnose.mutate import changed_source, mutated
 from tests.diagnose.test_truth import defects, write
 from tests.synthetic.truth import Capture, Switches, make_capture
 from trtlens.diagnose import load
 
-HAND_MADE = test_adversarial, test_conditions, test_plain_races, test_reason_conditions, test_reformat_conditions, test_shared_facts, test_what_logs_hide
+HAND_MADE = (
+    test_adversarial, test_conditions, test_plain_races, test_reason_conditions, test_reformat_conditions, test_shared_facts, test_what_logs_hide,
+    test_what_stands_elsewhere,
+)  # fmt: skip
 MUTANTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "mutants.json").read_text(encoding="utf-8"))
 
 

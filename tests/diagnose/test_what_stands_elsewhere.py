@@ -153,3 +153,37 @@ def test_a_cast_that_several_layers_read_is_one_copy(readers: int, tmp_path: Pat
     log.tuned = [line.replace("Time: 0.04", "Time: 0.032") for line in log.tuned]
     found = verdict(tmp_path, log, info(layers, ("x", *(f"out{number}" for number in range(readers)))))
     assert told(found) == (("dense", "format-cost", "proven") if readers == 1 else ("dense", "format-cost", "suggested"))
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_neighbour_with_a_combination_of_unknown_result_may_run_in_that(silent: bool, tmp_path: Path) -> None:
+    """conv0 writes x in HWC8 in the one combination whose race is printed; its twin's race was reused for another one, with what result nobody knows."""
+    own = f"Reformatted Input Tensor 0 to {LAYER}"
+    copy = f"Reformatting CopyNode for Input Tensor 0 to {LAYER}"
+    tuned = layer("conv0", combination("conv0", PAIR[1], [(DENSE_2, 0.01)], DENSE_2))
+    tuned += [f"*************** Autotuning format combination: {HWC8} -> {CHW2} ***************"] * silent
+    tuned += layer(LAYER, combination(LAYER, f"{LINEAR} -> {HWC8}", [(DENSE_HWC, 0.05)], DENSE_HWC), combination(LAYER, f"{CHW2} -> {HWC8}", [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE))
+    tuned += [*reformat("x -> <out>", HWC8, LINEAR, 0.001), *reformat("x -> <out>", HWC8, CHW2, 0.04), *reformat("x -> <out>", CHW2, LINEAR, 0.002)]
+    engine = [engine_line("conv0", DENSE_2, "w (Half[1,64,28,28])", "x (Half[1,64,28,28])"), engine_line(copy, 0, f"x {PLAIN}", f"{own} {PLAIN}", "Reformat"), engine_line(LAYER, DENSE_HWC, f"{own} {PLAIN}", f"y {PLAIN}")]
+    layers = [
+        info_layer("conv0", DENSE_2, {"w": "Half"}, {"x": "Half"}), info_layer(copy, 0, {"x": "Half"}, {own: "Half"}, "Reformat", "Reformat"),
+        info_layer(LAYER, DENSE_HWC, {own: "Half"}, {"y": "Half"}),
+    ]  # fmt: skip
+    found = verdict(tmp_path, Log(tuned, engine, version="8.6.1"), info(layers, ("w", "y")))
+    assert told(found) == ("dense", "format-cost", "suggested" if silent else "proven")
+
+
+def test_a_sparse_tactic_that_is_slower_than_what_runs_is_no_switch(tmp_path: Path) -> None:
+    """In HWC8, as conv0 writes x, no copy is needed and sparse takes 0.055 ms, dense with its copy 0.07 ms: the contract's sum looks at what is below t*."""
+    own = f"Reformatted Input Tensor 0 to {LAYER}"
+    copy = f"Reformatting CopyNode for Input Tensor 0 to {LAYER}"
+    tuned = layer("conv0", combination("conv0", PAIR[1], [(DENSE_2, 0.01)], DENSE_2))
+    races = [(LINEAR, [(DENSE_HWC, 0.05)], DENSE_HWC), (CHW2, [(SPARSE, 0.04), (DENSE, 0.06)], SPARSE), (HWC8, [(SPARSE, 0.055), (DENSE, 0.06)], SPARSE)]
+    tuned += layer(LAYER, *(combination(LAYER, f"{form} -> {HWC8}", times, won) for form, times, won in races))
+    tuned += [*reformat("x -> <out>", HWC8, LINEAR, 0.02), *reformat("x -> <out>", HWC8, CHW2, 0.05), f"Adding reformat layer: {own} (x) from {HWC8} to {LINEAR}"]
+    engine = [engine_line("conv0", DENSE_2, f"w {LANES}", f"x {LANES}"), engine_line(copy, 0, f"x {LANES}", f"{own} {PLAIN}", "Reformat"), engine_line(LAYER, DENSE_HWC, f"{own} {PLAIN}", f"y {LANES}")]
+    layers = [
+        info_layer("conv0", DENSE_2, {"w": INFO_HWC8}, {"x": INFO_HWC8}), info_layer(copy, 0, {"x": INFO_HWC8}, {own: INFO_LINEAR}, "Reformat", "Reformat"),
+        info_layer(LAYER, DENSE_HWC, {own: INFO_LINEAR}, {"y": INFO_HWC8}),
+    ]  # fmt: skip
+    assert told(verdict(tmp_path, Log(tuned, engine), info(layers, ("w", "y")))) == ("dense", "format-cost", "proven")

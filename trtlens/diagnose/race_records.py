@@ -101,6 +101,11 @@ class LayerRace:
         return not self.missing
 
     @property
+    def plain(self) -> bool:
+        """Whether the race hides nothing of its own: every combination is decided."""
+        return self._plain is not None
+
+    @property
     def combinations(self) -> list[Combination]:
         """All of them, in the log's order."""
         if self._combinations is None:
