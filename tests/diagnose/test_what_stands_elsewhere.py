@@ -15,6 +15,7 @@ from tests.diagnose.test_adversarial import (
     DENSE,
     DENSE_2,
     DENSE_HWC,
+    FLOAT,
     HWC8,
     INFO_HWC8,
     INFO_LINEAR,
@@ -29,6 +30,7 @@ from tests.diagnose.test_adversarial import (
     info,
     info_layer,
     layer,
+    main,
     reformat,
     strategies,
     told,
@@ -187,3 +189,22 @@ def test_a_sparse_tactic_that_is_slower_than_what_runs_is_no_switch(tmp_path: Pa
         info_layer(LAYER, DENSE_HWC, {own: INFO_LINEAR}, {"y": INFO_HWC8}),
     ]  # fmt: skip
     assert told(verdict(tmp_path, Log(tuned, engine), info(layers, ("w", "y")))) == ("dense", "format-cost", "proven")
+
+
+# ---- another layer: what its damaged lines may have said of the whole pass
+
+
+@pytest.mark.parametrize("raced", [True, False])
+@pytest.mark.parametrize("lost", [[], ["*************** Autotuning format combination: Half(50176,7"], ["Half(50176,784,28,1) -> Half(50176,784,28,1) ***************"]], ids=["whole", "cut", "beginning lost"])
+def test_a_damaged_line_may_have_held_the_one_combination_in_fp16(lost: list[str], raced: bool, tmp_path: Path) -> None:
+    """conv2 has no race of its own: that all other combinations of the pass are FP32 proves its reason only if no line of it may have said Half."""
+    floats, said = f"{FLOAT} -> {FLOAT}", "Row major linear FP32"
+    tuned = layer(LAYER, combination(LAYER, floats, [(DENSE, 0.05)], DENSE))
+    tuned += ["=============== Computing costs for conv2", *[f"*************** Autotuning format combination: {floats} ***************"] * raced, *lost]
+    engine = [engine_line(name, DENSE, f"{source} (Float[1,64,28,28])", f"{target} (Float[1,64,28,28])") for name, source, target in ((LAYER, "x", "y"), ("conv2", "y", "z"))]
+    layers = [info_layer(LAYER, DENSE, {"x": said}, {"y": said}), info_layer("conv2", DENSE, {"y": said}, {"z": said})]
+    build = main(tmp_path, Log(tuned, engine, eligible="conv1, conv2"), info(layers, ("x", "z")))
+    first, second = build.layers
+    if raced or not lost:  # else the damaged line may have been one of its own race
+        assert told(first) == ("dense", "no-kernel-precision", "proven")
+    assert (second.proof == "proven") is (not lost)

@@ -392,7 +392,7 @@ class _Diagnosing:
             elif not index_only(text):
                 all_fp32 = False
                 break
-        all_fp32 = all_fp32 and bool(floats)
+        all_fp32 = all_fp32 and bool(floats) and self.races is not None and self.races.formats_known()
         cites = [self._line_offset(line) for line in floats[:3]] if all_fp32 else []
         capability = self.around.environment.compute_capability
         oom = (

@@ -27,6 +27,7 @@ from .plain_races import PlainColumns
 from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, LayerRace
 
 _KEPT_RACES = 256
+_BEHIND = 3  # lines: what begins the next layer's race, where that is what is damaged
 _SEVERAL = -2
 """What `Races.source_of` says where several earlier races could be meant."""
 _LIMIT = re.compile(r"Set number of tactics to (\d{1,9})\b")
@@ -225,6 +226,21 @@ class Races:
         for text, line in zip(texts[order].tolist(), columns["line"][mask][first[order]].tolist(), strict=True):
             if self.log.formats.texts[text]:
                 yield line, self.log.formats.texts[text]
+
+    def formats_known(self) -> bool:
+        """Whether no line of the pass is damaged or of an unknown form, and no combination lacks its formats: any may have held another type."""
+        if self._global_doubts:
+            return False
+        columns = self.log.combinations
+        mask = (columns["build"] == self.build.index) & (columns["is_reformat"] == 0)
+        if self.pass_index is not None:
+            mask &= columns["pass_index"] == self.pass_index
+        lines = columns["line"][mask]
+        empty = {number for number, text in enumerate(self.log.formats.texts) if not text} | {-1}
+        if not len(lines) or not empty.isdisjoint(np.unique(columns["text"][mask]).tolist()):
+            return False
+        last = max(int(lines[-1]), int(columns["winner_line"][mask].max()))
+        return not self._damage(int(lines[0]), last + _BEHIND)
 
     # ---- races
 
