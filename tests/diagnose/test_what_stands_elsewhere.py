@@ -16,12 +16,15 @@ from tests.diagnose.test_adversarial import (
     DENSE_2,
     DENSE_HWC,
     FLOAT,
+    GEMM,
     HWC8,
     INFO_HWC8,
     INFO_LINEAR,
     LAYER,
     LINEAR,
+    OP,
     PAIR,
+    ROWS,
     SPARSE,
     Log,
     combination,
@@ -32,6 +35,7 @@ from tests.diagnose.test_adversarial import (
     layer,
     main,
     reformat,
+    region_log,
     strategies,
     told,
     verdict,
@@ -208,3 +212,29 @@ def test_a_damaged_line_may_have_held_the_one_combination_in_fp16(lost: list[str
     if raced or not lost:  # else the damaged line may have been one of its own race
         assert told(first) == ("dense", "no-kernel-precision", "proven")
     assert (second.proof == "proven") is (not lost)
+
+
+# ---- another list: those of Myelin regions
+
+ELIGIBLE = "(Sparsity) Found {} layer(s) eligible to use sparse tactics: {}"
+REGION_2 = "{ForeignNode[Gemm_7.weight...Softmax_8]}"
+REUSED = ["=============== Computing costs for " + REGION_2, f"{REGION_2} [Half(64,1) -> Half(64,1)] got cached result: Myelin, tactic 0x0000000000000000, 0.05 ms"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "more", "proof"),
+    [
+        ([ELIGIBLE.format(0, ""), CHOSE], [], "proven"),
+        ([CHOSE], [], "suggested"),
+        ([ELIGIBLE.format(1, "Gemm_7")[:40], CHOSE], [], "suggested"),
+        ([], REUSED, "suggested"),
+    ],
+    ids=["whole", "lost", "cut", "reused"],
+)  # fmt: skip
+def test_what_no_list_of_its_region_could_name_may_be_eligible(lists: list[str], more: list[str], proof: str, tmp_path: Path) -> None:
+    log = region_log(ROWS)
+    place = log.tuned.index("Tactic: 0x0000000000000000 Time: 0.05")
+    log.tuned[place:place] = [f" (foreignNode) {line}" for line in lists]
+    log.tuned += more
+    kernels = [{"Name": name, "LayerType": "gemm", "Inputs": [], "Outputs": [], "TacticName": GEMM.format(64)} for name in (OP, "Gemm_7")]
+    assert told(verdict(tmp_path, log, info(kernels), "Gemm_7")) == ("ineligible", "not-listed", proof)

@@ -135,7 +135,8 @@ class Judge:
 
     def _not_listed(self, layer: EngineLayer, weights: NodeReason | None) -> Judgement:
         assert self.listing is not None
-        listing_proof: Proof = "proven" if self._list_holds() else "suggested"
+        hidden = self.listing.lost or (self.listing.reused_region and in_region(layer))
+        listing_proof: Proof = "proven" if self._list_holds() and not hidden else "suggested"
         cited: tuple[Evidence, ...] = tuple(self.cite(line) for line in self.listing.list_lines[:2])
         reason, proof, summary, shown = self._cause(layer, weights)
         proof = weaker(proof, listing_proof)

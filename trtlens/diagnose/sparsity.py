@@ -7,13 +7,13 @@ not be the engine's (contract, "Builds and passes").
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..parse.build_log.records import Build, BuildLog, Line, Pass
 from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
-from .layers import EngineLayer, concern
+from .layers import EngineLayer, concern, is_region
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,12 @@ class Listing:
     counted: bool = True
     """Every eligible list holds as many names as it says: none is lost, and none was split at a comma of its own. TensorRT 8 says no number: there a
     list counts unless it ends in the middle of a name."""
+
+    lost: bool = False
+    """A list of what was chosen stands without its list of what is eligible: a name may have been on that."""
+
+    reused_region: bool = False
+    """The result of a Myelin region was taken from an equal one: nothing was compiled for it, so that no list names its operations."""
 
     settled: bool = False
     """No later pass can have replaced this one: the build reached its engine, or printed its outer list and knows no backend strategies."""
@@ -124,12 +130,26 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
                 listing.foreign_picked.update(names)
     mine = [item for item in build.sparsity if item.foreign and (single or item.pass_index == chosen.index)]
     listing.foreign_whole = 2 * sum(item.kind == "picked" for item in mine) == len(mine)
+    pairs = Counter((item.foreign, item.kind) for item in build.sparsity if single or item.pass_index == chosen.index)
+    listing.lost = any(pairs[foreign, "picked"] > pairs[foreign, "eligible"] for foreign in (False, True))
+    listing.reused_region = _reuses_region(build, log, None if single else chosen.index)
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
     kinds = {item.kind for item in build.sparsity if not item.foreign and (single or item.pass_index == chosen.index)}
     outer = "eligible" in kinds and (build.complete or "picked" in kinds)  # in a cut log the second line shows that the first one is whole
     listing.complete = build.complete and outer and listing.eligible is not None
     listing.settled = chosen.certain and (build.complete or (outer and not any(p.strategy is not None for p in build.passes)))
     return listing
+
+
+def _reuses_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:
+    """Whether some Myelin region of the pass has no race of its own."""
+    c = log.combinations
+    mine = (c["build"] == build.index) & (c["is_reformat"] == 0) & (c["layer"] >= 0)
+    if pass_index is not None:
+        mine &= c["pass_index"] == pass_index
+    numbers, own = c["layer"][mine], (c["cached"][mine] == 0) & (c["winner_line"][mine] > 0)
+    raced = set(numbers[own].tolist())
+    return any(number not in raced and is_region(log.layers.texts[number]) for number in set(numbers.tolist()))
 
 
 def _cut(names: Sequence[str], text: str, layers: Sequence[EngineLayer]) -> bool:
