@@ -202,6 +202,8 @@ def test_transposes_that_cannot_be_are_refused_in_one_line(tmp_path: Path) -> No
         ([node("Add", ["w", "ragged"], ["t"])], "computed"),  # shapes that do not broadcast
         ([node("Mine", ["w"], ["t"], domain="local")], "computed"),
         ([node("RandomNormal", [], ["t"], shape=[8, 6])], "runtime"),
+        ([node("Shape", ["x"], ["s"]), node("Expand", ["w", "s"], ["t"])], "computed"),  # TensorRT folds sizes that the network fixes
+        ([node("Shape", ["x"], ["s"]), node("Cast", ["s"], ["f"], to=TensorProto.FLOAT), node("Mul", ["f", "x"], ["t"])], "runtime"),
     ],
 )
 def test_what_ends_the_way_back(tmp_path: Path, nodes: list[onnx.NodeProto], ends: str) -> None:

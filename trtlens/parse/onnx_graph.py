@@ -213,6 +213,8 @@ class Scope:
             return False
         if not node.input:
             return node.op_type == "Constant" and node.domain in STANDARD_DOMAINS
+        if node.op_type in ("Shape", "Size") and node.domain in STANDARD_DOMAINS:
+            return True  # of a runtime tensor, too: TensorRT folds sizes that the network fixes, and nothing proves that this one is none of them
         return all(self.is_constant(name) for name in node.input)
 
 
