@@ -238,3 +238,25 @@ def test_what_no_list_of_its_region_could_name_may_be_eligible(lists: list[str],
     log.tuned += more
     kernels = [{"Name": name, "LayerType": "gemm", "Inputs": [], "Outputs": [], "TacticName": GEMM.format(64)} for name in (OP, "Gemm_7")]
     assert told(verdict(tmp_path, log, info(kernels), "Gemm_7")) == ("ineligible", "not-listed", proof)
+
+
+# ---- another build of a log without tuning
+
+
+def info_build(eligible: str, *, cache: bool = True) -> list[str]:
+    said = [
+        *["Local timing cache in use. Profiling results in this builder pass will not be stored."] * cache, "Detected 1 inputs and 1 output network tensors.",
+        f"(Sparsity) Layers eligible for sparse math: {eligible}", "(Sparsity) TRT inference plan picked sparse implementation for layers:", "Total Host Persistent Memory: 100",
+    ]  # fmt: skip
+    return [f"[01/02/2030-03:04:05] [I] [TRT] {line}" for line in said]
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_the_list_of_another_build_names_nobody(cache: bool, tmp_path: Path) -> None:
+    """A script builds the pruned model and then the dense one, at INFO: the second one's list is empty."""
+    layers = info([info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR}) | {"HasSparseWeights": 0}])
+    found = whole(tmp_path, "\n".join([*info_build(LAYER, cache=cache), *info_build("", cache=cache), ""]), layers)
+    assert len(found.builds) == 2 and found.main is not None
+    assert found.main.layers[0].eligibility.value is not True and "several-builds" in {warning.id for warning in found.main.warnings}
+    alone = whole(tmp_path, "\n".join([*info_build(LAYER, cache=cache), ""]), layers)
+    assert len(alone.builds) == 1 and alone.builds[0].layers[0].eligibility.proof == "proven"

@@ -132,7 +132,7 @@ class EventReader(SingleLines):
     def _cache(self, message: str, line: int, offset: int, foreign: bool, row: int) -> bool | None:
         if message.startswith("Loaded ") and g.LOADED_ENTRIES.match(message) is None:
             return False  # `Loaded engine size: 12 MiB`: an engine runs, none is built
-        if self.build is not None and self.build.engine_header is not None:
+        if self.build is not None and (self.build.engine_header is not None or (" in use" in message and self._has_chosen())):
             self._end_build(line)  # said before the next build begins
         build = self._builder(line)
         self._note("cache", message, line, offset)
@@ -148,9 +148,11 @@ class EventReader(SingleLines):
         if match is None:
             self._note("sparsity", message, line, offset)
             return None
-        build = self._builder(line)
         rest = (match["rest"] or "").removeprefix(":").strip()
         kind = "eligible" if match["new"] == "Found" or (match["old"] or "").startswith("Layers") else "picked"
+        if kind == "eligible" and not foreign and self._has_chosen():
+            self._end_build(line)
+        build = self._builder(line)
         build.sparsity.append(
             SparsityList(
                 kind, tuple(split_top_level(rest)), int(match["count"]) if match["count"] else None, foreign,
@@ -158,6 +160,11 @@ class EventReader(SingleLines):
             )
         )  # fmt: skip
         return None
+
+    def _has_chosen(self) -> bool:
+        """Whether the build said what it chose in a log without tuning (INFO of TensorRT 8): there nothing else shows where the next build begins."""
+        build = self.build
+        return build is not None and not build.tuned and not build.passes and any(item.kind == "picked" and not item.foreign for item in build.sparsity)
 
     def _generation(self, message: str, line: int, offset: int, foreign: bool, row: int) -> None:
         build = self._builder(line)

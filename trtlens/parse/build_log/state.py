@@ -202,7 +202,7 @@ class ReaderState:
         built = self.builds[self.run_since :]
         if self.run_over or self.run_facts.get("calibration", ("",))[0] == "Dynamic":
             return self.run_over and bool(built)
-        return any(build.complete or build.tuned for build in built)
+        return any(build.complete or build.tuned or build.sparsity for build in built)
 
     def _pass(self, line: int) -> Pass:
         build = self._builder(line)
