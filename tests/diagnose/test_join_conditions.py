@@ -268,8 +268,9 @@ def test_a_twin_has_the_sum_of_its_own_place(tmp_path: Path) -> None:
     log, said = twins(switched)
     raced = log.tuned[: log.tuned.index(f"=============== Computing costs for {LAYER}")]  # conv1's combinations are not even listed
     log.tuned = [*reformat("conv0.x -> <out>", HWC8, LINEAR, 0.006), *reformat("<in> -> conv0.y", LINEAR, HWC8, 0.007), *raced]
-    found = verdict(tmp_path, log, said)
-    assert (found.reason, found.proof, found.inherited_from) == ("format-cost", "suggested", "conv0") and "reformats +0.013" in found.summary
+    bound = json.loads(said) | {"Bindings": ["conv0.x", "conv0.y"]}
+    found = verdict(tmp_path, log, json.dumps(bound))
+    assert (found.reason, found.proof, found.inherited_from) == ("io-format", "suggested", "conv0") and "reformats +0.013" in found.summary
 
 
 # ---- who names what runs

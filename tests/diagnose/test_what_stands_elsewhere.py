@@ -41,6 +41,7 @@ from tests.diagnose.test_adversarial import (
     verdict,
     whole,
 )
+from trtlens.diagnose.explain import Options, explain
 
 PLAIN, LANES = "(Half[1,64,28,28])", "(Half[1,64:8,28,28])"
 CHW2 = "Half(25088,784:2,28,1)"
@@ -260,3 +261,13 @@ def test_the_list_of_another_build_names_nobody(cache: bool, tmp_path: Path) -> 
     assert found.main.layers[0].eligibility.value is not True and "several-builds" in {warning.id for warning in found.main.warnings}
     alone = whole(tmp_path, "\n".join([*info_build(LAYER, cache=cache), ""]), layers)
     assert len(alone.builds) == 1 and alone.builds[0].layers[0].eligibility.proof == "proven"
+
+
+def test_layer_info_that_fits_two_builds_is_proven_of_neither(tmp_path: Path) -> None:
+    """Nothing in a log at INFO says which of its builds the layer info is of; `--build` does."""
+    layers = info([info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR})])
+    text = "\n".join([*info_build(""), *info_build(LAYER), ""])
+    main_build = whole(tmp_path, text, layers).main
+    assert main_build is not None and main_build.layers[0].eligibility.proof == "suggested"
+    said = explain([str(tmp_path / "build.log"), str(tmp_path / "layer_info.json")], Options(build=1)).captures[0].main
+    assert said is not None and said.layers[0].eligibility.proof == "proven"

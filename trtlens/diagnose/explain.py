@@ -112,8 +112,8 @@ def diagnose(capture: Capture, options: Options) -> CaptureDiagnosis:
         lone = log.builds[-1] if log is not None and log.builds else None
         diagnosis = _Diagnosing(capture, lone, options, index=0).run()
         return CaptureDiagnosis(tuple(capture.inputs), 0, (diagnosis,))
-    main = options.build if options.build is not None else _main_build(capture, builds)
-    done = tuple(_Diagnosing(capture if b.index == main else _log_only(capture), b, options, b.index).run() for b in builds)
+    main, open_ = (options.build, False) if options.build is not None else _main_build(capture, builds)
+    done = tuple(_Diagnosing(capture if b.index == main else _log_only(capture), b, options, b.index, open_ and b.index == main).run() for b in builds)
     return CaptureDiagnosis(tuple(capture.inputs), main, done)
 
 
@@ -122,18 +122,21 @@ def _log_only(capture: Capture) -> Capture:
     return replace(capture, engine=None, profiles=[], traces=[])
 
 
-def _main_build(capture: Capture, builds: list[Build]) -> int:
-    """The build that the layer info matches, else the last complete one, else the last."""
+def _main_build(capture: Capture, builds: list[Build]) -> tuple[int, bool]:
+    """The build that the layer info matches, else the last complete one, else the last; and whether another one may be meant as well."""
+    open_ = False
     if capture.engine is not None and len(builds) > 1:
         names = {layer.name: layer.tactic_value for layer in capture.engine.layers}
         scores = []
         for build in builds:
             logged = layers_from_log(build)
             scores.append(sum((layer.name in names) + (names.get(layer.name) == layer.tactic_id) for layer in logged) / (len(logged) or 1))
-        if max(scores) > 0:
-            return max(zip(scores, (b.index for b in builds), strict=True))[1]
+        best = max(scores)
+        open_ = scores.count(best) > 1 and best < 2.0  # equal in all names and tactics: what holds for one engine holds for the other
+        if best > 0:
+            return max(zip(scores, (b.index for b in builds), strict=True))[1], open_
     complete = [b for b in builds if b.complete]
-    return (complete or builds)[-1].index
+    return (complete or builds)[-1].index, open_
 
 
 @dataclass
@@ -144,6 +147,8 @@ class _Diagnosing:
     build: Build | None
     options: Options
     index: int
+    unsure: bool = False
+    """The layer info may as well be that of another build of the log: no line of this one proves anything of it."""
     warnings: list[Warning] = field(default_factory=list)
     other_races: dict[int, Races] = field(default_factory=dict)
     """The races of passes that were dropped, for the layers whose reason may be the backend strategy."""
@@ -172,6 +177,8 @@ class _Diagnosing:
         if not self.distrusted:
             attach_log_lines(self.layers, logged)
         self.listing: Listing | None = read_listing(build, log, self.layers) if build is not None and log is not None else None
+        if self.unsure and self.listing is not None:
+            self.listing.settled = False
         self.races: Races | None = (
             Races(log, build, self.listing.chosen.index if self.listing else None, self.around.few_tactics, capture.learned) if log is not None and build is not None else None
         )

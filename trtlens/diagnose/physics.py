@@ -34,7 +34,10 @@ def bound_ms(layer: EngineLayer, shape: GemmShape | None, dense_ms: float | None
     return dense_ms * (1.0 - 1.0 / ratio) if ratio is not None else None
 
 
-def layer_facts(known: Facts, layer: EngineLayer, shape: GemmShape | None, formats: Iterable[FormatCombination] | None, fixed_by: frozenset[str] | None, wanted: tuple[str, ...] = ()) -> Facts:
+def layer_facts(
+    known: Facts, layer: EngineLayer, shape: GemmShape | None, formats: Iterable[FormatCombination] | None, fixed_by: frozenset[str] | None,
+    wanted: tuple[str, ...] = (),
+) -> Facts:  # fmt: skip
     """What is known of the build, with what is known of one layer: `formats` are those of all its combinations, None without a race."""
     tried: set[tuple[str | None, str | None]] = set()
     layouts: set[str] = set()

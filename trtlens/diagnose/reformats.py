@@ -245,7 +245,9 @@ class Arithmetic:
             race = self.races.of(layer.name)
             found = running_combinations(layer, race, lambda c: self.fits(layer, c)) if race is not None else []
             # A combination of which the log does not say what was chosen may be the one that runs.
-            sure = len(found) == 1 and race is not None and not race.doubts and (race.plain or not any(c.winner is None and not c.no_valid and self.fits(layer, c) for c in race.combinations))
+            sure = len(found) == 1 and race is not None and not race.doubts
+            if sure and race is not None and not race.plain:
+                sure = not any(c.winner is None and not c.no_valid and self.fits(layer, c) for c in race.combinations)
             self.running[key] = found[0] if sure else None
         return self.running[key]
 
