@@ -83,6 +83,12 @@ def test_a_table_that_lost_a_row_proves_no_precision(tmp_path: Path) -> None:
     assert found.proof != "proven" and found.reason == "no-kernel"
 
 
+def test_a_table_with_a_tactic_without_a_time_proves_no_precision(tmp_path: Path) -> None:
+    """The kernels that have times are FP32, and so is the border of the region; the one that failed is not."""
+    found = verdict(tmp_path, at_float_borders(region_log([*FLOAT_ROWS, HALF_ROWS[0].replace("0.0400000", "inf")])), name=OP)
+    assert found.proof != "proven"
+
+
 def test_an_empty_table_beside_another_is_a_gap(tmp_path: Path) -> None:
     log = region_log(HALF_ROWS)
     place = next(n for n, line in enumerate(log.tuned) if "Autotuning op" in line)

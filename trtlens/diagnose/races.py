@@ -233,8 +233,7 @@ class Races:
             return False
         columns = self.log.combinations
         mask = (columns["build"] == self.build.index) & (columns["is_reformat"] == 0)
-        if self.pass_index is not None:
-            mask &= columns["pass_index"] == self.pass_index
+        mask &= (columns["pass_index"] == self.pass_index) | (self.pass_index is None)
         lines = columns["line"][mask]
         empty = {number for number, text in enumerate(self.log.formats.texts) if not text} | {-1}
         if not len(lines) or not empty.isdisjoint(np.unique(columns["text"][mask]).tolist()):
