@@ -11,6 +11,7 @@ import pytest
 
 from tests.diagnose.test_adversarial import DENSE_2, INFO_HWC8, LAYER, Log, dense_log, info, info_layer, main, told, verdict
 from trtlens.diagnose.model import LineEvidence, PointerEvidence
+from trtlens.report.words import headline
 
 PLAIN = {**info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": 0}
 UNSAID = {key: value for key, value in PLAIN.items() if key != "Groups"}
@@ -151,3 +152,21 @@ def test_a_layer_on_dla_is_suspected_for_it_where_no_list_speaks(tmp_path: Path)
     found = build.layers[0]
     assert found.status == "undetermined" and found.eligibility.value is None
     assert [(s.reason, s.proof) for s in found.suspects] == [("dla", "suggested")]
+
+
+@pytest.mark.parametrize("dots", ["...", "....", "…"])
+def test_dots_in_place_of_names_are_no_layer_and_leave_room_for_more(dots: str, tmp_path: Path) -> None:
+    """Who quotes a log in a notebook or an issue shortens its long lists: `conv1, ....`."""
+    lists = [f"(Sparsity) Layers eligible for sparse math: conv0, {dots}", f"(Sparsity) TRT inference plan picked sparse implementation for layers: conv0, {dots}"]
+    build = main(tmp_path, unlisted(lists=lists))
+    assert dots not in [item.name for item in build.layers]
+    found = next(item for item in build.layers if item.name == LAYER)
+    assert found.eligibility.value is None and found.status == "dense-unknown"
+    assert "damaged-input" in {item.id for item in build.warnings} and build.summary.eligible_listed is None
+    assert "there may be more" in headline(build)
+
+
+def test_a_layer_that_a_shortened_list_of_chosen_ones_leaves_out_may_run_sparse(tmp_path: Path) -> None:
+    lists = ["(Sparsity) Layers eligible for sparse math: conv0, conv7", "(Sparsity) TRT inference plan picked sparse implementation for layers: conv0, ..."]
+    build = main(tmp_path, unlisted(lists=lists))
+    assert {item.name: item.status for item in build.layers if item.name in ("conv0", "conv7")} == {"conv0": "sparse", "conv7": "undetermined"}

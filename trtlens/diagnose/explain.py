@@ -26,6 +26,7 @@ from .environment import Surroundings, surroundings
 from .findings import (
     chosen_otherwise,
     contradiction,
+    elided_lists,
     ends_before_tuning,
     find_mismatch,
     info_warnings,
@@ -196,6 +197,7 @@ class _Diagnosing:
             self.warnings.append(mismatch_warning(mismatch, capture.engine_input, capture.log_input, self.citer, costs))
         if log is not None:
             self.warnings += log_warnings(log, build, self.citer, self._unjoined_cache())
+            self.warnings += elided_lists(self.listing, self.citer)
             slow = time_sum(build, total_ms, self.citer) if build is not None else None
             self.warnings += [slow] if slow is not None else []
         if capture.engine is not None:

@@ -167,6 +167,9 @@ def headline(build: BuildDiagnosis) -> str:
     if "jit-deferred" in reasons and not summary.picked:
         return f"TensorRT-RTX chooses kernels on the user's GPU: whether the {eligible} will run sparse cannot be read from this build."
     if summary.picked >= summary.eligible:
+        if _not_whole(build):
+            verb = "runs" if summary.eligible == 1 else "run"
+            return f"The {eligible} that these inputs name {verb} sparse; they are not whole, so there may be more."
         only = summary.eligible == 1
         return "The only eligible layer runs sparse." if only else f"All {eligible} run sparse."
     if summary.picked:
@@ -175,6 +178,11 @@ def headline(build: BuildDiagnosis) -> str:
         return f"{summary.picked:,} of {eligible} {verb} sparse and none is known to run dense; {told} cannot be told."
     verb = "runs" if summary.eligible == 1 else "run"
     return f"Whether the {eligible} {verb} sparse or dense cannot be told from these inputs."
+
+
+def _not_whole(build: BuildDiagnosis) -> bool:
+    """Whether a part of an input could not be read: what stood there may have been a layer."""
+    return any(warning.id == "damaged-input" for warning in build.warnings)
 
 
 def _headline_without_layers(build: BuildDiagnosis) -> str:
@@ -197,6 +205,8 @@ def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:
         parts.append(f"{count(summary.undetermined, 'layer')} cannot be told")
     what = ", ".join(parts) if parts else "no layer is one that sparsity concerns"
     if not summary.dense_unknown and not summary.undetermined:
+        if _not_whole(build) or any(warning.id == "log-truncated" for warning in build.warnings):
+            return f"{what[0].upper()}{what[1:]}, as far as these inputs go: they are not whole, so there may be more layers."
         return f"{what[0].upper()}{what[1:]}; nothing here runs dense without a reason."
     return f"No input says which layers are eligible for 2:4 sparsity: {what}."
 
@@ -204,7 +214,9 @@ def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:
 def _headline_fallbacks(build: BuildDiagnosis) -> str:
     summary = build.summary
     verb = "runs" if summary.fallback == 1 else "run"
-    if summary.eligible == 1:
+    if summary.fallback == summary.eligible and _not_whole(build):
+        text = f"The {count(summary.eligible, 'eligible layer')} that these inputs, which are not whole, name {verb} dense"
+    elif summary.eligible == 1:
         text = "The only eligible layer runs dense"
     elif summary.fallback == summary.eligible:
         text = f"All {count(summary.eligible, 'eligible layer')} run dense"
