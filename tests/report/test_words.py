@@ -75,6 +75,21 @@ def test_headline_when_nothing_can_be_told_says_why():
     )
 
 
+@pytest.mark.parametrize("reason", ["flag-off", "not-listed"])
+def test_the_headline_is_no_surer_of_ineligible_layers_than_their_proofs(reason):
+    no = [factory.unknown_layer(name, "ineligible", reason, eligibility=Eligibility(False, proof)) for name, proof in (("a", "proven"), ("b", "suggested"))]
+    assert headline(*no).startswith("As far as these inputs show, no layer of this engine is eligible for 2:4 sparsity")
+    assert headline(no[0]).startswith("No layer of this engine is eligible for 2:4 sparsity")
+    assert ("it seems that it was built with sparsity off" in headline(no[1])) == (reason == "flag-off")
+
+
+@pytest.mark.parametrize("warning", ["log-truncated", "damaged-input"])
+def test_that_no_layer_is_concerned_is_said_of_whole_inputs_alone(warning):
+    pooling = factory.unknown_layer("pool", "other", None)
+    assert "nothing here runs dense without a reason" in headline(pooling, eligible=None)
+    assert "there may be more layers" in words.headline(factory.build([pooling], eligible=None, warnings=(Warning(warning, "cut"),)))
+
+
 def test_eligibility_that_no_log_proves_is_said():
     suggested = factory.layer("a", eligibility=Eligibility(True, "suggested"))
     assert words.notes(factory.build([suggested, suggested])) == (

@@ -159,6 +159,9 @@ def headline(build: BuildDiagnosis) -> str:
     if summary.eligible is None:
         return _headline_unknown_eligibility(build)
     if summary.eligible == 0:
+        if any(layer.eligibility.value is False and layer.eligibility.proof != "proven" for layer in build.layers):
+            why = ": it seems that it was built with sparsity off" if reasons == {"flag-off"} else ""
+            return f"As far as these inputs show, no layer of this engine is eligible for 2:4 sparsity{why}."
         why = ", because it was built with sparsity off" if reasons == {"flag-off"} else ""
         return f"No layer of this engine is eligible for 2:4 sparsity{why}: nothing could run sparse."
     eligible = count(summary.eligible, "eligible layer")
