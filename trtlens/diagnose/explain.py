@@ -428,7 +428,7 @@ class _Diagnosing:
     def _plan_whole(self) -> bool:
         """Whether every layer of the engine is known: from whole layer info, or from a log whose engine is whole and that goes on after its last line."""
         if self.capture.engine is not None:
-            return not self.capture.engine.notes
+            return not any(note.lost for note in self.capture.engine.notes)
         if self.build is None or self.capture.log is None:
             return True
         printed = self.build.engine_layers
