@@ -366,10 +366,13 @@ class _Diagnosing:
             build is not None and self.around.sparsity_on is None and build.complete and build.tuned and not build.sparsity and not self.around.jit
             and (self.around.environment.tensorrt or "8").split(".")[0] not in ("5", "6", "7")
         )  # fmt: skip
+        flag_off = self._flag_off()
+        # That the file is of this very engine is likely, as trex writes them side by side, and not shown.
+        copied = isinstance(flag_off, PointerEvidence) and flag_off == self._copied_off()
         loose = frozenset(node for name in matches.unmatched for node in _nodes_of(split_profile_suffix(name)[0]))
         return Judge(
             listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
-            self.distrusted, self._flag_off(), off_suggested, self.around.strict_nans, self.capture.check_input, loose,
+            self.distrusted, flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose, copied,
         )  # fmt: skip
 
     def _flag_off(self) -> Line | PointerEvidence | None:
@@ -381,6 +384,16 @@ class _Diagnosing:
         options = (self.capture.manifest or {}).get("options")
         if isinstance(options, dict) and options.get("sparsity") == "disable":
             return PointerEvidence(self.capture.manifest_input, "/options/sparsity", '"sparsity": "disable"')
+        return self._copied_off()
+
+    def _copied_off(self) -> PointerEvidence | None:
+        """Where trex's metadata says it, which copies trtexec's option block; only where no log and no manifest says otherwise."""
+        if self.around.sparsity_on is not False:
+            return None
+        files = [number for number, item in enumerate(self.capture.inputs) if item.kind == "metadata"]
+        for number, file in zip(files, self.capture.metadata, strict=True):
+            if (file.sparsity or "").lower() == "disabled" and not file.sections.get("build_options", {}).get("Load engine"):
+                return PointerEvidence(number, "/build_options/Sparsity", '"Sparsity": "Disabled"')
         return None
 
     def _circumstances(self) -> Circumstances:
