@@ -254,6 +254,8 @@ class EventReader(SingleLines):
             self._end_build(line + 1)
         else:
             self._end_build(line + 1)
+            if self.run_facts:
+                self.ended_run = (self.run_facts, self.run_command, self.run_version)
             self.run_facts, self.run_command = {}, None
 
     def _own(self, message: str, line: int, offset: int) -> None:

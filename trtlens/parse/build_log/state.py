@@ -39,6 +39,8 @@ class ReaderState:
         self.run_facts: dict[str, tuple[str, Line]] = {}
         self.run_command: Line | None = None
         self.run_version: str | None = None
+        self.ended_run: tuple[dict[str, tuple[str, Line]], Line | None, str | None] | None = None
+        """Facts, command and version of the last run of trtexec that ended: where nothing was built, they are what the log tells of its machine."""
         self.notes: list[Note] = []
         self.between: list[tuple[str, Line]] = []
         self.damaged: list[Line] = []
