@@ -599,3 +599,13 @@ def test_a_run_that_loads_an_engine_tells_its_machine() -> None:
         (build,) = log.builds
         assert build.facts["selected device"][0] == "NVIDIA H100 PCIe" and build.version == "10.16.1"
         assert build.command is not None and not build.tuned and not build.complete and not log.truncated
+
+
+@pytest.mark.parametrize("state", ["PASSED", "FAILED"])
+def test_the_end_of_a_run_tells_its_command_where_the_beginning_is_lost(state: str) -> None:
+    banner = f"&&&& {state} TensorRT.trtexec [TensorRT v8502] # trtexec --onnx=x.onnx --sparsity=enable\n"
+    (build,) = parse(verbose(*build_of("A", 1)) + banner).builds
+    assert build.version == "8.5.2" and build.command is not None and "--sparsity=enable" in build.command.text
+    begun = banner.replace(state, "RUNNING").replace("v8502", "v8501").replace("x.onnx", "y.onnx")
+    (build,) = parse(begun + verbose(*build_of("A", 1)) + banner).builds
+    assert build.version == "8.5.1" and build.command is not None and "y.onnx" in build.command.text

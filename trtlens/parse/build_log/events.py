@@ -246,7 +246,11 @@ class EventReader(SingleLines):
             self._end_build(line)
             self.run_facts, self.run_command = {}, at
             self.run_version = _banner_version(match["version"])
-        elif match["state"] == "FAILED":
+            return
+        if self.build is not None and self.build.command is None and match["command"]:
+            # A log that lost its beginning (`tail`): the last line of the run says its command once more.
+            self.build.command, self.build.version = at, self.build.version or _banner_version(match["version"])
+        if match["state"] == "FAILED":
             if self.build is not None:
                 self.build.failed = at
             else:
