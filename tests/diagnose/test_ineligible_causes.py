@@ -198,3 +198,11 @@ def test_the_options_that_trex_copied_suggest_that_sparsity_was_off(tmp_path: Pa
     # A kernel says that sparsity was on: the metadata is of another build.
     sparse = explained(tmp_path, info=info([{**plain, "TacticName": SPARSE_NAME}]), metadata=copied())
     assert told(sparse.layers[0]) == ("sparse", "picked", "proven") and "capture-mismatch" in {item.id for item in sparse.warnings}
+
+
+@pytest.mark.parametrize(("behind", "proof"), [("", "proven"), ("x2\n", "suggested")])
+def test_a_list_of_which_nobody_knows_where_it_ends_proves_no_eligibility(behind: str, proof: str, tmp_path: Path) -> None:
+    v = "[01/02/2030-03:04:05] [I] [TRT] "
+    text = f"{v}(Sparsity) Layers eligible for sparse math: {LAYER}, a layer with quite a long name, conv10\n{behind}{v}(Sparsity) TRT inference plan picked sparse implementation for layers:\n"
+    build = main(tmp_path, text)
+    assert {item.eligibility.proof for item in build.layers if item.name == LAYER} == {proof}

@@ -155,6 +155,7 @@ class EventReader(SingleLines):
             SparsityList(
                 kind, tuple(split_top_level(rest)), int(match["count"]) if match["count"] else None, foreign,
                 self.pass_.index if self.pass_ is not None else -1, build.index, Line(line, offset, message, self.severity),
+                self.doubtful_list,
             )
         )  # fmt: skip
         return None
