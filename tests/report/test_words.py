@@ -90,6 +90,19 @@ def test_that_no_layer_is_concerned_is_said_of_whole_inputs_alone(warning):
     assert "there may be more layers" in words.headline(factory.build([pooling], eligible=None, warnings=(Warning(warning, "cut"),)))
 
 
+@pytest.mark.parametrize(("capability", "old"), [("7.5", True), ("8.0", False), (None, False)])
+def test_a_gpu_without_sparse_tensor_cores_is_asked_for_nothing_more(capability, old):
+    environment = dataclasses.replace(factory.build([]).environment, compute_capability=capability)
+    unknown = [factory.unknown_layer("a", "dense-unknown", "eligibility-unknown"), factory.unknown_layer("b", "ineligible", "flag-off")]
+    for build in (factory.build([one], environment=environment) for one in unknown):
+        capture = factory.diagnosis(build).captures[0]
+        assert any("no sparse tensor cores" in note for note in words.notes(build)) == old
+        assert (words.capture_next(capture, build) == ("A build on a GPU of compute capability 8.0 or above, with sparsity on.",)) == old
+    # A sparse kernel runs: whatever says that the GPU is old is wrong.
+    runs = factory.build([factory.sparse_layer()], environment=environment)
+    assert not any("no sparse tensor cores" in note for note in words.notes(runs))
+
+
 def test_eligibility_that_no_log_proves_is_said():
     suggested = factory.layer("a", eligibility=Eligibility(True, "suggested"))
     assert words.notes(factory.build([suggested, suggested])) == (

@@ -57,6 +57,7 @@ _TRUST_ORDER = (
     "time-sum",
 )
 
+_SPARSE_CORES_SINCE = 8.0
 _KIND_RANK = {"measured": 0, "bound": 1, "unknown": 2}
 _STATUS_RANK: dict[Status, int] = {"dense": 0, "dense-unknown": 1, "undetermined": 2, "ineligible": 3, "sparse": 4, "other": 5}
 
@@ -183,6 +184,12 @@ def headline(build: BuildDiagnosis) -> str:
     return f"Whether the {eligible} {verb} sparse or dense cannot be told from these inputs."
 
 
+def _without_sparse_cores(build: BuildDiagnosis) -> bool:
+    """Whether the GPU is older than sparse tensor cores, by the inputs, and no kernel in them says otherwise."""
+    capability = build_facts(build.environment).capability
+    return capability is not None and capability < _SPARSE_CORES_SINCE and not build.summary.picked
+
+
 def _not_whole(build: BuildDiagnosis) -> bool:
     """Whether a part of an input could not be read: what stood there may have been a layer."""
     return any(warning.id == "damaged-input" for warning in build.warnings)
@@ -275,6 +282,8 @@ def counts(build: BuildDiagnosis) -> tuple[str, ...]:
 def notes(build: BuildDiagnosis) -> tuple[str, ...]:
     """What qualifies the headline, one short sentence each."""
     summary, out = build.summary, []
+    if _without_sparse_cores(build) and all(layer.reason != "no-kernel-arch" for layer in build.layers):
+        out.append(f"A GPU of compute capability {build.environment.compute_capability} has no sparse tensor cores: nothing can run sparse on it.")
     fallbacks = [layer for layer in build.layers if layer.status == "dense"]
     unproven = sum(1 for layer in fallbacks if layer.eligibility.proof != "proven")
     if unproven:
@@ -395,6 +404,8 @@ def remedy_gain(remedy: Remedy) -> str:
 
 def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis, limit: int = 5) -> tuple[str, ...]:
     """What to capture so that more can be said, in the catalogue's words: what warnings ask for, then what most layers ask for."""
+    if _without_sparse_cores(build):
+        return ("A build on a GPU of compute capability 8.0 or above, with sparsity on.",)  # no other capture of this GPU can show more
     reasons = Counter(layer.reason for layer in build.layers if layer.reason and layer.status not in ("sparse", "other"))
     facts = build_facts(build.environment)
     unproven = {layer.reason for layer in build.layers if layer.proof != "proven"}
