@@ -144,6 +144,12 @@ def ms(value: float | None) -> str:
     return f"{value:.1g}" if size < 1e-5 else f"{value:.5f}"
 
 
+def best_sparse(layer: LayerVerdict) -> str:
+    """The best sparse time; that none was timed is known of a race without any."""
+    none = layer.best_sparse_ms is None and layer.best_dense_ms is not None and (layer.reason or "").startswith("no-kernel")
+    return "none" if none else ms(layer.best_sparse_ms)
+
+
 def percent(value: float | None) -> str:
     """A ratio (0.078) as signed per cent (`+7.8 %`); `?` when unknown."""
     return "?" if value is None or not math.isfinite(value) else f"{value * 100:+.1f} %"
