@@ -83,11 +83,17 @@ def test_the_headline_is_no_surer_of_ineligible_layers_than_their_proofs(reason)
     assert ("it seems that it was built with sparsity off" in headline(no[1])) == (reason == "flag-off")
 
 
-@pytest.mark.parametrize("warning", ["log-truncated", "damaged-input"])
-def test_that_no_layer_is_concerned_is_said_of_whole_inputs_alone(warning):
+@pytest.mark.parametrize("cut", [{"whole": False}, {"warnings": (Warning("log-truncated", "cut"),)}])
+def test_that_no_layer_is_concerned_is_said_of_whole_inputs_alone(cut):
     pooling = factory.unknown_layer("pool", "other", None)
     assert "nothing here runs dense without a reason" in headline(pooling, eligible=None)
-    assert "there may be more layers" in words.headline(factory.build([pooling], eligible=None, warnings=(Warning(warning, "cut"),)))
+    assert "there may be more layers" in headline(pooling, eligible=None, **cut)
+
+
+def test_all_is_said_of_whole_inputs_alone():
+    sparse, dense = factory.sparse_layer(), factory.layer("d", best_dense_ms=None, best_sparse_ms=None, time_ms=None)
+    assert headline(sparse, whole=False) == "The 1 eligible layer that these inputs name runs sparse; they are not whole, so there may be more."
+    assert headline(dense, dense, whole=False) == "The 2 eligible layers that these inputs, which are not whole, name run dense."
 
 
 @pytest.mark.parametrize(("capability", "old"), [("7.5", True), ("8.0", False), (None, False)])

@@ -223,7 +223,8 @@ class _Diagnosing:
         lines = (build.first_line, build.last_line) if build is not None else None
         strategy = self.listing.chosen.strategy if self.listing is not None else None
         return BuildDiagnosis(
-            self.index, lines, strategy, self.around.environment, self._summary(verdicts, matches, total_ms), tuple(verdicts), warnings
+            self.index, lines, strategy, self.around.environment, self._summary(verdicts, matches, total_ms), tuple(verdicts), warnings,
+            whole=not (self.listing is not None and self.listing.elided) and self._info_whole(),
         )
 
     # ---- joining
@@ -441,13 +442,17 @@ class _Diagnosing:
     def _plan_whole(self) -> bool:
         """Whether every layer of the engine is known: from whole layer info, or from a log whose engine is whole and that goes on after its last line."""
         if self.capture.engine is not None:
-            return not any(note.lost for note in self.capture.engine.notes)
+            return self._info_whole()
         if self.build is None or self.capture.log is None:
             return True
         printed = self.build.engine_layers
         if self.build.engine_header is not None and self._damaged(self.build.engine_header.line, None):
             return False
         return bool(self.build.layer_infos) or (bool(printed) and printed[-1].line < self.capture.log.lines)
+
+    def _info_whole(self) -> bool:
+        """Whether nothing of the layer info, if there is one, was lost."""
+        return self.capture.engine is None or not any(note.lost for note in self.capture.engine.notes)
 
     def _damaged(self, first: int, last: int | None) -> bool:
         """Whether any line from the first to the last one (None: to the end) of the log is damaged."""

@@ -177,7 +177,7 @@ def headline(build: BuildDiagnosis) -> str:
     if "jit-deferred" in reasons and not summary.picked:
         return f"TensorRT-RTX chooses kernels on the user's GPU: whether the {eligible} will run sparse cannot be read from this build."
     if summary.picked >= summary.eligible:
-        if _not_whole(build):
+        if not build.whole:
             verb = "runs" if summary.eligible == 1 else "run"
             return f"The {eligible} that these inputs name {verb} sparse; they are not whole, so there may be more."
         only = summary.eligible == 1
@@ -194,11 +194,6 @@ def _without_sparse_cores(build: BuildDiagnosis) -> bool:
     """Whether the GPU is older than sparse tensor cores, by the inputs, and no kernel in them says otherwise."""
     capability = build_facts(build.environment).capability
     return capability is not None and capability < _SPARSE_CORES_SINCE and not build.summary.picked
-
-
-def _not_whole(build: BuildDiagnosis) -> bool:
-    """Whether a part of an input could not be read: what stood there may have been a layer."""
-    return any(warning.id == "damaged-input" for warning in build.warnings)
 
 
 def _headline_without_layers(build: BuildDiagnosis) -> str:
@@ -221,7 +216,7 @@ def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:
         parts.append(f"{count(summary.undetermined, 'layer')} cannot be told")
     what = ", ".join(parts) if parts else "no layer is one that sparsity concerns"
     if not summary.dense_unknown and not summary.undetermined:
-        if _not_whole(build) or any(warning.id == "log-truncated" for warning in build.warnings):
+        if not build.whole or any(warning.id == "log-truncated" for warning in build.warnings):
             return f"{what[0].upper()}{what[1:]}, as far as these inputs go: they are not whole, so there may be more layers."
         return f"{what[0].upper()}{what[1:]}; nothing here runs dense without a reason."
     return f"No input says which layers are eligible for 2:4 sparsity: {what}."
@@ -230,7 +225,7 @@ def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:
 def _headline_fallbacks(build: BuildDiagnosis) -> str:
     summary = build.summary
     verb = "runs" if summary.fallback == 1 else "run"
-    if summary.fallback == summary.eligible and _not_whole(build):
+    if summary.fallback == summary.eligible and not build.whole:
         text = f"The {count(summary.eligible, 'eligible layer')} that these inputs, which are not whole, name {verb} dense"
     elif summary.eligible == 1:
         text = "The only eligible layer runs dense"
