@@ -114,14 +114,11 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         if not single and item.pass_index != chosen.index:
             continue
         listing.list_lines.append(item.at)
-        if item.count is not None and item.count != len(item.names):
+        if item.doubtful or (item.count is not None and item.count != len(item.names)):
             listing.count_mismatch.append(item.at)
             listing.counted = listing.counted and item.kind != "eligible"
         if item.count is None and item.kind == "eligible" and _cut(item.names, item.at.text, layers):
             listing.counted = False
-        if item.doubtful:
-            listing.count_mismatch.append(item.at)
-            listing.counted = listing.counted and item.kind != "eligible"
         whole = [name for name in item.names if not _ELISION.match(name)]
         if len(whole) < len(item.names):
             listing.elided.append(item.at)
