@@ -5,12 +5,16 @@ In: logs built line by line with the builders of test_adversarial.py. Out: asser
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.diagnose.test_adversarial import DENSE_2, INFO_HWC8, LAYER, Log, dense_log, info, info_layer, main, told, verdict
-from trtlens.diagnose.model import LineEvidence, PointerEvidence
+from tests.small_log import DENSE_NAME, SPARSE_NAME
+from trtlens.diagnose.explain import explain
+from trtlens.diagnose.model import BuildDiagnosis, LineEvidence, PointerEvidence
+from trtlens.report.words import headline
 
 PLAIN = {**info_layer(LAYER, DENSE_2, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": 0}
 UNSAID = {key: value for key, value in PLAIN.items() if key != "Groups"}
@@ -151,3 +155,54 @@ def test_a_layer_on_dla_is_suspected_for_it_where_no_list_speaks(tmp_path: Path)
     found = build.layers[0]
     assert found.status == "undetermined" and found.eligibility.value is None
     assert [(s.reason, s.proof) for s in found.suspects] == [("dla", "suggested")]
+
+
+@pytest.mark.parametrize("dots", ["...", "....", "…"])
+def test_dots_in_place_of_names_are_no_layer_and_leave_room_for_more(dots: str, tmp_path: Path) -> None:
+    """Who quotes a log in a notebook or an issue shortens its long lists: `conv1, ....`."""
+    lists = [f"(Sparsity) Layers eligible for sparse math: conv0, {dots}", f"(Sparsity) TRT inference plan picked sparse implementation for layers: conv0, {dots}"]
+    build = main(tmp_path, unlisted(lists=lists))
+    assert dots not in [item.name for item in build.layers]
+    found = next(item for item in build.layers if item.name == LAYER)
+    assert found.eligibility.value is None and found.status == "dense-unknown"
+    assert "damaged-input" in {item.id for item in build.warnings} and build.summary.eligible_listed is None
+    assert "there may be more" in headline(build)
+
+
+def test_a_layer_that_a_shortened_list_of_chosen_ones_leaves_out_may_run_sparse(tmp_path: Path) -> None:
+    lists = ["(Sparsity) Layers eligible for sparse math: conv0, conv7", "(Sparsity) TRT inference plan picked sparse implementation for layers: conv0, ..."]
+    build = main(tmp_path, unlisted(lists=lists))
+    assert {item.name: item.status for item in build.layers if item.name in ("conv0", "conv7")} == {"conv0": "sparse", "conv7": "undetermined"}
+
+
+def explained(tmp_path: Path, **texts: str) -> BuildDiagnosis:
+    paths = [tmp_path / f"{name}.json" for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        path.write_text(text, encoding="utf-8")
+    found = explain(list(map(str, paths))).captures[0].main
+    assert found is not None
+    return found
+
+
+def test_the_options_that_trex_copied_suggest_that_sparsity_was_off(tmp_path: Path) -> None:
+    def copied(**options: str) -> str:
+        return json.dumps({"model_options": {}, "build_options": {"Sparsity": "Disabled", **options}})
+
+    plain = {key: value for key, value in PLAIN.items() if key != "TacticName"} | {"TacticName": DENSE_NAME}
+    found = explained(tmp_path, info=info([plain]), metadata=copied())
+    assert told(found.layers[0]) == ("ineligible", "flag-off", "suggested") and found.environment.sparsity == "disable"
+    assert [(item.input, item.pointer) for item in found.layers[0].evidence if isinstance(item, PointerEvidence)] == [(1, "/build_options/Sparsity")]
+    assert "seems" in headline(found)
+    # A run that loads an engine prints its own options, not those of the build.
+    assert told(explained(tmp_path, info=info([plain]), metadata=copied(**{"Load engine": "m.engine"})).layers[0])[0] == "dense-unknown"
+    # A kernel says that sparsity was on: the metadata is of another build.
+    sparse = explained(tmp_path, info=info([{**plain, "TacticName": SPARSE_NAME}]), metadata=copied())
+    assert told(sparse.layers[0]) == ("sparse", "picked", "proven") and "capture-mismatch" in {item.id for item in sparse.warnings}
+
+
+@pytest.mark.parametrize(("behind", "proof"), [("", "proven"), ("x2\n", "suggested")])
+def test_a_list_of_which_nobody_knows_where_it_ends_proves_no_eligibility(behind: str, proof: str, tmp_path: Path) -> None:
+    v = "[01/02/2030-03:04:05] [I] [TRT] "
+    text = f"{v}(Sparsity) Layers eligible for sparse math: {LAYER}, a layer with quite a long name, conv10\n{behind}{v}(Sparsity) TRT inference plan picked sparse implementation for layers:\n"
+    build = main(tmp_path, text)
+    assert {item.eligibility.proof for item in build.layers if item.name == LAYER} == {proof}

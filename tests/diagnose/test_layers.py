@@ -58,6 +58,8 @@ def repr_sorted(value: object) -> str:
         ({"operators": frozenset({"Relu", "Conv"})}, "weights"),
         ({"name": REGION, "operators": frozenset()}, "opaque"),
         ({}, "unknown"),
+        ({"type": "14"}, "unknown"),
+        ({"type": "14", "operators": frozenset({"Conv"})}, "weights"),
         ({"type": "DLA"}, "weights"),
         ({"type": "dlaNode"}, "weights"),
         ({"type": "Myelin"}, "opaque"),

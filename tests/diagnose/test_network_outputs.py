@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -103,6 +104,34 @@ def test_layer_info_of_which_a_layer_is_lost_proves_no_sum(damage: str, tmp_path
     log.lists = None
     found = verdict(tmp_path, log, text)
     assert found.proof == ("proven" if damage == "none" else "suggested")
+
+
+@pytest.mark.parametrize(
+    ("said", "proof"),
+    [
+        ('"Origin": "of a "quoted" kind"', "proven"),
+        ('"Origin": nan', "proven"),
+        ('"HasSparseWeights": 7', "proven"),
+        ('"Outputs": 7', "suggested"),
+        ('"Origin": [1,]', "suggested"),  # TensorRT writes none: somebody's editor may have cut the last items off
+    ],
+)
+def test_a_repair_of_layer_info_that_loses_nothing_leaves_a_sum_proven(said: str, proof: str, tmp_path: Path) -> None:
+    tuned, _ = consumer("conv2", Y, Z)
+    log = switch_log([INTO, OUT], tuned, [])
+    log.lists = None
+    two = {**info_layer("conv2", DENSE_2, {"y": INFO_HWC8}, {"z": INFO_HWC8}), "Other": "OTHER"}
+    layers = [info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), two]
+    text = json.dumps(json.loads(info(layers, ("x", "z"))), indent=1)
+    assert '"Other": "OTHER"' in text
+    key = said.split(":")[0]
+    if key in ('"HasSparseWeights"', '"Outputs"'):
+        del two[key.strip('"')]
+        text = json.dumps(json.loads(info(layers, ("x", "z"))), indent=1)
+    path = tmp_path / "one"
+    path.mkdir()
+    found = verdict(path, log, text.replace('"Other": "OTHER"', said))
+    assert found.proof == proof
 
 
 def test_a_damaged_line_of_the_engine_may_be_a_layer_that_takes_the_tensor(tmp_path: Path) -> None:

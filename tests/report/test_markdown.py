@@ -64,3 +64,10 @@ def test_the_same_words_as_everywhere(tmp_path):
     for sentence in (story.headline, *story.counts, *story.notes, story.first_steps[0].text):
         assert sentence in text
     assert code("a|b") == "<code>a&#124;b</code>"
+
+
+def test_that_no_sparse_tactic_was_timed_is_no_unknown_time():
+    bare = {"best_dense_ms": 0.0044, "best_sparse_ms": None}
+    made = [factory.layer("a", reason="no-kernel-precision", **bare), factory.layer("b", reason="not-captured", **bare)]
+    one, two = (line for line in render_markdown(factory.diagnosis(factory.build(made))).splitlines() if "0.0044" in line)
+    assert one.endswith("| none |") and two.endswith("| ? |")

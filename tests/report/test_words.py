@@ -75,6 +75,40 @@ def test_headline_when_nothing_can_be_told_says_why():
     )
 
 
+@pytest.mark.parametrize("reason", ["flag-off", "not-listed"])
+def test_the_headline_is_no_surer_of_ineligible_layers_than_their_proofs(reason):
+    no = [factory.unknown_layer(name, "ineligible", reason, eligibility=Eligibility(False, proof)) for name, proof in (("a", "proven"), ("b", "suggested"))]
+    assert headline(*no).startswith("As far as these inputs show, no layer of this engine is eligible for 2:4 sparsity")
+    assert headline(no[0]).startswith("No layer of this engine is eligible for 2:4 sparsity")
+    assert ("it seems that it was built with sparsity off" in headline(no[1])) == (reason == "flag-off")
+
+
+@pytest.mark.parametrize("cut", [{"whole": False}, {"warnings": (Warning("log-truncated", "cut"),)}])
+def test_that_no_layer_is_concerned_is_said_of_whole_inputs_alone(cut):
+    pooling = factory.unknown_layer("pool", "other", None)
+    assert "nothing here runs dense without a reason" in headline(pooling, eligible=None)
+    assert "there may be more layers" in headline(pooling, eligible=None, **cut)
+
+
+def test_all_is_said_of_whole_inputs_alone():
+    sparse, dense = factory.sparse_layer(), factory.layer("d", best_dense_ms=None, best_sparse_ms=None, time_ms=None)
+    assert headline(sparse, whole=False) == "The 1 eligible layer that these inputs name runs sparse; they are not whole, so there may be more."
+    assert headline(dense, dense, whole=False) == "The 2 eligible layers that these inputs, which are not whole, name run dense."
+
+
+@pytest.mark.parametrize(("capability", "old"), [("7.5", True), ("8.0", False), (None, False)])
+def test_a_gpu_without_sparse_tensor_cores_is_asked_for_nothing_more(capability, old):
+    environment = dataclasses.replace(factory.build([]).environment, compute_capability=capability)
+    unknown = [factory.unknown_layer("a", "dense-unknown", "eligibility-unknown"), factory.unknown_layer("b", "ineligible", "flag-off")]
+    for build in (factory.build([one], environment=environment) for one in unknown):
+        capture = factory.diagnosis(build).captures[0]
+        assert any("no sparse tensor cores" in note for note in words.notes(build)) == old
+        assert (words.capture_next(capture, build) == ("A build on a GPU of compute capability 8.0 or above, with sparsity on.",)) == old
+    # A sparse kernel runs: whatever says that the GPU is old is wrong.
+    runs = factory.build([factory.sparse_layer()], environment=environment)
+    assert not any("no sparse tensor cores" in note for note in words.notes(runs))
+
+
 def test_eligibility_that_no_log_proves_is_said():
     suggested = factory.layer("a", eligibility=Eligibility(True, "suggested"))
     assert words.notes(factory.build([suggested, suggested])) == (

@@ -58,6 +58,8 @@ class Judge:
     check_input: int = -1
     loose_nodes: frozenset[str] = frozenset()
     """ONNX nodes of listed names that found no engine layer: a layer that holds one may be on the list under another name."""
+    flag_off_copied: bool = False
+    """`flag_off` stands in a copy of the options: whether it is of this engine is not shown."""
     _indexes: list[WeightIndex] = field(default_factory=list)
     _convolutions: dict[str, NetworkNode | None] = field(default_factory=dict)
     """ONNX node → its convolution as the log's parser printed it; None where two nodes share the name. Made when first asked for."""
@@ -99,7 +101,7 @@ class Judge:
         if layer.has_sparse_weights:
             return Judgement(Eligibility(True, "suggested", self._pointer(layer)), disagrees=self._unlisted(layer))
         if self.flag_off is not None:
-            proof = "suggested" if self.distrusted else "proven"
+            proof = "suggested" if self.distrusted or self.flag_off_copied else "proven"
             cited = (self.flag_off if isinstance(self.flag_off, PointerEvidence) else self.cite(self.flag_off),)
             return Judgement(
                 Eligibility(False, proof, cited), "flag-off", proof, "the build did not ask for sparsity (SPARSE_WEIGHTS is off)", cited

@@ -26,6 +26,7 @@ from .environment import Surroundings, surroundings
 from .findings import (
     chosen_otherwise,
     contradiction,
+    elided_lists,
     ends_before_tuning,
     find_mismatch,
     info_warnings,
@@ -203,6 +204,7 @@ class _Diagnosing:
             self.warnings.append(mismatch_warning(mismatch, capture.engine_input, capture.log_input, self.citer, costs))
         if log is not None:
             self.warnings += log_warnings(log, build, self.citer, self._unjoined_cache())
+            self.warnings += elided_lists(self.listing, self.citer)
             slow = time_sum(build, total_ms, self.citer) if build is not None else None
             self.warnings += [slow] if slow is not None else []
         if capture.engine is not None:
@@ -228,7 +230,8 @@ class _Diagnosing:
         lines = (build.first_line, build.last_line) if build is not None else None
         strategy = self.listing.chosen.strategy if self.listing is not None else None
         return BuildDiagnosis(
-            self.index, lines, strategy, self.around.environment, self._summary(verdicts, matches, total_ms), tuple(verdicts), warnings
+            self.index, lines, strategy, self.around.environment, self._summary(verdicts, matches, total_ms), tuple(verdicts), warnings,
+            whole=not (self.listing is not None and self.listing.elided) and self._info_whole(),
         )
 
     # ---- joining
@@ -371,10 +374,13 @@ class _Diagnosing:
             build is not None and self.around.sparsity_on is None and build.complete and build.tuned and not build.sparsity and not self.around.jit
             and (self.around.environment.tensorrt or "8").split(".")[0] not in ("5", "6", "7")
         )  # fmt: skip
+        flag_off = self._flag_off()
+        # That the file is of this very engine is likely, as trex writes them side by side, and not shown.
+        copied = isinstance(flag_off, PointerEvidence) and flag_off == self._copied_off()
         loose = frozenset(node for name in matches.unmatched for node in _nodes_of(split_profile_suffix(name)[0]))
         return Judge(
             listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
-            self.distrusted, self._flag_off(), off_suggested, self.around.strict_nans, self.capture.check_input, loose,
+            self.distrusted, flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose, copied,
         )  # fmt: skip
 
     def _flag_off(self) -> Line | PointerEvidence | None:
@@ -386,6 +392,16 @@ class _Diagnosing:
         options = (self.capture.manifest or {}).get("options")
         if isinstance(options, dict) and options.get("sparsity") == "disable":
             return PointerEvidence(self.capture.manifest_input, "/options/sparsity", '"sparsity": "disable"')
+        return self._copied_off()
+
+    def _copied_off(self) -> PointerEvidence | None:
+        """Where trex's metadata says it, which copies trtexec's option block; only where no log and no manifest says otherwise."""
+        if self.around.sparsity_on is not False:
+            return None
+        files = [number for number, item in enumerate(self.capture.inputs) if item.kind == "metadata"]
+        for number, file in zip(files, self.capture.metadata, strict=True):
+            if (file.sparsity or "").lower() == "disabled" and not file.sections.get("build_options", {}).get("Load engine"):
+                return PointerEvidence(number, "/build_options/Sparsity", '"Sparsity": "Disabled"')
         return None
 
     def _circumstances(self) -> Circumstances:
@@ -433,13 +449,17 @@ class _Diagnosing:
     def _plan_whole(self) -> bool:
         """Whether every layer of the engine is known: from whole layer info, or from a log whose engine is whole and that goes on after its last line."""
         if self.capture.engine is not None:
-            return not self.capture.engine.notes
+            return self._info_whole()
         if self.build is None or self.capture.log is None:
             return True
         printed = self.build.engine_layers
         if self.build.engine_header is not None and self._damaged(self.build.engine_header.line, None):
             return False
         return bool(self.build.layer_infos) or (bool(printed) and printed[-1].line < self.capture.log.lines)
+
+    def _info_whole(self) -> bool:
+        """Whether nothing of the layer info, if there is one, was lost."""
+        return self.capture.engine is None or not any(note.lost for note in self.capture.engine.notes)
 
     def _damaged(self, first: int, last: int | None) -> bool:
         """Whether any line from the first to the last one (None: to the end) of the log is damaged."""

@@ -210,6 +210,15 @@ def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache
     return found
 
 
+def elided_lists(listing: Listing | None, cite: Citer) -> list[Warning]:
+    """The log's lists of names as somebody shortened them: what they leave out may be eligible, and may run sparse."""
+    lines = listing.elided if listing is not None else []
+    if not lines:
+        return []
+    said = said_of(len(lines), "# list of names in the log was", "# lists of names in the log were")
+    return [Warning("damaged-input", f"{said} shortened (dots stand where names stood): which other layers were named is not known", tuple(map(cite.line, lines[:3])))]
+
+
 def ends_before_tuning(log: BuildLog, build: Build) -> bool:
     """Whether a verbose log ends between its network and its tuning: then the build's end is what it lacks, not its verbosity."""
     begun = build is log.builds[-1] and bool(build.network) and "V" in build.severities

@@ -264,6 +264,8 @@ def _missing(capture: CaptureDiagnosis) -> str | None:
         return "the build did not complete, and these inputs do not list all its layers"
     if "log-truncated" in warned:
         return "the log ends before the engine was made, and these inputs do not list all its layers"
+    if not build.whole and all(layer.type is None for layer in build.layers):
+        return "a list in the log was shortened, and these inputs do not list all layers of the engine"
     return None if build.layers else "these inputs do not list the engine's layers"
 
 

@@ -140,7 +140,7 @@ def concern(layer: EngineLayer) -> Concern:
     if layer.has_sparse_weights is not None or layer.parameter_type in ("Convolution", "Deconvolution", "MatrixMultiply", "FullyConnected"):
         return "weights"
     kind = layer.type
-    if kind is None:
+    if kind is None or kind.isdecimal():  # TensorRT 5 prints the number of a runner
         if layer.operators:
             return "weights" if layer.operators & WEIGHT_OPERATORS else "other"
         return "opaque" if _MYELIN_REGION.search(layer.name) else "unknown"

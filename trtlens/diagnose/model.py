@@ -182,6 +182,8 @@ class BuildDiagnosis:
     summary: Summary
     layers: tuple[LayerVerdict, ...]
     warnings: tuple[Warning, ...] = ()
+    whole: bool = True
+    """False where a list of layers in an input was cut or shortened: there may be layers that nothing here names."""
 
 
 @dataclass(frozen=True, slots=True)

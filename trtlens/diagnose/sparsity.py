@@ -7,6 +7,7 @@ not be the engine's (contract, "Builds and passes").
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 from ..parse.build_log.records import Build, BuildLog, Line, Pass
 from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
 from .layers import EngineLayer, concern, is_region
+
+# What somebody who quotes a long list leaves in place of its names.
+_ELISION = re.compile(r"(?:\.{2,}|…)+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Listing:
     foreign_whole: bool = True
     """Each sub-build that printed what is eligible printed what it chose, too: a name not chosen runs dense."""
     count_mismatch: list[Line] = field(default_factory=list)
+    elided: list[Line] = field(default_factory=list)
+    """Lists that were shortened by hand (`conv1, ....`): how many names they held is not known."""
     list_lines: list[Line] = field(default_factory=list)
     complete: bool = False
     """The build reached its engine and the lists of its pass were printed: absence of a name means something."""
@@ -59,8 +65,8 @@ class Listing:
 
     @property
     def names(self) -> int | None:
-        """How many names the eligible lists hold."""
-        return None if self.eligible is None else len(self.eligible)
+        """How many names the eligible lists hold; None where there is none, or not all of it."""
+        return None if self.eligible is None or self.elided else len(self.eligible)
 
 
 def choose_pass(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> ChosenPass:
@@ -114,12 +120,16 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         if not single and item.pass_index != chosen.index:
             continue
         listing.list_lines.append(item.at)
-        if item.count is not None and item.count != len(item.names):
+        if item.doubtful or (item.count is not None and item.count != len(item.names)):
             listing.count_mismatch.append(item.at)
             listing.counted = listing.counted and item.kind != "eligible"
         if item.count is None and item.kind == "eligible" and _cut(item.names, item.at.text, layers):
             listing.counted = False
-        names = dict.fromkeys(item.names, item.at)
+        whole = [name for name in item.names if not _ELISION.match(name)]
+        if len(whole) < len(item.names):
+            listing.elided.append(item.at)
+            listing.count_mismatch.append(item.at)
+        names = dict.fromkeys(whole, item.at)
         if item.kind == "eligible":
             listing.eligible = {**(listing.eligible or {}), **names}
             if item.foreign:
@@ -136,7 +146,7 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
     kinds = {item.kind for item in build.sparsity if not item.foreign and (single or item.pass_index == chosen.index)}
     outer = "eligible" in kinds and (build.complete or "picked" in kinds)  # in a cut log the second line shows that the first one is whole
-    listing.complete = build.complete and outer and listing.eligible is not None
+    listing.complete = build.complete and outer and listing.eligible is not None and not listing.elided
     listing.settled = chosen.certain and (build.complete or (outer and not any(p.strategy is not None for p in build.passes)))
     return listing
 

@@ -332,7 +332,7 @@ def _tactic(value: object, pointer: str, notes: list[Note]) -> int | None:
     number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 65
     tactic = parse_tactic(str(value)[:64]) if number or isinstance(value, str) else None
     if tactic is None:
-        notes.append(Note(f"{pointer}/TacticValue", f"is no tactic id: {visible(str(value)[:80], 40)}"))
+        notes.append(Note(f"{pointer}/TacticValue", f"is no tactic id: {visible(str(value)[:80], 40)}", lost=False))
     return tactic
 
 
@@ -341,7 +341,7 @@ def _flag(value: object, where: str, notes: list[Note]) -> bool | None:
         value = {"0": 0, "1": 1, "false": 0, "true": 1}.get(value.strip().lower(), value)
     if isinstance(value, int) and value in (0, 1):
         return bool(value)
-    notes.append(Note(where, f"is neither 0 nor 1: {visible(str(value)[:80], 40)}"))
+    notes.append(Note(where, f"is neither 0 nor 1: {visible(str(value)[:80], 40)}", lost=False))
     return None
 
 

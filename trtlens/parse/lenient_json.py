@@ -100,13 +100,13 @@ def load(text: str, path: str) -> tuple[Any, tuple[Note, ...]]:
         except ValueError:
             pass
         else:
-            return value, (*(Note("document", message) for message in what), *repairs.notes)
+            return value, (*what, *repairs.notes)
     raise InputError(path, f"not valid JSON: {_reason(first)}", where=_place(first), todo="export it again; the file may be cut off")
 
 
-def repair(text: str) -> tuple[str, list[str]]:
+def repair(text: str) -> tuple[str, list[Note]]:
     """`text` with the known faults of hand-written JSON printers repaired, and what was done (nothing, where none applied)."""
-    done: list[str] = []
+    done: list[Note] = []
     lines, quoted = text.split("\n"), 0
     for number, line in enumerate(lines):
         match = _STRING_LINE.match(line) if line.count('"') > 2 or "\\" in line else None
@@ -117,14 +117,15 @@ def repair(text: str) -> tuple[str, list[str]]:
             lines[number] = f'{match["head"]}"{body}"{match["tail"]}'
             quoted += 1
     if quoted:
-        done.append(f"unescaped quotes or backslashes repaired on {quoted} lines")
+        done.append(Note("document", f"unescaped quotes or backslashes repaired on {quoted} lines", lost=False))
         text = "\n".join(lines)
     text, count = _BARE_NUMBER.subn(lambda m: m["before"] + "null", text)
     if count:
-        done.append(f"{count} figures that are not numbers (nan, inf) read as unknown")
+        done.append(Note("document", f"{count} figures that are not numbers (nan, inf) read as unknown", lost=False))
     text, count = _TRAILING_COMMA.subn("", text)
     if count:
-        done.append(f"{count} trailing commas ignored")
+        # TensorRT writes none: where a list ends in a comma, somebody may have cut its last items off.
+        done.append(Note("document", f"{count} trailing commas ignored"))
     return text, done
 
 

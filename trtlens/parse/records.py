@@ -16,10 +16,12 @@ __all__ = ["EngineInfo", "InputError", "LayerInfo", "Note", "ProfileRow", "Tenso
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a parser met and did not hide: a damaged row, an unknown key form. `where`: line, byte or pointer."""
+    """Something a parser met and did not hide: a damaged row, an unknown key form. `where`: line, byte or pointer. `lost` False: a repair, or a
+    value of a layer that is unknown; no layer, tensor or row is missing for it."""
 
     where: str
     message: str
+    lost: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def _fallbacks(layers: tuple[LayerVerdict, ...], rows: int) -> list[str]:
     out = ["| layer | why | proof | ms | best dense | best sparse |", "| --- | --- | --- | ---: | ---: | ---: |"]
     out += [
         f"| {code(layer.name)} | {code(layer.reason or '?')} | {layer.proof} | {words.ms(layer.time_ms)} | {words.ms(layer.best_dense_ms)} "
-        f"| {words.ms(layer.best_sparse_ms)} |"
+        f"| {words.best_sparse(layer)} |"
         for layer in layers[:rows]
     ]
     if len(layers) > rows:

@@ -174,7 +174,7 @@ def _row(layer: LayerVerdict) -> dict[str, Any]:
         "proof": layer.proof,
         "ms": words.ms(layer.time_ms),
         "dense": words.ms(layer.best_dense_ms),
-        "sparse": words.ms(layer.best_sparse_ms),
+        "sparse": words.best_sparse(layer),
         "summary": visible(layer.summary, 300),
     }
 

@@ -95,7 +95,7 @@ def _fallbacks(printer: Printer, layers: Sequence[LayerVerdict], limit: int) -> 
     printer.line(f"{title} (dense, sparse: best times in the log, ms)" if raced else title, style="bold")
     header = ("layer", "why", "proof", "ms", "dense", "sparse")
     rows = [
-        (layer.name, layer.reason or "?", layer.proof, words.ms(layer.time_ms), words.ms(layer.best_dense_ms), _best_sparse(layer))
+        (layer.name, layer.reason or "?", layer.proof, words.ms(layer.time_ms), words.ms(layer.best_dense_ms), words.best_sparse(layer))
         for layer in shown
     ]
     width = 6 if raced else 4
@@ -103,12 +103,6 @@ def _fallbacks(printer: Printer, layers: Sequence[LayerVerdict], limit: int) -> 
     if len(layers) > limit:
         more = words.count(len(layers) - limit, "more fallback")
         printer.line(f"  ... and {more}: --html or --json shows all of them.", style="dim")
-
-
-def _best_sparse(layer: LayerVerdict) -> str:
-    """That none was timed is known of a race without any."""
-    none = layer.best_sparse_ms is None and layer.best_dense_ms is not None and (layer.reason or "").startswith("no-kernel")
-    return "none" if none else words.ms(layer.best_sparse_ms)
 
 
 class Printer:

@@ -57,6 +57,7 @@ _TRUST_ORDER = (
     "time-sum",
 )
 
+_SPARSE_CORES_SINCE = 8.0
 _KIND_RANK = {"measured": 0, "bound": 1, "unknown": 2}
 _STATUS_RANK: dict[Status, int] = {"dense": 0, "dense-unknown": 1, "undetermined": 2, "ineligible": 3, "sparse": 4, "other": 5}
 
@@ -143,6 +144,12 @@ def ms(value: float | None) -> str:
     return f"{value:.1g}" if size < 1e-5 else f"{value:.5f}"
 
 
+def best_sparse(layer: LayerVerdict) -> str:
+    """The best sparse time; that none was timed is known of a race without any."""
+    none = layer.best_sparse_ms is None and layer.best_dense_ms is not None and (layer.reason or "").startswith("no-kernel")
+    return "none" if none else ms(layer.best_sparse_ms)
+
+
 def percent(value: float | None) -> str:
     """A ratio (0.078) as signed per cent (`+7.8 %`); `?` when unknown."""
     return "?" if value is None or not math.isfinite(value) else f"{value * 100:+.1f} %"
@@ -159,6 +166,9 @@ def headline(build: BuildDiagnosis) -> str:
     if summary.eligible is None:
         return _headline_unknown_eligibility(build)
     if summary.eligible == 0:
+        if any(layer.eligibility.value is False and layer.eligibility.proof != "proven" for layer in build.layers):
+            why = ": it seems that it was built with sparsity off" if reasons == {"flag-off"} else ""
+            return f"As far as these inputs show, no layer of this engine is eligible for 2:4 sparsity{why}."
         why = ", because it was built with sparsity off" if reasons == {"flag-off"} else ""
         return f"No layer of this engine is eligible for 2:4 sparsity{why}: nothing could run sparse."
     eligible = count(summary.eligible, "eligible layer")
@@ -167,6 +177,9 @@ def headline(build: BuildDiagnosis) -> str:
     if "jit-deferred" in reasons and not summary.picked:
         return f"TensorRT-RTX chooses kernels on the user's GPU: whether the {eligible} will run sparse cannot be read from this build."
     if summary.picked >= summary.eligible:
+        if not build.whole:
+            verb = "runs" if summary.eligible == 1 else "run"
+            return f"The {eligible} that these inputs name {verb} sparse; they are not whole, so there may be more."
         only = summary.eligible == 1
         return "The only eligible layer runs sparse." if only else f"All {eligible} run sparse."
     if summary.picked:
@@ -175,6 +188,12 @@ def headline(build: BuildDiagnosis) -> str:
         return f"{summary.picked:,} of {eligible} {verb} sparse and none is known to run dense; {told} cannot be told."
     verb = "runs" if summary.eligible == 1 else "run"
     return f"Whether the {eligible} {verb} sparse or dense cannot be told from these inputs."
+
+
+def _without_sparse_cores(build: BuildDiagnosis) -> bool:
+    """Whether the GPU is older than sparse tensor cores, by the inputs, and no kernel in them says otherwise."""
+    capability = build_facts(build.environment).capability
+    return capability is not None and capability < _SPARSE_CORES_SINCE and not build.summary.picked
 
 
 def _headline_without_layers(build: BuildDiagnosis) -> str:
@@ -197,6 +216,8 @@ def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:
         parts.append(f"{count(summary.undetermined, 'layer')} cannot be told")
     what = ", ".join(parts) if parts else "no layer is one that sparsity concerns"
     if not summary.dense_unknown and not summary.undetermined:
+        if not build.whole or any(warning.id == "log-truncated" for warning in build.warnings):
+            return f"{what[0].upper()}{what[1:]}, as far as these inputs go: they are not whole, so there may be more layers."
         return f"{what[0].upper()}{what[1:]}; nothing here runs dense without a reason."
     return f"No input says which layers are eligible for 2:4 sparsity: {what}."
 
@@ -204,7 +225,9 @@ def _headline_unknown_eligibility(build: BuildDiagnosis) -> str:
 def _headline_fallbacks(build: BuildDiagnosis) -> str:
     summary = build.summary
     verb = "runs" if summary.fallback == 1 else "run"
-    if summary.eligible == 1:
+    if summary.fallback == summary.eligible and not build.whole:
+        text = f"The {count(summary.eligible, 'eligible layer')} that these inputs, which are not whole, name {verb} dense"
+    elif summary.eligible == 1:
         text = "The only eligible layer runs dense"
     elif summary.fallback == summary.eligible:
         text = f"All {count(summary.eligible, 'eligible layer')} run dense"
@@ -260,6 +283,8 @@ def counts(build: BuildDiagnosis) -> tuple[str, ...]:
 def notes(build: BuildDiagnosis) -> tuple[str, ...]:
     """What qualifies the headline, one short sentence each."""
     summary, out = build.summary, []
+    if _without_sparse_cores(build) and all(layer.reason != "no-kernel-arch" for layer in build.layers):
+        out.append(f"A GPU of compute capability {build.environment.compute_capability} has no sparse tensor cores: nothing can run sparse on it.")
     fallbacks = [layer for layer in build.layers if layer.status == "dense"]
     unproven = sum(1 for layer in fallbacks if layer.eligibility.proof != "proven")
     if unproven:
@@ -380,6 +405,8 @@ def remedy_gain(remedy: Remedy) -> str:
 
 def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis, limit: int = 5) -> tuple[str, ...]:
     """What to capture so that more can be said, in the catalogue's words: what warnings ask for, then what most layers ask for."""
+    if _without_sparse_cores(build):
+        return ("A build on a GPU of compute capability 8.0 or above, with sparsity on.",)  # no other capture of this GPU can show more
     reasons = Counter(layer.reason for layer in build.layers if layer.reason and layer.status not in ("sparse", "other"))
     facts = build_facts(build.environment)
     unproven = {layer.reason for layer in build.layers if layer.proof != "proven"}

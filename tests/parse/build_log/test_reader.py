@@ -587,3 +587,25 @@ def test_damage_never_raises_and_invents_no_row(cut: int, flips: list[tuple[int,
         assert row["kernel"] is None or row["kernel"] in line
         if row["ms"] is not None:
             assert any(word for word in line.split() if word.replace("_", "x").replace(".", "").isdigit() and float(word) == row["ms"]), line
+
+
+def test_a_run_that_loads_an_engine_tells_its_machine() -> None:
+    command = "TensorRT.trtexec [TensorRT v101601] [b11] # trtexec --loadEngine=m.plan"
+    text = (
+        f"&&&& RUNNING {command}\n[01/02/2030-03:04:05] [I] Sparsity: Disabled\n[01/02/2030-03:04:05] [I] Load engine: m.plan\n"
+        f"[01/02/2030-03:04:05] [I] Selected Device: NVIDIA H100 PCIe\n[01/02/2030-03:04:05] [I] TensorRT version: 10.16.1\n&&&& PASSED {command}\n"
+    )
+    for log in (parse(text), parse(text[: text.index("&&&& PASSED")])):
+        (build,) = log.builds
+        assert build.facts["selected device"][0] == "NVIDIA H100 PCIe" and build.version == "10.16.1"
+        assert build.command is not None and not build.tuned and not build.complete and not log.truncated
+
+
+@pytest.mark.parametrize("state", ["PASSED", "FAILED"])
+def test_the_end_of_a_run_tells_its_command_where_the_beginning_is_lost(state: str) -> None:
+    banner = f"&&&& {state} TensorRT.trtexec [TensorRT v8502] # trtexec --onnx=x.onnx --sparsity=enable\n"
+    (build,) = parse(verbose(*build_of("A", 1)) + banner).builds
+    assert build.version == "8.5.2" and build.command is not None and "--sparsity=enable" in build.command.text
+    begun = banner.replace(state, "RUNNING").replace("v8502", "v8501").replace("x.onnx", "y.onnx")
+    (build,) = parse(begun + verbose(*build_of("A", 1)) + banner).builds
+    assert build.version == "8.5.1" and build.command is not None and "y.onnx" in build.command.text

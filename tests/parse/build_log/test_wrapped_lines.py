@@ -87,3 +87,53 @@ def test_a_broken_warning_is_one() -> None:
     text = verbose(*RACE[:4]) + f"[01/02/2030-03:04:05] [W] [TRT] {memory[:80]}\n{memory[80:]}\n" + verbose(*RACE[4:])
     (build,) = parse(text).builds
     assert [(line.text, line.severity) for line in build.warnings] == [(memory, "W")]
+
+
+BEHIND = ["```", "done", "Building took 3 s", ">>> saved, ok", "root@host:/# ls", "    0x5de28240[getPluginName]"]
+OLD = "(Sparsity) Layers eligible for sparse math: {}", "(Sparsity) TRT inference plan picked sparse implementation for layers: {}"
+NEW = "(Sparsity) Found {1} layer(s) eligible to use sparse tactics: {0}", "(Sparsity) Chose {1} layer(s) using sparse tactics: {0}"
+
+
+def lists(forms: tuple[str, str], eligible: list[str], picked: list[str]) -> tuple[str, str]:
+    return forms[0].format(", ".join(eligible), len(eligible)), forms[1].format(", ".join(picked), len(picked))
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("forms", [OLD, NEW], ids=["8", "10"])
+@pytest.mark.parametrize("picked", [["conv2", "conv3 + relu3"], []], ids=["two", "none"])
+def test_what_stands_behind_the_chosen_layers_is_no_part_of_the_last_name(behind: str, forms: tuple[str, str], picked: list[str]) -> None:
+    """The fence that ends a quotation, or what a script prints: "conv3```" would be no layer, and conv3 would run dense."""
+    eligible = ["conv1", "conv2", "conv3 + relu3"]
+    found = parse(verbose(*lists(forms, eligible, picked)) + f"{behind}\n{behind}\n").builds[0].sparsity
+    assert [(item.names, item.doubtful) for item in found] == [(tuple(eligible), False), (tuple(picked), False)]
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("forms", [OLD, NEW], ids=["8", "10"])
+def test_the_layers_of_the_log_tell_where_the_eligible_ones_end(behind: str, forms: tuple[str, str]) -> None:
+    raced = "=============== Computing costs for conv2", "*************** Autotuning format combination: Half(1) -> Half(1) ***************"
+    one, two = lists(forms, ["conv1", "conv2"], ["conv2"])
+    found = parse(verbose(*raced, one) + f"{behind}\n" + verbose(two)).builds[0].sparsity
+    assert [(item.names, item.doubtful) for item in found] == [(("conv1", "conv2"), False), (("conv2",), False)]
+
+
+def test_where_nothing_tells_the_list_is_in_doubt() -> None:
+    one, two = lists(OLD, [f"conv{number} + relu{number}" for number in range(9)], ["conv8 + relu8"])
+    (eligible, _) = parse(verbose(one) + "x2\n" + verbose(two)).builds[0].sparsity
+    assert eligible.doubtful
+    # A line that is shorter than another one was not broken at a terminal's width; one that ends in a comma goes on.
+    (eligible, _) = parse(verbose("x" * 400, one) + "x2\n" + verbose(two)).builds[0].sparsity
+    assert (eligible.names[-1], eligible.doubtful) == ("conv8 + relu8", False)
+    cut = one.index("conv4")
+    (eligible, _) = parse(verbose("x" * 400, one[:cut]) + one[cut:] + "\n" + verbose(two)).builds[0].sparsity
+    assert len(eligible.names) == 9
+
+
+@pytest.mark.parametrize("width", [80, 100, 133])
+@pytest.mark.parametrize("forms", [OLD, NEW], ids=["8", "10"])
+def test_lists_that_a_terminal_broke_are_whole_without_a_race(width: int, forms: tuple[str, str]) -> None:
+    names = [f"conv{number} + relu{number}" for number in range(40)]
+    text = verbose(*lists(forms, names, names[20:]), "Engine generation completed in 3 seconds.")
+    folded = "".join(line[at : at + width] + "\n" for line in text.splitlines() for at in range(0, len(line), width))
+    found = parse(folded).builds[0].sparsity
+    assert [(item.names, item.doubtful) for item in found] == [(tuple(names), False), (tuple(names[20:]), False)]

@@ -15,7 +15,8 @@ INELIGIBLE: tuple[Reason, ...] = (
         means="SPARSE_WEIGHTS was not set, so TensorRT never looked at the weights.",
         needs="A build log or the capture's manifest.",
         proven_when="trtexec's option block says `Sparsity: Disabled`, or the manifest says that the flag was off.",
-        suggested_when="A verbose log of TensorRT 8.0 or later reaches the engine without any `(Sparsity)` line.",
+        suggested_when="A verbose log of TensorRT 8.0 or later reaches the engine without any `(Sparsity)` line, or trex's copy of the options says "
+        "`Disabled`.",
         cause="The flag is off by default, in the API and in trtexec.",
         evidence="The option line or the manifest's entry.",
         remedies=(

@@ -157,6 +157,7 @@ class EventReader(SingleLines):
             SparsityList(
                 kind, tuple(split_top_level(rest)), int(match["count"]) if match["count"] else None, foreign,
                 self.pass_.index if self.pass_ is not None else -1, build.index, Line(line, offset, message, self.severity),
+                self.doubtful_list,
             )
         )  # fmt: skip
         return None
@@ -252,7 +253,11 @@ class EventReader(SingleLines):
         if match["state"] == "RUNNING":
             self._end_build(line)
             self._begin_run(at, _banner_version(match["version"]))
-        elif match["state"] == "FAILED":
+            return
+        if self.build is not None and self.build.command is None and match["command"]:
+            # A log that lost its beginning (`tail`): the last line of the run says its command once more.
+            self.build.command, self.build.version = at, self.build.version or _banner_version(match["version"])
+        if match["state"] == "FAILED":
             if self.build is not None:
                 self.build.failed = at
             else:
@@ -261,6 +266,8 @@ class EventReader(SingleLines):
             self._begin_run(None, None)
         else:
             self._end_build(line + 1)
+            if self.run_facts:
+                self.ended_run = (self.run_facts, self.run_command, self.run_version)
             self._begin_run(None, None)
 
     def _own(self, message: str, line: int, offset: int) -> None:

@@ -310,8 +310,10 @@ class LogReader(WrappedLines):
                 following = build.passes[number + 1].first_line - 1 if number + 1 < len(build.passes) else build.last_line
                 current.last_line = max(current.last_line, min(following, build.last_line))
         self._read_collections()
+        if not self.builds and not self.run_facts and self.ended_run is not None:
+            self.run_facts, self.run_command, self.run_version = self.ended_run
         if not self.builds and self.run_facts:
-            # trtexec printed its options and never came to build: they are what the log says of its environment.
+            # trtexec printed its options and never came to build, or loaded an engine: they are what the log says of its environment.
             self._builder(1).last_line = self.line0 - 1
         tactics = TacticRows(**{name: self.rows[name] for name in self.rows.arrays})
         self._settle_sections()

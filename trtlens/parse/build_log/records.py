@@ -93,7 +93,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class SparsityList:
-    """One `(Sparsity)` line. `kind`: eligible or picked. `count` is the printed number (10.x), None in 8.x. `foreign`: a Myelin sub-build's."""
+    """One `(Sparsity)` line. `kind`: eligible or picked. `count` is the printed number (10.x), None in 8.x. `foreign`: a Myelin sub-build's.
+    `doubtful`: lines without a prefix follow, and nothing tells whether they go on with the list."""
 
     kind: str
     names: tuple[str, ...]
@@ -102,6 +103,7 @@ class SparsityList:
     pass_index: int
     build: int
     at: Line
+    doubtful: bool = False
 
 
 @dataclass(slots=True)

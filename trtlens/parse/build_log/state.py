@@ -41,6 +41,9 @@ class ReaderState:
         self.run_version: str | None = None
         self.run_since = 0  # the first build of the run of trtexec that is being read
         self.run_over = False  # trtexec says that its engine is built, or runs it
+        self.ended_run: tuple[dict[str, tuple[str, Line]], Line | None, str | None] | None = None
+        """Facts, command and version of the last run of trtexec that ended: where nothing was built, they are what the log tells of its machine."""
+        self.doubtful_list = False  # what stands behind the list that is being read may be a part of it
         self.notes: list[Note] = []
         self.between: list[tuple[str, Line]] = []
         self.damaged: list[Line] = []

@@ -10,6 +10,7 @@ import re
 
 import numpy as np
 
+from ...text import split_top_level
 from . import grammar as g
 from . import lines as k
 from .events import EventReader
@@ -17,6 +18,7 @@ from .records import Line
 
 MOST_PIECES = 64
 _MOST_BYTES = 8000
+_WITHIN_LIST = (b",", b"+", b"||")
 _OPEN = (k.COSTS, k.OP_TABLE)
 """Lines that end in a name: their beginning alone is a whole line, too, and their runners say whether it was."""
 _TACTIC_WORDS = (b"Tactic", b"Time: ", b"Fast skip", b"got cached", b"profiling completed", b"******", b"------", b"======", b">>>>>>")
@@ -62,12 +64,17 @@ class WrappedLines(EventReader):
         tuning = (self.in_tuning or kinds[0] >= k.STRUCTURE) and self.document is None and self.table is None
         whole = tuning and self._is_whole(index.data[int(index.start[row]) : int(index.end[row])])
         taken = 0
-        if (tuning or message.startswith(b"(Sparsity)")) and not (whole and (row in self.short or self._known(rows[1]))):
+        if message.startswith(b"(Sparsity)"):
+            taken, self.doubtful_list = self._list_pieces(rows)
+            if taken:
+                self._read_piece(k.index_block(b"".join(map(self._raw, rows[: taken + 1]))), row + self.line0, int(self.starts[row]), row)
+        elif tuning and not (whole and (row in self.short or self._known(rows[1]))):
             taken = self._joined(rows, whole, message)
         if taken:
             index.kind[row : row + taken + 1] = k.BLANK
         else:
             self._first_piece(row, kinds[0], message, tuning, whole, rows[1])
+        self.doubtful_list = False
         lost = tuning
         for piece in rows[taken + 1 :]:
             if not tuning or self._known(piece):
@@ -77,6 +84,36 @@ class WrappedLines(EventReader):
             if lost:
                 self._unknown_line(self._line_at(piece))
                 lost = False
+
+    def _list_pieces(self, rows: range) -> tuple[int, bool]:
+        """How many pieces go on with the list of names that the first row begins, and whether that is in doubt.
+
+        What a script prints behind the list, or the fence that ends a quotation, would be a part of its last name. The printed count tells
+        some of it; the names of layers that the log, or the list before, has shown tell the rest.
+        """
+        shown: set[str | None] = set()
+        if self.build is not None:
+            shown.update(*(found.names for found in self.build.sparsity), *((node.name, node.layer) for node in self.build.network))
+        pieces = [self._raw(r) for r in rows]
+        fits: list[tuple[int, int, int]] = []  # names that are known, pieces, names
+        for taken in range(len(pieces)):
+            match = g.SPARSITY.match(k.index_block(b"".join(pieces[: taken + 1])).text(0))
+            names = split_top_level((match["rest"] or "").removeprefix(":")) if match is not None else []
+            if match is not None and match["count"] in (None, str(len(names))):
+                fits.append((sum(name in shown or name in self.layers.index for name in names), taken, len(names)))
+        whole = [taken for known, taken, count in fits if known == count]
+        if whole:
+            return max(whole), False
+        best = [taken for known, taken, _ in fits if known == max(fits)[0]]
+        if not best:
+            return len(pieces) - 1, True
+        if len(best) == 1 and max(fits)[0]:
+            return best[0], False
+        end, following = pieces[0].rstrip(), pieces[1].lstrip()
+        goes_on = end.endswith(_WITHIN_LIST) or following.startswith(_WITHIN_LIST)
+        alone = not goes_on and (rows[0] in self.short or not any(char.isalnum() for char in following.decode("utf-8", "replace")))
+        of_one_width = len(pieces) > 2 and len(set(map(len, pieces[:-1]))) == 1
+        return (0, False) if alone and 0 in best else (max(best), not of_one_width)
 
     def _joined(self, rows: range, whole: bool, message: bytes) -> int:
         """Read the line that the first row and the pieces behind it make. How many pieces; 0 where they make none."""
