@@ -20,6 +20,7 @@ from tests.diagnose.test_adversarial import (
     GEMM,
     HWC8,
     INFO_HWC8,
+    INFO_LINEAR,
     INTO,
     KERNELS,
     LAYER,
@@ -301,3 +302,26 @@ def test_the_sentence_says_where_and_the_figures_are_those_of_the_race(tmp_path:
     assert "dense was faster in its table" in verdict(tmp_path, region_log([*ROWS, sparse]), name=OP).summary
     found = verdict(tmp_path, dense_log())
     assert (found.reason, found.best_dense_ms, found.best_sparse_ms) == ("no-kernel", 0.04, None)
+
+
+@pytest.mark.parametrize(
+    ("sparse_ms", "unnamed_ms", "verdict_"),
+    [(0.06, 0.051, ("slower", "suggested")), (0.06, 0.04, ("slower", "suggested")), (0.06, 0.053, ("slower", "proven")),
+     (0.0505, 0.049, ("tie", "suggested")), (0.0505, 0.0502, ("tie", "proven"))],
+)  # fmt: skip
+def test_a_nameless_tactic_below_what_runs_may_be_a_faster_sparse_one(sparse_ms: float, unnamed_ms: float, verdict_: tuple[str, str], tmp_path: Path) -> None:
+    """TensorRT chose a slower sparse tactic in the other format: what was faster there has no name, so it need not be dense."""
+    nameless = tactic(0x9999999999999999, unnamed_ms, None)
+    races = layer(LAYER, combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, sparse_ms), nameless], SPARSE))
+    found = verdict(tmp_path, Log(races, [engine_line(LAYER, DENSE)]))
+    assert (found.reason, found.proof) == verdict_
+
+
+def test_a_race_with_sparse_tactics_in_which_the_log_ends_is_not_decided(tmp_path: Path) -> None:
+    """The combination that the log ends in, or one behind it, may be the one that decides."""
+    races = layer(LAYER, combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE), combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE_2, 0.055)], DENSE_2))
+    text = Log(races, [], lists=[]).text()
+    said = info([info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR})])
+    cut = text[: text.index("profiling completed", text.index(f"0x{SPARSE:016x}"))].rsplit("\n", 1)[0]
+    found = verdict(tmp_path, cut, said)
+    assert told(found) == ("dense", "log-truncated", "unknown") and found.best_sparse_ms == 0.06

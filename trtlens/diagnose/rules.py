@@ -300,6 +300,12 @@ def _sparse_lost(
     arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None,
 ) -> Ruling:  # fmt: skip
     """Rules 2 to 5: sparse tactics were timed."""
+    if around.truncated and any(c.winner is None and c.raced for c in race.telling):
+        fastest = race.best_sparse()
+        return Ruling(
+            "log-truncated", "unknown", "sparse tactics were timed, and the log ends within this layer's race",
+            best_sparse=fastest, sparse_ms=fastest.time_ms if fastest is not None else None, cites=_entry_cites(fastest),
+        )  # fmt: skip
     running = _running(layer, race)
     fitting = [c for c in running if around.fits(layer, c) is not False]
     winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.telling)
@@ -362,6 +368,9 @@ def _sparse_lost(
     margin = _ratio(best.sparse, current) - 1.0
     if margin >= 0:
         sure = whole and len(fitting) == 1 and around.plan_whole and around.no_reformats(layer) and not _skipped_sparse(race)
+        # A tactic without a name, if it is sparse, may be below what runs, or within the noise of it where no other one is.
+        band = around.noise.band(current.time_ms, race.repeat_spread)
+        sure = sure and not _unnamed_below(race, current.time_ms * (1.0 + band) if margin > band else current.time_ms)
         ruling = _compare("slower", current, best.sparse, margin, around.noise, race, _proof(sure))
         ruling.summary = _race_sentence(ruling, "any format") + "; the dense tactic that runs is in another format than the sparse one"
         return ruling
