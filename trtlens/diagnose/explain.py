@@ -854,8 +854,7 @@ class _Diagnosing:
             return None
         if in_region(layer):
             return _table_ms(race)
-        named = (layer.name, ruling.inherited_from)
-        return next((found for name in named if (found := self.races.chosen_ms(name, layer.tactic_id)) is not None), None)
+        return self.races.running_ms(layer.name, ruling.inherited_from, layer.tactic_id)
 
     def _tactic_evidence(self, layer: EngineLayer) -> tuple[Evidence, ...]:
         found: list[Evidence] = []

@@ -368,7 +368,7 @@ def _ceiling(layer: EngineLayer, verdict: LayerVerdict, gpu: Any, races: Races |
         runs_ms = None
         if races is not None and verdict.status == "dense":
             # The bound is that of the dense tactic that runs, which need not be the one that was compared.
-            runs_ms = races.chosen_ms(verdict.name, verdict.tactic.id) or races.chosen_ms(verdict.inherited_from, verdict.tactic.id)
+            runs_ms = races.running_ms(verdict.name, verdict.inherited_from, verdict.tactic.id)
         dense_ms = next((known for known in (runs_ms, verdict.best_dense_ms, dense_ms) if known is not None), None)
     ideal, bound = ideal_ratio(shape, gpu, datatype), gain_bound(dense_ms, shape, gpu, datatype)
     return Ceiling(ideal, bound) if ideal is not None or bound is not None else None

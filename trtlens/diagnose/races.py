@@ -451,7 +451,12 @@ class Races:
                     found.add(kernel)
         return found
 
-    def chosen_ms(self, layer: str | None, tactic: int | None) -> float | None:
+    def running_ms(self, layer: str, inherited_from: str | None, tactic: int | None) -> float | None:
+        """What the tactic that runs in a layer takes, by the layer's own races, else by those of the one whose race it inherited."""
+        own = self._chosen_ms(layer, tactic)
+        return own if own is not None else self._chosen_ms(inherited_from, tactic)
+
+    def _chosen_ms(self, layer: str | None, tactic: int | None) -> float | None:
         """How long a tactic took that was chosen for the layer: in the slowest of several combinations, as any of them may be the one that runs."""
         c, longest = self.log.combinations.arrays, 0.0
         won, lines = c["winner_tactic"], c["winner_line"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..parse.kernel_names import is_sparse
 from ..text import said_of
+from .catalogue.conditions import SPARSE_CORES_SINCE
 from .layers import EngineLayer, in_region
 from .model import Proof, Stability
 from .race_records import Combination, Entry, LayerRace
@@ -86,7 +87,7 @@ def decide(
     arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None = None,
 ) -> Ruling:
     """The reason why an eligible layer runs dense (or why that cannot be told)."""
-    if around.compute_capability is not None and around.compute_capability < 8.0:
+    if around.compute_capability is not None and around.compute_capability < SPARSE_CORES_SINCE:
         cites = [around.capability_cite] if around.capability_cite else []
         return Ruling(
             "no-kernel-arch",

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..diagnose.catalogue.conditions import build_facts
+from ..diagnose.catalogue.conditions import SPARSE_CORES_SINCE, build_facts
 from ..diagnose.model import (
     BuildDiagnosis,
     CaptureDiagnosis,
@@ -57,7 +57,6 @@ _TRUST_ORDER = (
     "time-sum",
 )
 
-_SPARSE_CORES_SINCE = 8.0
 _KIND_RANK = {"measured": 0, "bound": 1, "unknown": 2}
 _STATUS_RANK: dict[Status, int] = {"dense": 0, "dense-unknown": 1, "undetermined": 2, "ineligible": 3, "sparse": 4, "other": 5}
 
@@ -193,7 +192,7 @@ def headline(build: BuildDiagnosis) -> str:
 def _without_sparse_cores(build: BuildDiagnosis) -> bool:
     """Whether the GPU is older than sparse tensor cores, by the inputs, and no kernel in them says otherwise."""
     capability = build_facts(build.environment).capability
-    return capability is not None and capability < _SPARSE_CORES_SINCE and not build.summary.picked
+    return capability is not None and capability < SPARSE_CORES_SINCE and not build.summary.picked
 
 
 def _headline_without_layers(build: BuildDiagnosis) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from ..model import Environment
 
+SPARSE_CORES_SINCE = 8.0
+"""The compute capability that sparse tensor cores came with."""
 _CHANNELS_LAST = frozenset({"HWC8", "HWC16", "CHW32", "HWC", "DHWC8", "CDHW32"})
 _LANES = {"Half": 16, "BFloat16": 16, "Int8": 32, "FP8": 32}
 _TILE_COLUMNS = 64  # the narrowest tiles of most sparse kernels

@@ -19,6 +19,7 @@ from .conditions import (
     NOT_INT8,
     NOT_WHOLE_TILES,
     PROVEN,
+    SPARSE_CORES_SINCE,
     before,
     capability_below,
     capability_from,
@@ -352,7 +353,7 @@ VERDICTS: tuple[Reason, ...] = (
             RemedyText(
                 "Use a type with sparse kernels on this generation: INT8 or FP16 on 8.x, FP8, INT8 or FP16 on 9.0.",
                 "Sparse kernel names appear among the layer's tactics in the new log.",
-                where=capability_from(8.0),
+                where=capability_from(SPARSE_CORES_SINCE),
             ),
         ),
         sources=(
