@@ -32,6 +32,13 @@ def test_what_is_unknown_has_no_key():
     assert not {"time", "dense", "sparse", "tactic", "evidence", "races", "figures", "stability"} & set(item)
 
 
+def test_that_nothing_sparse_was_timed_is_said_where_it_is_proven():
+    raced = {"reason": "no-kernel", "best_sparse_ms": None, "margin": None}
+    known, open_ = one(factory.layer("a", **raced)), one(factory.layer("a", **raced, proof="suggested"))
+    assert known["noSparse"] is True and "sparse" not in known
+    assert "noSparse" not in open_ and "noSparse" not in one(factory.layer("a"))
+
+
 def test_figures_that_are_no_numbers_stay_out():
     item = one(factory.layer(time_ms=math.nan, best_dense_ms=math.inf))
     assert "time" not in item and "dense" not in item

@@ -195,6 +195,7 @@ def _layer(layer: LayerVerdict, inputs: Sequence[Input]) -> dict[str, Any]:
         "time": _finite(layer.time_ms),
         "dense": _finite(layer.best_dense_ms),
         "sparse": _finite(layer.best_sparse_ms),
+        "noSparse": True if words.nothing_sparse(layer) else None,
         "figures": [[label, visible(value, 300)] for label, value in words.layer_figures(layer)],
         "nodes": [visible(node, 300) for node in layer.onnx_nodes[:40]],
         "tactic": [part for part in tactic_parts if part],

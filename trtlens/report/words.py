@@ -143,10 +143,15 @@ def ms(value: float | None) -> str:
     return f"{value:.1g}" if size < 1e-5 else f"{value:.5f}"
 
 
+def nothing_sparse(layer: LayerVerdict) -> bool:
+    """Whether it is known that no sparse tactic was timed. Where that is only suggested, a tactic without a name may be one."""
+    raced = layer.best_sparse_ms is None and layer.best_dense_ms is not None
+    return raced and layer.proof == "proven" and (layer.reason or "").startswith("no-kernel")
+
+
 def best_sparse(layer: LayerVerdict) -> str:
-    """The best sparse time; that none was timed is known of a race without any."""
-    none = layer.best_sparse_ms is None and layer.best_dense_ms is not None and (layer.reason or "").startswith("no-kernel")
-    return "none" if none else ms(layer.best_sparse_ms)
+    """The best sparse time, or that there is none."""
+    return "none" if nothing_sparse(layer) else ms(layer.best_sparse_ms)
 
 
 def percent(value: float | None) -> str:

@@ -134,7 +134,7 @@ const trtlens = (() => {
       cell("status", make("span", { class: "mark mark-" + layer.status, "aria-hidden": "true" }), make("span", { class: "word" }, STATUS_WORDS[layer.status])),
       cell("name", button), cell("type", shorten(layer.type || "", 40)), cell("precision", layer.precision || ""),
       cell("reason", make("span", { title: app.data.titles[layer.reason] }, layer.reason || "")), cell("proof", layer.reason ? layer.proof : ""), cell("time", ms(layer.time)),
-      cell("dense", layer.dense === undefined ? "" : ms(layer.dense)), cell("sparse", layer.sparse === undefined ? "" : ms(layer.sparse)));
+      cell("dense", layer.dense === undefined ? "" : ms(layer.dense)), cell("sparse", layer.sparse === undefined ? (layer.noSparse ? "none" : "") : ms(layer.sparse)));
     node.layer = layer;
     node.dataset.index = index;
     return node;
