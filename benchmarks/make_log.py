@@ -20,6 +20,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 KERNELS = 30_000
+MOST_TACTICS = 8
 SAMPLE = 40
 CHUNK_BYTES = 8 << 20
 _TYPES = {
@@ -131,8 +132,9 @@ class Winner:
 class Generator:
     """Prints layers one by one; every layer has its own random numbers, so that sections can be printed in any order."""
 
-    def __init__(self, dialect: str, seed: int) -> None:
-        self.dialect, self.seed = dialect, seed
+    def __init__(self, dialect: str, seed: int, most_tactics: int = MOST_TACTICS) -> None:
+        """`most_tactics`: each combination times from one to as many."""
+        self.dialect, self.seed, self.most_tactics = dialect, seed, most_tactics
         self.era = {"8.5": 8.5, "8.6": 8.6, "10.x": 10.3}[dialect]
         self.version = {"8.5": "8.5.2", "8.6": "8.6.1", "10.x": "10.3.0"}[dialect]
         self.pool = kernel_pool(seed)
@@ -233,7 +235,7 @@ class Generator:
         for kind, a, b in shape.combinations:
             source = descriptor(kind, a, shape.channels, shape.height, shape.width)
             target = descriptor(kind, b, shape.features, shape.height, shape.width)
-            kernels = rng.sample(self.pool[kind], rng.randint(1, 8))
+            kernels = rng.sample(self.pool[kind], rng.randint(1, self.most_tactics))
             base = 0.004 + 0.5 * rng.random() ** 3
             times = [float("%.6g" % (base * (1.0 + rng.random()))) for _ in kernels]
             best = min(range(len(kernels)), key=times.__getitem__)
@@ -380,9 +382,9 @@ def layers_for(generator: Generator, target_bytes: int) -> int:
     return max(2, round(target_bytes * SAMPLE / size))
 
 
-def write(path: Path, megabytes: float, dialect: str, seed: int, artefacts: Path | None) -> dict[str, int]:
+def write(path: Path, megabytes: float, dialect: str, seed: int, artefacts: Path | None, most_tactics: int = MOST_TACTICS) -> dict[str, int]:
     """Write the log (and the artefacts); returns counts: lines, timed, layers, combinations, bytes."""
-    generator = Generator(dialect, seed)
+    generator = Generator(dialect, seed, most_tactics)
     count = layers_for(generator, int(megabytes * 1e6))
     shapes = [generator.shape(index) for index in range(count)]
     totals = {"lines": 0, "timed": 0, "layers": count, "combinations": 0, "bytes": 0}
@@ -447,9 +449,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--megabytes", type=float, default=300.0, help="size of the log, within a few per cent (default 300)")
     parser.add_argument("--dialect", choices=("8.5", "8.6", "10.x"), default="8.6")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tactics", type=int, default=MOST_TACTICS, help="most tactics of a combination: more of them, fewer layers (default 8)")
     parser.add_argument("--artefacts", type=Path, help="folder for layer_info.json and profile.json")
     options = parser.parse_args(arguments)
-    totals = write(options.log, options.megabytes, options.dialect, options.seed, options.artefacts)
+    totals = write(options.log, options.megabytes, options.dialect, options.seed, options.artefacts, options.tactics)
     share = totals["timed"] / totals["lines"]
     print(
         f"{options.log}: {totals['bytes'] / 1e6:.0f} MB, {totals['lines']:,} lines, "

@@ -35,13 +35,14 @@ class PlainColumns:
         self._races = races
         self._place = {layer: place for place, layer in enumerate(races.by_layer)}
         self._plain: list[bool] = [False] * len(self._place)
+        self._silent: list[bool] = [False] * len(self._place)
         if self._place and len(races.log.tactics):
             self._find(np.array([len(numbers) for numbers in races.by_layer.values()]))
 
     def race_of(self, layer: str) -> PlainRace | None:
-        """The layer's race; None where it is not plain."""
+        """The layer's race; None where it is neither plain nor silent."""
         place = self._place.get(layer)
-        if place is None or not self._plain[place]:
+        if place is None or not (self._plain[place] or self._silent[place]):
             return None
         races, numbers = self._races, self._races.by_layer[layer]
         # Rules 3 to 5 ask for the best combination that sparse won, rule 2 for the closest one where it lost everywhere, rule 1 for none.
@@ -55,7 +56,9 @@ class PlainColumns:
         times = self._sparse_ms[first : first + len(numbers)]
         telling = [decisive] if decisive >= 0 else []
         inherited = races.log.layers.get(self._inherited[place])
-        return PlainRace(numbers, telling, self._timed[place], self._lost[place], times, best, races.combinations_of, self._combination, races.log, inherited)
+        return PlainRace(
+            numbers, telling, self._timed[place], self._lost[place], times, best, races.combinations_of, self._combination, races.log, inherited, self._silent[place]
+        )  # fmt: skip
 
     def _combination(self, number: int) -> Combination:
         """`Races.combination` of one that hides nothing: what could be missing is not looked for again."""
@@ -103,8 +106,11 @@ class PlainColumns:
         nothing_valid &= tried == layer_tried
         clean &= decided | nothing_valid
         first, last = c["line"][numbers][begins], np.maximum.reduceat(self._last_lines(numbers), begins)
+        # A twin of TensorRT 8: its combinations are listed, and nothing is said of any.
+        silent = ~cached & ~has_runners & ~races.has_rows()[numbers] & (c["winner_line"][numbers] == 0) & ~empty_text[c["text"][numbers]]
         damaged = np.sort(np.array([line.line for line in (*log.damaged_lines, *log.unknown_samples)], dtype=np.int64))
         whole = np.searchsorted(damaged, first, side="left") == np.searchsorted(damaged, last + 2, side="right")  # no damage within
+        self._silent = (np.logical_and.reduceat(silent, begins) & whole).tolist()
         # What a cached result repeats must have no gap either, nor what else was raced for that layer: `_source_race` in races.py.
         place = np.full(len(log.combinations) + 1, -1, dtype=np.int64)
         place[numbers] = layer
@@ -168,16 +174,9 @@ class PlainColumns:
 
     def _left_out(self) -> Bools:
         """Of every combination: whether a tactic was skipped and not timed all the same."""
-        races, log = self._races, self._races.log
-        rows = log.tactics
-        left = np.zeros(len(log.combinations), dtype=np.bool_)
-        skipped = np.flatnonzero(rows.source == SKIPPED)
-        following = np.minimum(skipped + 1, len(rows) - 1)
-        # A `Fast skip` is mostly followed by a time at once.
-        timed = (rows.tactic[following] == rows.tactic[skipped]) & (races.owner[following] == races.owner[skipped])
-        timed &= (rows.source[following] == TIMED) & ~np.isnan(rows.time_ms[following])
-        limit = log.whys.index.get("time limit", -2)
-        left[races.owner[skipped[~timed | (rows.skipped_why[skipped] != limit)]]] = True
+        races = self._races
+        left = np.zeros(len(races.log.combinations), dtype=np.bool_)
+        left[races.owner[races.left_out()]] = True
         return left
 
     def _last_lines(self, numbers: Numbers) -> Numbers:

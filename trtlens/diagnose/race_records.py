@@ -103,7 +103,7 @@ class LayerRace:
     @property
     def plain(self) -> bool:
         """Whether the race hides nothing of its own: every combination is decided."""
-        return self._plain is not None
+        return self._plain is not None and not self._plain.silent
 
     @property
     def combinations(self) -> list[Combination]:
@@ -116,7 +116,7 @@ class LayerRace:
     @property
     def telling(self) -> list[Combination]:
         """The combinations that decide; all of them unless the race is plain."""
-        return self.combinations if self._plain is None else self._plain.told
+        return self._plain.told if self._plain is not None and not self._plain.silent else self.combinations
 
     @property
     def timed(self) -> int:
@@ -138,7 +138,12 @@ class LayerRace:
     @property
     def decided(self) -> bool:
         """Whether a tactic was chosen in any combination."""
-        return self._plain is not None or any(c.winner is not None for c in self.combinations)
+        return not self._plain.silent if self._plain is not None else any(c.winner is not None for c in self.combinations)
+
+    @property
+    def silent(self) -> bool:
+        """Whether some combination is listed without a word of how it was decided."""
+        return self._plain.silent if self._plain is not None else any(c.silent for c in self.combinations)
 
     def best_dense(self) -> Entry | None:
         """The fastest dense tactic of all combinations, the first of equals."""
@@ -154,6 +159,8 @@ class LayerRace:
 
     def won_by(self, tactic: int | None) -> list[Combination]:
         """The combinations for which this tactic was chosen."""
+        if self._plain is not None and self._plain.silent:
+            return []
         if self._plain is not None and self._combinations is None:
             winners, chosen = self._plain.winners, self._plain.chosen
             return self._plain.some([number for number in self._plain.numbers if winners[number] == tactic and chosen[number]])
@@ -195,7 +202,10 @@ class LayerRace:
 
 @dataclass(slots=True)
 class PlainRace:
-    """A race that hides nothing (plain_races.py), as numbers of combinations: `telling` ones, how many tactics were `timed`, how often sparse `lost`."""
+    """A race that hides nothing (plain_races.py), as numbers of combinations: `telling` ones, how many tactics were `timed`, how often sparse `lost`.
+
+    `silent`: one of which the log says nothing but its combinations. It is made the same way, as most of them are looked at for their formats alone.
+    """
 
     numbers: Sequence[int]
     telling: list[int]
@@ -211,6 +221,7 @@ class PlainRace:
     """One of them, of which is known that it hides nothing."""
     log: BuildLog
     inherited_from: str | None = None
+    silent: bool = False
     made: dict[int, Combination] = field(default_factory=dict)
     _told: list[Combination] | None = None
     _fastest: dict[int, Entry | None] = field(default_factory=dict)

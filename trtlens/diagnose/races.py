@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,9 @@ from .plain_races import PlainColumns
 from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, LayerRace
 
 _KEPT_RACES = 256
+_SILENT = "the combination at line {} has no timings: a twin's race was reused"
+_SAID = {DENSE: False, SPARSE: True, UNKNOWN: None}
+"""Whether a tactic of a kind is sparse."""
 _BEHIND = 3  # lines: what begins the next layer's race, where that is what is damaged
 _SEVERAL = -2
 """What `Races.source_of` says where several earlier races could be meant."""
@@ -55,6 +59,11 @@ class Races:
         self._order, self._starts = _grouped(self.owner, len(log.combinations))
         self._foreign = np.zeros(len(log.combinations), dtype=bool)
         self.kind = self._kinds()
+        # What `entry` asks for each row: 30,000 rows of a large log.
+        self._cells = (
+            rows.tactic.item, rows.kernel.item, rows.time_ms.item, rows.section.item, rows.line.item, rows.offset.item, self.kind.item,
+            log.sections.arrays["runner"], log.kernels.texts, log.runners.texts,
+        )  # fmt: skip
         self._fastest_columns()
         owners = log.sections["combination"]
         self._section_order, self._section_starts = _grouped(owners, len(log.combinations))
@@ -93,7 +102,7 @@ class Races:
             kinds[part] = np.where(rows.kernel[part] >= 0, by_kernel[rows.kernel[part]], by_runner[runner[rows.section[part]]])
         if self.learned:
             ids = np.array(sorted(self.learned), dtype=np.uint64)
-            names = np.array([*map(kinds_of.__getitem__, are_sparse(self.learned[number] for number in ids.tolist()))], dtype=np.int8)
+            names = np.array([*map(kinds_of.__getitem__, are_sparse([self.learned[number] for number in ids.tolist()]))], dtype=np.int8)
             unnamed = np.flatnonzero((rows.kernel < 0) & (kinds == UNKNOWN))
             at = np.minimum(np.searchsorted(ids, rows.tactic[unnamed]), len(ids) - 1)
             known = ids[at] == rows.tactic[unnamed]
@@ -192,11 +201,15 @@ class Races:
         first, last = self._starts[combination], self._starts[combination + 1]
         return np.arange(first, last) if self._order is None else self._order[first:last]
 
+    def has_rows(self) -> npt.NDArray[np.bool_]:
+        """Of each combination whether any tactic stands under it."""
+        return self._starts[1:] > self._starts[:-1]
+
     def last_row_lines(self) -> npt.NDArray[np.int64]:
         """Of each combination the line of its last tactic; 0 where it has none."""
         lines = self.log.tactics.line if self._order is None else self.log.tactics.line[self._order]
         found = np.zeros(len(self.log.combinations), dtype=np.int64)
-        held = self._starts[1:] > self._starts[:-1]
+        held = self.has_rows()
         found[held] = np.maximum.reduceat(lines, self._starts[:-1][held]) if held.any() else 0
         return found
 
@@ -261,6 +274,9 @@ class Races:
             race = LayerRace(layer, plain=plain)
             race.missing.extend(self._global_missing)
             race.doubts.extend(self._global_doubts)
+            if plain.silent:
+                lines = self.log.combinations.arrays["line"]
+                race.missing.extend([_SILENT.format(lines[number]) for number in numbers])
             pruned = self._pruned_within(layer, *self._plain.lines_of(layer)) if self.pruned else None
             if pruned is not None:
                 race.missing.append(f"tactics were pruned before timing (line {pruned.line})")
@@ -385,16 +401,11 @@ class Races:
 
     def entry(self, row: int) -> Entry:
         """The tactic of a row of the tactics table."""
-        rows, log = self.log.tactics, self.log
-        kind = self.kind.item(row)
-        runner = log.runners.get(log.sections.arrays["runner"][rows.section.item(row)])
-        kernel = log.kernels.get(rows.kernel.item(row))
-        if kernel is None and self.learned:
-            kernel = self.learned.get(rows.tactic.item(row))
-        return Entry(
-            rows.tactic.item(row), kernel, rows.time_ms.item(row),
-            None if kind == UNKNOWN else kind == SPARSE, runner, rows.line.item(row), rows.offset.item(row),
-        )  # fmt: skip
+        tactic_of, kernel_of, time_of, section_of, line_of, offset_of, kind_of, runner_of, kernels, runners = self._cells
+        kernel, tactic, kind = kernel_of(row), tactic_of(row), kind_of(row)
+        name = kernels[kernel] if kernel >= 0 else self.learned.get(tactic)
+        runner = runner_of[section_of(row)]
+        return Entry(tactic, name, time_of(row), _SAID[kind], runners[runner] if runner >= 0 else None, line_of(row), offset_of(row))
 
     def _winner(self, number: int) -> Entry:
         """What `Chose Runner Type` (or a cached result) names. Its time is the fastest printed for it; nan when it was not timed here."""
@@ -486,9 +497,10 @@ class Races:
         rows = self.log.tactics
         asked = np.array([tactic for tactic in tactics if tactic not in self._name_cache], dtype=np.uint64)
         if not self._name_cache:
-            # One look at all rows for whatever may be asked for next, too: what won without a time of its own, or was skipped without a name.
+            # One look at all rows for whatever may be asked for next, too: what won without a time of its own, or was left out without a name.
             won = self.log.combinations["winner_tactic"][(self.log.combinations["winner_line"] > 0) & (self.winning < 0)]
-            asked = np.concatenate([asked, won, rows.tactic[(rows.source == SKIPPED) & (rows.kernel < 0)]])
+            out = self.left_out()
+            asked = np.concatenate([asked, won, rows.tactic[out[rows.kernel[out] < 0]]])
         wanted = np.unique(asked[asked >= np.uint64(1 << 40)])
         if not len(wanted):
             return
@@ -504,6 +516,16 @@ class Races:
             np.minimum.at(least, at[same], kernel[named[same]])
             np.maximum.at(most, at[same], kernel[named[same]])
         self._name_cache.update(zip(wanted.tolist(), np.where(least == most, least, -1).tolist(), strict=True))
+
+    def left_out(self) -> npt.NDArray[np.int64]:
+        """The rows of tactics that were skipped, without those of a `Fast skip` that is followed by a time at once, as most are."""
+        rows = self.log.tactics
+        skipped = np.flatnonzero(rows.source == SKIPPED)
+        following = np.minimum(skipped + 1, len(rows) - 1)
+        timed = (rows.tactic[following] == rows.tactic[skipped]) & (self.owner[following] == self.owner[skipped])
+        timed &= (rows.source[following] == TIMED) & ~np.isnan(rows.time_ms[following])
+        found: npt.NDArray[np.int64] = skipped[~timed | (rows.skipped_why[skipped] != self.log.whys.index.get("time limit", -2))]
+        return found
 
     def _skipped(self, rows: npt.NDArray[np.int64], timed: npt.NDArray[np.int64]) -> tuple[tuple[str, str | None, int, int], ...]:
         """Tactics that were never timed in the combination (a `Fast skip` is mostly followed by a time all the same)."""
@@ -604,13 +626,11 @@ class Races:
         rows = np.flatnonzero((every.source == TIMED) & (every.time_ms > 0))
         count = np.bincount(every.section[rows], minlength=len(self.log.sections))
         rows = rows[count[every.section[rows]] > 1]
-        # Few tactics are timed twice: find out which by a key, and sort those alone.
-        keys = every.section[rows].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ every.tactic[rows]
-        ordered = np.sort(keys)
-        twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-        if not len(twice):
+        # Few tactics are timed twice: find out which may be, and sort those alone.
+        for factor in _MIX[:2]:
+            rows = rows[_sharing(every.section[rows], every.tactic[rows], factor)]
+        if not len(rows):
             return {}
-        rows = rows[twice[np.minimum(np.searchsorted(twice, keys), len(twice) - 1)] == keys]
         rows = rows[np.lexsort((every.tactic[rows], every.section[rows]))]
         again = (every.tactic[rows][1:] == every.tactic[rows][:-1]) & (every.section[rows][1:] == every.section[rows][:-1])
         first, second = every.time_ms[rows][:-1][again], every.time_ms[rows][1:][again]
@@ -632,7 +652,7 @@ class Races:
         for item in race.combinations:
             place = f"line {item.line}"
             if item.silent:
-                missing.append(f"the combination at {place} has no timings: a twin's race was reused")
+                missing.append(_SILENT.format(item.line))
             elif item.cached and not item.inherited_from:
                 missing.append(f"the cached result at {place} matches no single race of this build")
             elif not item.cached and not item.raced and not item.no_valid:
@@ -702,6 +722,30 @@ def _mixed(columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
         key = (key ^ column.astype(np.int64 if column.dtype.kind == "i" else column.dtype).view(np.uint64)) * factor
         key ^= key >> np.uint64(29)
     return key
+
+
+_PIECE, _SLOT_BITS = 1 << 15, 18
+
+
+def _sharing(section: npt.NDArray[np.int32], tactic: npt.NDArray[np.uint64], factor: np.uint64) -> npt.NDArray[np.bool_]:
+    """Which rows may have section and tactic in common with another one: all that have, and some by chance. A fifth of the time that sorting takes.
+
+    Piece by piece, so that the table of slots stays in the processor's cache; a section never begins in one piece and ends in another.
+    """
+    found = np.zeros(len(section), dtype=bool)
+    last, shared = np.empty(1 << _SLOT_BITS, dtype=np.int32), np.zeros(1 << _SLOT_BITS, dtype=bool)
+    cuts = [0, len(section)]
+    if len(section) > _PIECE and bool((section[1:] >= section[:-1]).all()):
+        cuts = np.unique([0, *np.searchsorted(section, section[_PIECE::_PIECE]).tolist(), len(section)]).tolist()
+    for first, end in pairwise(cuts):
+        slots = ((section[first:end].astype(np.uint64) * _MIX[2] ^ tactic[first:end]) * factor) >> np.uint64(64 - _SLOT_BITS)
+        numbers = np.arange(end - first, dtype=np.int32)
+        last[slots] = numbers
+        doubled = slots[last[slots] != numbers]
+        shared[doubled] = True
+        found[first:end] = shared[slots]
+        shared[doubled] = False
+    return found
 
 
 def _six_digits(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -130,16 +130,16 @@ def _no_race(layer: EngineLayer, race: LayerRace | None, around: Circumstances) 
     if not around.has_log:
         return Ruling("not-captured", "unknown", "no build log was given, so nothing shows what was timed")
     if around.truncated:
-        cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
+        cites = race.places(3) if race is not None else []
         return Ruling("log-truncated", "unknown", "the log ends before this layer was decided", cites=cites)
-    cites = [(c.line, c.offset) for c in race.combinations[:3]] if race is not None else []
+    cites = race.places(3) if race is not None else []
     if around.cache_loaded and not in_region(layer):
         return Ruling("timing-cache", "unknown", "its results came from a timing cache, so this log does not hold the race", cites=cites)
     if not around.has_timings:
         return Ruling("not-captured", "unknown", "the log holds no tactic timings (it is not verbose)")
     if in_region(layer) and race is None:
         return Ruling("myelin-opaque", "unknown", "inside a Myelin region, and the log prints no table of the tactics that were tried for it")
-    if race is not None and any(c.silent for c in race.combinations):
+    if race is not None and race.silent:
         return Ruling(
             "twin-layer",
             "unknown",

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -158,22 +158,31 @@ def is_sparse(name: str | None) -> bool | None:
     return None if not name else _sparse(name)
 
 
-def are_sparse(names: Iterable[str]) -> list[bool | None]:
-    """`is_sparse` of many names: those that begin alike are of one family, and most are dense identifiers."""
-    found: list[bool | None] = []
-    dense: dict[str, bool] = {}  # the beginning of names → whether a family of dense and sparse kernels begins so
-    for name in names:
-        head = name[:20]
-        known = dense.get(head)
-        if known is None:
-            match = _FAMILY.match(head)
-            known = dense[head] = match is not None and match.lastgroup in _BY_NAME
-        found.append(False if known and "sp" not in name and name.isidentifier() and name.isascii() and len(name) <= _LONGEST else is_sparse(name))
-    return found
+def are_sparse(names: Sequence[str]) -> list[bool | None]:
+    """`is_sparse` of many names: nearly all are identifiers of a family whose sparse kernels say so in their names."""
+    joined = "_".join(names)
+    plain = joined.isascii() and joined.isidentifier() and max(map(len, names), default=0) <= _LONGEST
+    says_so = {head: _says_so(head) for head in {name[:_HEAD] for name in names}}
+    return [
+        ("sp" in name and ("sptensor" in name or _SPARSE.search(name) is not None))
+        if says_so[name[:_HEAD]] and (plain or (name.isidentifier() and name.isascii() and len(name) <= _LONGEST))
+        else is_sparse(name)
+        for name in names
+    ]
+
+
+_HEAD: Final = 20
+"""Letters in which the beginning of a name shows its family, where that is not one of `_BY_NAME`."""
+
+
+def _says_so(head: str) -> bool:
+    """Whether names that begin so are of a family whose sparse kernels say so."""
+    match = _FAMILY.match(head)
+    return match is not None and match.lastgroup in _BY_NAME
 
 
 _BY_NAME: Final = frozenset({"nvjet", "cutlass3x", "cutlass2x", "cublas", "xmma", "cudnn", "trt"})
-"""Families in which a sparse kernel says so in its name. What else a name can begin with shows in fewer than 20 letters."""
+"""Families in which a sparse kernel says so in its name."""
 
 
 def classify(name: str | None) -> KernelName:
