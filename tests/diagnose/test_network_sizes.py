@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.network import Convolution, convolution, groups_of, macs
@@ -47,6 +49,23 @@ def test_parameters_and_groups() -> None:
     assert convolution(node("Conv", "", "", WORDS)) is None and groups_of(node("Conv", "", "", f"{WORDS}, nbGroups: 2")) == 2
     assert convolution(node("ConvTranspose", shapes, "", f"{WORDS}, nbGroups: 1")) is None
     assert convolution(node("Conv", shapes, "", "kernel: (3, 5), strides: (1), dilations: (1, 3)")) is None
+
+
+@given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=3).map(tuple), min_size=5, max_size=5), st.integers(1, 10**9), st.none() | st.integers(1, 64))
+def test_the_usual_line_and_its_words_agree(sizes: list[tuple[int, ...]], outputs: int, groups: int | None) -> None:
+    keys = ("kernel", "strides", "prepadding", "postpadding", "dilations")
+    listed = ", ".join(f"{key}: ({', '.join(map(str, found))})" for key, found in zip(keys, sizes, strict=True))
+    usual = f"Using {listed}, numOutputs: {outputs}" + (f", nbGroups: {groups}" if groups is not None else "")
+    shapes = "[x -> (1, 8, 9, 9)[FLOAT]], [w -> (16, 2, 3, 5)[FLOAT]], "
+    found = convolution(node("Conv", shapes, "", usual))
+    assert found == convolution(node("Conv", shapes, "", f"{usual} "))  # which is not the usual line, so its words are looked for one by one
+    assert (found is None) is not (len(sizes[0]) == len(sizes[1]) == len(sizes[4]))
+
+
+@pytest.mark.parametrize("text", ["kernel: (3, , 3)", "kernel: ()", "kernel: (3, 3", "kernel: ,"])
+def test_damaged_sizes_give_nothing(text: str) -> None:
+    line = f"Using {text}, strides: (1, 1), prepadding: (1, 1), postpadding: (1, 1), dilations: (1, 1), numOutputs: (4, 4), nbGroups: (1, 1)"
+    assert convolution(node("Conv", "", "", line)) is None
 
 
 def test_a_log_alone_has_the_bounds_that_layer_info_gives() -> None:

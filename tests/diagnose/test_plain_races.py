@@ -68,13 +68,16 @@ def compare(capture: Capture) -> int:
     for build in capture.log.builds:
         indices: set[int | None] = {p.index for p in build.passes}
         for index in indices or {None}:
-            races = Races(capture.log, build, index)
+            races, asked = Races(capture.log, build, index), Races(capture.log, build, index)
             plain = PlainColumns(races)
             for name, numbers in races.by_layer.items():
                 race, whole = races.of(name), races.whole_race(name, numbers)
                 assert race is not None
                 tactics = sorted({c.winner.tactic for c in whole.combinations if c.winner is not None})
                 assert queries(race, tactics) == queries(whole, tactics), name
+                for chosen in {0, *tactics}:
+                    asked.expect({name: chosen})
+                    assert list(asked.won(name, chosen)) == [c.index for c in whole.combinations if c.winner is not None and c.winner.tactic == chosen]
                 columns = plain.race_of(name)
                 if columns is not None and columns.silent:
                     assert (race.decided, race.plain, race.combinations) == (False, False, whole.combinations)

@@ -113,14 +113,16 @@ def test_what_tensorrt_prints_reads_back(name: str, tactic: int, inputs: list[En
     found = line(f"Layer(CaskConvolution): {name}, Tactic: 0x{tactic:016x}, {', '.join(map(show, inputs))} -> {', '.join(map(show, outputs))}")
     assert (found.runner, found.name, found.tactic) == ("CaskConvolution", name, tactic)
     assert (list(found.inputs), list(found.outputs)) == (inputs, outputs)
+    assert found == engine_lines._any_line(found.text)
 
 
 @given(st.text() | st.text().map("Layer(NoOp): a, Tactic: 0x0000000000000000, {}".format) | st.lists(
-    st.sampled_from(["Layer(a): ", ", Tactic: 0x1, ", ", Tactic: 1,", "x", " (Float[1,2:4])", "[Half(3)]", ", ", " -> ", "(", "]"]), max_size=12
+    st.sampled_from(["Layer(a): ", ", Tactic: 0x1, ", ", Tactic: 1,", ", Tactic: 0x00000000000003e8, ", "x", "->", " (Float[1,2:4])", "[Half(3)]", ", ", " -> ", "(", "]"]), max_size=12
 ).map(lambda parts: "Layer(NoOp): a" + "".join(parts)))  # fmt: skip
 def test_any_text_is_answered(text: str) -> None:
     found = parse_engine_line(text)
     assert found is None or (found.text == text and found.name in text)
+    assert found == engine_lines._any_line(text)
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus of real logs is not at {CORPUS}")
@@ -135,6 +137,7 @@ def test_every_engine_line_of_the_corpus_is_read() -> None:
     assert len(unread) == 1 and unread[0].endswith("Success !")  # cut by another writer
     read = [line(text) for text in lines if text not in unread]
     assert not any(found.ambiguous for found in read)
+    assert read == [engine_lines._any_line(found.text) for found in read]
     # A dumb count: as many tensors as there are type words with brackets at an end of name.
     descriptors = re.compile(r"[\[( ](?:Float|Half|Int8|Int32|Int64|Bool|FP8)[\[(][-\d,:]*[\])][\])]")
     for found in read:

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from ..errors import UsageError
@@ -302,6 +303,7 @@ class _Diagnosing:
             said = self.build.chosen_kernels.get(layer.name) if self.build is not None else None
             if said is not None and said[0] == layer.tactic_id and not layer.tactic_name and not layer.is_reformat:
                 layer.tactic_name, layer.named_by, self.naming[layer.name] = said[1], "log", said[2]
+        self.races.expect({layer.name: layer.tactic_id for layer in self.layers if layer.tactic_id is not None})
         unnamed = [
             (layer, layer.tactic_id, self.races.winning_kernels(layer.name, layer.tactic_id, layer.type))
             for layer in self.layers
@@ -948,9 +950,13 @@ def _nodes_of(name: str) -> tuple[str, ...]:
 
 
 def _format_text(tensor: TensorInfo) -> str:
-    dimensions = "x".join(map(str, tensor.dimensions)) if tensor.dimensions else ""
-    parts = [tensor.datatype or tensor.text, tensor.layout or "", dimensions]
-    return " ".join(part for part in parts if part)
+    return _joined(tensor.datatype or tensor.text, tensor.layout, tensor.dimensions)
+
+
+@lru_cache(maxsize=1 << 14)
+def _joined(datatype: str, layout: str | None, dimensions: tuple[int, ...] | None) -> str:
+    """Of one text for all tensors of one shape: there are few in an engine, and each tensor stands in two layers."""
+    return " ".join(part for part in (datatype, layout or "", "x".join(map(str, dimensions)) if dimensions else "") if part)
 
 
 def _number(text: str | None) -> float | None:

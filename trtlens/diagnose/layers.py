@@ -28,7 +28,6 @@ Concern = Literal["weights", "opaque", "other", "unknown"]
 _WEIGHTED = re.compile(r"conv|gemm|matrix_?multiply|matmul|fully_?connected|^fc$|^correlation$|mlp", re.IGNORECASE)
 # What Myelin calls a fusion that holds a convolution, transposed convolution or matrix product: __myl_CorrMulAdd_myl0_2 (TensorRT-RTX 1.7).
 _FUSED_PRODUCT = re.compile(r"^__myl_\w*?(?:Corr|Deco|Conv|Gemm|Fc|Dot|MatM)")
-_MYELIN_REGION = re.compile(r"\{ForeignNode\[")
 _REFORMAT = re.compile(r"^Reformatting CopyNode for |^Reformatted (?:In|Out)put Tensor ")
 # Runners with dense kernels only (cuDNN, cuBLAS and hand-written ones hold no 2:4 kernels); Cask, Myelin, plugins, DLA and unknown ones may.
 _DENSE_RUNNER = re.compile(
@@ -123,12 +122,18 @@ def in_region(layer: EngineLayer) -> bool:
 
 def is_region(name: str) -> bool:
     """Whether a name is that of a Myelin region."""
-    return _MYELIN_REGION.search(name) is not None
+    return "{ForeignNode[" in name
 
 
 def is_gemm_plugin(layer: EngineLayer) -> bool:
     """Whether the layer is a plugin that says in its name that it does a matrix product, as those of TensorRT-LLM's `--gemm_plugin`."""
     return (layer.type or "").startswith("Plugin") and "gemm" in layer.name.lower()
+
+
+@lru_cache(maxsize=1024)
+def _is_weighted(kind: str) -> bool:
+    """Whether layers of a type have weights, by its name."""
+    return _WEIGHTED.search(kind) is not None and "pool" not in kind.lower().replace("convactpool", "").replace("conv_act_pool", "")
 
 
 def concern(layer: EngineLayer) -> Concern:
@@ -143,16 +148,16 @@ def concern(layer: EngineLayer) -> Concern:
     if kind is None or kind.isdecimal():  # TensorRT 5 prints the number of a runner
         if layer.operators:
             return "weights" if layer.operators & WEIGHT_OPERATORS else "other"
-        return "opaque" if _MYELIN_REGION.search(layer.name) else "unknown"
-    if kind.upper() == "DLA" or "dla" in kind.lower():
+        return "opaque" if is_region(layer.name) else "unknown"
+    if "dla" in kind.lower():
         return "weights"
-    if kind == "Myelin" or (_MYELIN_REGION.search(layer.name) and kind not in ("kgen",)):
+    if kind == "Myelin" or (kind != "kgen" and is_region(layer.name)):
         return "opaque"
     if kind.startswith("Plugin"):
         return "weights" if is_gemm_plugin(layer) else "other"
     if kind == "runtime_fusion":
         return "weights" if _FUSED_PRODUCT.search(layer.name) else "other"
-    if _WEIGHTED.search(kind) and "pool" not in kind.lower().replace("convactpool", "").replace("conv_act_pool", ""):
+    if _is_weighted(kind):
         return "weights"
     if layer.tactic_name and classify(layer.tactic_name).operation in ("conv", "gemm", "deconv"):
         return "weights"

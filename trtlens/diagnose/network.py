@@ -9,11 +9,12 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..parse.build_log.records import NetworkNode
 
 _TENSOR = re.compile(r"\[(?P<name>.*?) -> \((?P<shape>[-\d, ]*)\)\[(?P<type>[A-Z0-9_]+)\]\]")
-_KERNEL_WORD = re.compile(r"(?P<key>kernel|prepadding|postpadding|strides|dilations|numOutputs|nbGroups): (?:\((?P<sizes>[\d, ]+)\)|(?P<number>\d{1,18}))")
+_KERNEL_WORD = re.compile(r"(?P<key>kernel|prepadding|postpadding|strides|dilations|numOutputs|nbGroups): (?:\((?P<sizes>\d{1,18}(?:, ?\d{1,18})*)\)|(?P<number>\d{1,18}))")
 _SIZE = re.compile(r"-?\d{1,18}")
 
 
@@ -46,7 +47,7 @@ def kernel_words(node: NetworkNode) -> dict[str, str]:
 def groups_of(node: NetworkNode, words: dict[str, str] | None = None) -> int | None:
     """The groups of a convolution: printed (TensorRT 8.6 and later), else from the shapes of its input and its filter. `words`: its `kernel_words`."""
     printed = (kernel_words(node) if words is None else words).get("nbGroups")
-    if printed is not None:
+    if printed is not None and printed.isdecimal():
         return int(printed)
     inputs = printed_tensors(node.inputs)
     if node.operator == "Conv" and len(inputs) > 1 and len(inputs[0][1]) > 2 and len(inputs[1][1]) == len(inputs[0][1]):
@@ -56,19 +57,41 @@ def groups_of(node: NetworkNode, words: dict[str, str] | None = None) -> int | N
     return None
 
 
+# All of it, in the order of every version that prints it; the groups since 8.6.
+_LISTED = r"\((\d{1,18}(?:, ?\d{1,18})*)\)"
+_ALL_WORDS = re.compile(
+    rf"Using kernel: {_LISTED}, strides: {_LISTED}, prepadding: {_LISTED}, postpadding: {_LISTED}, dilations: {_LISTED}, "
+    r"numOutputs: (\d{1,18})(?:, nbGroups: (\d{1,18}))?"
+)
+
+
 def convolution(node: NetworkNode) -> Convolution | None:
     """The convolution's parameters, where all of them are printed."""
+    if node.operator != "Conv":
+        return None
+    whole = _ALL_WORDS.fullmatch(node.kernel or "")
+    if whole is not None:
+        kernel, stride, before, behind, dilation = map(_numbers, whole.groups()[:5])
+        groups = int(whole[7]) if whole[7] is not None else groups_of(node, {})
+        alike = len(kernel) == len(stride) == len(dilation)
+        return Convolution(kernel, stride, dilation, groups, int(whole[6]), (before, behind)) if groups is not None and alike else None
+    return _convolution_of_words(node)
+
+
+def _convolution_of_words(node: NetworkNode) -> Convolution | None:
+    """The same from whatever words are printed."""
     words = kernel_words(node)
     groups = groups_of(node, words)
-    if node.operator != "Conv" or groups is None or not {"kernel", "strides", "dilations"} <= words.keys():
+    if groups is None or not {"kernel", "strides", "dilations"} <= words.keys():
         return None
-    kernel, stride, dilation = (_sizes(words[key]) for key in ("kernel", "strides", "dilations"))
-    out_maps = int(words["numOutputs"]) if "numOutputs" in words else None
-    padding = (_sizes(words["prepadding"]), _sizes(words["postpadding"])) if {"prepadding", "postpadding"} <= words.keys() else None
+    kernel, stride, dilation = (_numbers(words[key]) for key in ("kernel", "strides", "dilations"))
+    out_maps = int(words["numOutputs"]) if words.get("numOutputs", "").isdecimal() else None
+    padding = (_numbers(words["prepadding"]), _numbers(words["postpadding"])) if {"prepadding", "postpadding"} <= words.keys() else None
     return Convolution(kernel, stride, dilation, groups, out_maps, padding) if len(kernel) == len(stride) == len(dilation) else None
 
 
-def _sizes(text: str) -> tuple[int, ...]:
+@lru_cache(maxsize=1024)
+def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(",")))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..parse.build_log.records import NO_TACTIC, SKIPPED, TIMED
+from ..parse.build_log.records import NO_TACTIC
 from .layers import runner_may_be_sparse
 from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, PlainRace
 
@@ -57,7 +57,7 @@ class PlainColumns:
         telling = [decisive] if decisive >= 0 else []
         inherited = races.log.layers.get(self._inherited[place])
         return PlainRace(
-            numbers, telling, self._timed[place], self._lost[place], times, best, races.combinations_of, self._combination, races.log, inherited, self._silent[place]
+            numbers, telling, self._timed[place], self._lost[place], times, best, races.combinations_of, self._combination, races.won, races.log, inherited, self._silent[place]
         )  # fmt: skip
 
     def _combination(self, number: int) -> Combination:

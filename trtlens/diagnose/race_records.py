@@ -159,18 +159,14 @@ class LayerRace:
 
     def won_by(self, tactic: int | None) -> list[Combination]:
         """The combinations for which this tactic was chosen."""
-        if self._plain is not None and self._plain.silent:
-            return []
         if self._plain is not None and self._combinations is None:
-            winners, chosen = self._plain.winners, self._plain.chosen
-            return self._plain.some([number for number in self._plain.numbers if winners[number] == tactic and chosen[number]])
+            return self._plain.some(self._plain.won(self.layer, tactic))
         return [c for c in self.combinations if c.winner is not None and c.winner.tactic == tactic]
 
     def chose(self, tactic: int) -> bool:
         """Whether the tactic was chosen for any combination."""
         if self._plain is not None:
-            winners, chosen = self._plain.winners, self._plain.chosen
-            return any(winners[number] == tactic and chosen[number] for number in self._plain.numbers)
+            return bool(self._plain.won(self.layer, tactic))
         return any(c.winner is not None and c.winner.tactic == tactic for c in self.combinations)
 
     def sparse_below(self, time_ms: float) -> list[Combination]:
@@ -219,6 +215,8 @@ class PlainRace:
     """All combinations, whole."""
     make_plain: Callable[[int], Combination]
     """One of them, of which is known that it hides nothing."""
+    won: Callable[[str | None, int | None], Sequence[int]]
+    """The combinations of a layer that chose a tactic."""
     log: BuildLog
     inherited_from: str | None = None
     silent: bool = False
@@ -239,20 +237,12 @@ class PlainRace:
             self._told = self.some(self.telling)
         return self._told
 
-    def some(self, numbers: list[int]) -> list[Combination]:
+    def some(self, numbers: Sequence[int]) -> list[Combination]:
         """The combinations of these numbers, each made once."""
         for number in numbers:
             if number not in self.made:
                 self.made[number] = self.make_plain(number)
         return [self.made[number] for number in numbers]
-
-    @property
-    def winners(self) -> Sequence[int]:
-        return self.log.combinations.arrays["winner_tactic"]
-
-    @property
-    def chosen(self) -> Sequence[int]:
-        return self.log.combinations.arrays["winner_line"]
 
     def texts(self) -> Iterator[str]:
         texts = self.log.combinations.arrays["text"]

@@ -10,7 +10,7 @@ import os
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -70,6 +70,8 @@ class Races:
         self._format_cache: dict[tuple[str, bool], FormatCombination | None] = {}
         self._innermost = _innermost_first(log)
         self.by_layer: dict[str, Sequence[int]] = {}
+        self._mine = np.empty(0, dtype=np.int64)
+        self._won: dict[tuple[str, int | None], Sequence[int]] = {}
         self.by_op: dict[str, list[int]] = defaultdict(list)
         self._index_layers()
         self.pruned = self._pruned_lines()
@@ -79,7 +81,7 @@ class Races:
         self._damaged: list[int] | None = None
         self._own: dict[tuple[int, int], Sequence[int]] | None = None
         self._source_numbers: npt.NDArray[np.int64] | None = None
-        self._races: dict[str, LayerRace | None] = {}
+        self._races: OrderedDict[str, LayerRace | None] = OrderedDict()
         self._spreads: dict[int, float] | None = None
         self._plain: PlainColumns | None = None
         self._tried_cache: dict[tuple[int, ...], frozenset[str]] = {}
@@ -142,7 +144,7 @@ class Races:
         if self.pass_index is not None:
             mask &= log.combinations["pass_index"] == self.pass_index
         mine = np.flatnonzero(mask)
-        mine = mine[log.combinations["layer"][mine] >= 0]
+        mine = self._mine = mine[log.combinations["layer"][mine] >= 0]
         for name, numbers in _by_value(log.combinations["layer"][mine], mine):
             self.by_layer[log.layers.texts[name]] = numbers
         ops = log.sections["op"]
@@ -258,13 +260,14 @@ class Races:
 
     def of(self, layer: str) -> LayerRace | None:
         """The race of a layer, or None if the pass holds no combination under that name."""
-        if layer not in self._races:
-            numbers = self.by_layer.get(layer)
-            if len(self._races) >= _KEPT_RACES:
-                # A layer and its neighbours are asked for together; all races of a 300 MB log at once would be 100 MB of objects.
-                del self._races[next(iter(self._races))]
-            self._races[layer] = self._race(layer, numbers) if numbers else None
-        return self._races[layer]
+        if layer in self._races:
+            return self._races[layer]
+        numbers = self.by_layer.get(layer)
+        if len(self._races) >= _KEPT_RACES:
+            # A layer and its neighbours are asked for together; all races of a 300 MB log at once would be 100 MB of objects.
+            self._races.popitem(last=False)
+        self._races[layer] = race = self._race(layer, numbers) if numbers else None
+        return race
 
     def _race(self, layer: str, numbers: Sequence[int]) -> LayerRace:
         if self._plain is None:
@@ -447,12 +450,36 @@ class Races:
             row = int(found[0]) if len(found) else -1
         return (rows.line.item(row), rows.offset.item(row)) if row >= 0 else None
 
+    def expect(self, tactics: Mapping[str, int]) -> None:
+        """Look up at once for which combinations of each layer its tactic was chosen: one by one that takes as long as all rules together."""
+        log, c = self.log, self.log.combinations
+        wanted, asked = np.zeros(len(log.layers.texts), dtype=np.uint64), np.zeros(len(log.layers.texts), dtype=bool)
+        for layer, tactic in tactics.items():
+            number = log.layers.index.get(layer, -1)
+            if number >= 0:
+                wanted[number], asked[number] = tactic, True
+            self._won[layer, tactic] = ()
+        layers = c["layer"][self._mine]
+        chosen = asked[layers] & (c["winner_line"][self._mine] > 0) & (c["winner_tactic"][self._mine] == wanted[layers])
+        for number, numbers in _by_value(layers[chosen], self._mine[chosen]):
+            name = log.layers.texts[number]
+            self._won[name, tactics[name]] = numbers
+
+    def won(self, layer: str | None, tactic: int | None) -> Sequence[int]:
+        """The combinations of a layer for which this tactic was chosen."""
+        if layer is None:
+            return ()
+        found = self._won.get((layer, tactic))
+        if found is None:
+            tactics, lines = self.log.combinations.arrays["winner_tactic"], self.log.combinations.arrays["winner_line"]
+            found = self._won[layer, tactic] = [number for number in self.by_layer.get(layer, ()) if tactics[number] == tactic and lines[number]]
+        return found
+
     def winning_kernels(self, layer: str, tactic: int, runner: str | None) -> set[str]:
         """The kernels that the log names for a tactic that won a combination of the layer (with this runner, if one is given)."""
         c, rows, found = self.log.combinations.arrays, self.log.tactics, set()
         wanted = self.log.runners.index.get(runner, -2) if runner is not None else -2
-        won, lines = c["winner_tactic"], c["winner_line"]
-        for number in [number for number in self.by_layer.get(layer, ()) if won[number] == tactic and lines[number]]:
+        for number in self.won(layer, tactic):
             source = self.source_of(number) if c["cached"][number] else -1
             number = source if source >= 0 else number
             if runner is None or c["winner_runner"][number] == wanted:
@@ -470,13 +497,11 @@ class Races:
     def _chosen_ms(self, layer: str | None, tactic: int | None) -> float | None:
         """How long a tactic took that was chosen for the layer: in the slowest of several combinations, as any of them may be the one that runs."""
         c, longest = self.log.combinations.arrays, 0.0
-        won, lines = c["winner_tactic"], c["winner_line"]
-        for number in self.by_layer.get(layer, ()) if layer is not None else ():
-            if won[number] == tactic and lines[number]:
-                source = self.source_of(number) if c["cached"][number] else -1
-                row = self.winning.item(source if source >= 0 else number)
-                time_ms = self.log.tactics.time_ms.item(row) if row >= 0 else c["winner_time"][number]
-                longest = time_ms if time_ms > longest else longest
+        for number in self.won(layer, tactic):
+            source = self.source_of(number) if c["cached"][number] else -1
+            row = self.winning.item(source if source >= 0 else number)
+            time_ms = self.log.tactics.time_ms.item(row) if row >= 0 else c["winner_time"][number]
+            longest = time_ms if time_ms > longest else longest
         return longest or None
 
     def name_of(self, tactic: int) -> str | None:
@@ -618,7 +643,8 @@ class Races:
         """The largest relative difference between two timings of one tactic by one runner in one combination."""
         if self._spreads is None:
             self._spreads = self._all_spreads()
-        return max((self._spreads[number] for number in numbers if number in self._spreads), default=0.0)
+        spreads = self._spreads
+        return max([spreads[number] for number in numbers if number in spreads], default=0.0) if spreads else 0.0
 
     def _all_spreads(self) -> dict[int, float]:
         """The spread of every combination in which some tactic was timed twice."""

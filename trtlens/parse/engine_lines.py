@@ -66,6 +66,10 @@ _DESCRIPTOR: Final = re.compile(
 )
 
 
+# The form of nearly every line: one input, one output, nothing in the tensors' names that could be misread.
+_ONE_TENSOR = rf"(?!->)([^\s,()\[\]]+) \(([A-Za-z]\w*\[{_DIMENSIONS}\])\)"
+_COMMON: Final = re.compile(rf"\s*Layer\(([^()]*)\): (.*), Tactic: (0x[0-9a-fA-F]{{16}}), {_ONE_TENSOR} -> {_ONE_TENSOR}", re.ASCII)
+_MARK: Final = ", Tactic: "
 _PLAIN: Final = re.compile(rf"([A-Za-z]\w*)[\[(]({_DIMENSIONS})[\])]$", re.ASCII)
 
 
@@ -92,17 +96,17 @@ def _descriptor(text: str) -> _Shape | None:
     """
     plain = _PLAIN.match(text)
     if plain is not None:
-        if ":" not in plain[2]:
-            return plain[1], tuple(map(int, plain[2].split(","))) if plain[2] else (), None, None
-        sizes, axis, lanes = [], None, None
-        for index, part in enumerate(plain[2].split(",") if plain[2] else ()):
-            size, _, width = part.partition(":")
-            if width:
-                if axis is not None:
-                    return None
-                axis, lanes = index, int(width)
-            sizes.append(int(size))
-        return plain[1], tuple(sizes), axis, lanes
+        datatype, sizes = plain.groups()
+        axis = lanes = None
+        colon = sizes.find(":")
+        if colon >= 0:
+            if sizes.find(":", colon + 1) >= 0:
+                return None
+            end = sizes.find(",", colon)
+            end = end if end >= 0 else len(sizes)
+            axis, lanes = sizes.count(",", 0, colon), int(sizes[colon + 1 : end])
+            sizes = sizes[:colon] + sizes[end:]
+        return datatype, tuple(map(int, sizes.split(","))) if sizes else (), axis, lanes
     return _by_grammar(text)
 
 
@@ -150,6 +154,18 @@ def parse_engine_line(text: str) -> EngineLine | None:
     The layer's name ends at `, Tactic: N, `. If a name holds such text too, the id of 16 hexadecimal digits is taken before others (8.4+
     prints no other), then the last one before the first tensor's descriptor; the line is then marked `ambiguous` if others were left.
     """
+    common = _COMMON.fullmatch(text) if len(text) <= _LONGEST and text.count(_MARK) == 1 else None
+    if common is not None:
+        runner, name, number, source, taken, target, given = common.groups()
+        first, last = _descriptor(taken), _descriptor(given)
+        if first is None or last is None:
+            return None
+        return EngineLine(text, runner, name, int(number, 16), (EngineTensor(source, *first),), (EngineTensor(target, *last),))
+    return _any_line(text)
+
+
+def _any_line(text: str) -> EngineLine | None:
+    """The same for every form of a line."""
     head = _HEAD.match(text) if len(text) <= _LONGEST else None
     if head is None:
         return None
