@@ -63,7 +63,12 @@ def queries(race: LayerRace, tactics: list[int]) -> dict[str, str]:
 
 def compare(capture: Capture) -> int:
     """How many races were plain; each race must answer as it does when it is made combination by combination."""
-    found = 0
+    return compared(capture)[0]
+
+
+def compared(capture: Capture) -> tuple[int, int]:
+    """The same, and how many were silent."""
+    found = silent = 0
     assert capture.log is not None
     for build in capture.log.builds:
         indices: set[int | None] = {p.index for p in build.passes}
@@ -80,6 +85,7 @@ def compare(capture: Capture) -> int:
                     assert list(asked.won(name, chosen)) == [c.index for c in whole.combinations if c.winner is not None and c.winner.tactic == chosen]
                 columns = plain.race_of(name)
                 if columns is not None and columns.silent:
+                    silent += 1
                     assert (race.decided, race.plain, race.combinations) == (False, False, whole.combinations)
                 elif columns is not None:
                     found += 1
@@ -87,7 +93,7 @@ def compare(capture: Capture) -> int:
                     lost = [c for c in sparse if c.winner is not None and c.winner.sparse is False and c.dense is not None]
                     assert (race.lost, len(whole.combinations)) == (len(lost), len(race.combinations))
                     assert {c.index for c in race.telling} <= {c.index for c in sparse} and bool(race.telling) == bool(sparse)
-    return found
+    return found, silent
 
 
 def verdicts(capture: Capture) -> list[str]:
@@ -187,6 +193,29 @@ def test_a_race_with_a_gap_is_not_plain(log: Log, tmp_path: Path, monkeypatch: p
     (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
     capture = load_captures([str(tmp_path / "build.log")])[0]
     assert compare(capture) == 1
+    same_verdicts(capture, monkeypatch)
+
+
+ALONE = [autotuning(PAIR[0])], [autotuning(PAIR[1])]
+SILENT: dict[str, tuple[Log, int]] = {
+    "combination lines alone": (race(*ALONE), 1),
+    "one combination line": (race(ALONE[0]), 1),
+    "a race in one of them": (race(ALONE[0], WON[1]), 0),
+    "a runner": (race(*ALONE, [autotuning(THIRD), RUNNER_LINE.format(RUNNER)]), 0),
+    "a table": (race(*ALONE, [autotuning(THIRD), TABLE, f" (foreignNode)    0, 0.04, 1.0, 0.0, {KERNELS[SPARSE_2]}, 0x{SPARSE_2:x}, "]), 0),
+    "a result": (race(*ALONE, [autotuning(THIRD), CHOSE]), 0),
+    "a cached result": (race(*ALONE, [CACHED.format(LAYER, THIRD, RUNNER, DENSE_HWC, 0.05)]), 0),
+    "no formats": (race(*ALONE, [autotuning(" -> ").replace(" ->  ", " ")]), 0),
+    "a damaged line": (race(*ALONE, ["Tactic Name: sm80_xmma_fprop_sparse Tactic: 0x5000"]), 0),
+    "lines about pruned tactics": (race(*ALONE, [f"{LAYER}: 10 available tactics, 0 unparsable, 3 pruned, 7 remaining after tactic pruning."]), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("log", "silent"), SILENT.values(), ids=SILENT)
+def test_a_race_without_a_word_is_silent(log: Log, silent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
+    capture = load_captures([str(tmp_path / "build.log")])[0]
+    assert compared(capture)[1] == silent
     same_verdicts(capture, monkeypatch)
 
 

@@ -23,12 +23,17 @@ class Citer:
         self._names: dict[int, dict[str, int]] = {}
         self._kernels: dict[int, tuple[int, str]] = {}
         self._naming: dict[int, str] = {}
+        self._cited: dict[int, LineEvidence] = {}
+        self._whole: dict[int, LineEvidence] = {}
 
     def line(self, line: Line) -> LineEvidence:
         """Cite a line whose message is known."""
-        self._offsets[line.line] = line.offset
-        self._known.setdefault(line.line, line.text)
-        return LineEvidence(self.log_input, line.line, line.text)
+        found = self._cited.get(line.line)
+        if found is None:
+            self._offsets[line.line] = line.offset
+            self._known.setdefault(line.line, line.text)
+            found = self._cited[line.line] = LineEvidence(self.log_input, line.line, line.text)
+        return found
 
     def place(self, number: int, offset: int) -> LineEvidence:
         """Cite a line by its number and offset."""
@@ -54,23 +59,36 @@ class Citer:
 
     def with_texts(self, evidence: Iterable[Evidence], texts: dict[int, str], about: str = "") -> tuple[Evidence, ...]:
         """The evidence with the lines' texts filled in, each line once. A list of thousands of names is cut around `about`, the layer's."""
-        out: dict[object, Evidence] = {}
+        out: list[Evidence] = []
+        seen: set[int] = set()
         for item in evidence:
-            if isinstance(item, LineEvidence) and item.line < 1:
+            if type(item) is not LineEvidence or item.input != self.log_input:
+                if item not in out and not (type(item) is LineEvidence and item.line < 1):
+                    out.append(item)
+                continue
+            number = item.line
+            if number < 1:
                 continue  # a place made up for rows whose own line the log has lost: there is nothing to show
-            if isinstance(item, LineEvidence) and item.input == self.log_input:
-                if item.line in self._naming:
-                    out.setdefault(("line", item.line - 1), LineEvidence(item.input, item.line - 1, self._naming[item.line]))
-                out.setdefault(("line", item.line), LineEvidence(item.input, item.line, self._around(item.line, texts.get(item.line, item.text), about)))
-            else:
-                out.setdefault(item, item)
-        return tuple(out.values())
+            if number in self._naming and number - 1 not in seen:
+                seen.add(number - 1)
+                out.append(LineEvidence(item.input, number - 1, self._naming[number]))
+            if number not in seen:
+                seen.add(number)
+                out.append(self._filled(item, texts, about))
+        return tuple(out)
 
+    def _filled(self, item: LineEvidence, texts: dict[int, str], about: str) -> LineEvidence:
+        """The line with its text: one object for all layers that cite it, unless it is so long that each cites another part."""
+        found = self._whole.get(item.line)
+        if found is None:
+            text = texts.get(item.line, item.text)
+            found = LineEvidence(item.input, item.line, text if len(text) <= _LONGEST else self._around(item.line, text, about))
+            if len(text) <= _LONGEST:
+                self._whole[item.line] = found
+        return found
 
     def _around(self, line: int, text: str, about: str) -> str:
-        """The line whole up to 8,000 characters; beyond that its beginning and what stands around the name it is cited for, `…` where it was cut."""
-        if len(text) <= _LONGEST:
-            return text
+        """Of a line above 8,000 characters its beginning and what stands around the name it is cited for, `…` where it was cut."""
         if line not in self._names:
             self._names[line] = _places(text)
         names = self._names[line]

@@ -95,8 +95,9 @@ class PlainColumns:
         dense, sparse, winning = best[:, DENSE], best[:, SPARSE], races.winning[raced]
         winner_kind = np.where(winning >= 0, races.kind[winning], UNKNOWN)
         has_runners, tried, confused, all_empty = self._runners(numbers)
-        empty_text = np.array([text == "" for text in log.formats.texts] + [True])
-        clean = ~cached & ~empty_text[c["text"][numbers]] & ~self._left_out()[numbers]
+        text = c["text"][numbers]
+        nameless = (text < 0) | (text == log.formats.index.get("", -1))
+        clean = ~cached & ~nameless & ~self._left_out()[numbers]
         clean &= (races.unnamed[numbers] == 0) & (races.failed[numbers] == 0)
         decided = (winning >= 0) & ~confused  # the row that won is one of those that were timed and, where all are named, one with a name
         # `No valid tactics` for every runner counts as a race where nothing can be missing: see `_distrust_partial` in races.py.
@@ -106,8 +107,8 @@ class PlainColumns:
         nothing_valid &= tried == layer_tried
         clean &= decided | nothing_valid
         first, last = c["line"][numbers][begins], np.maximum.reduceat(self._last_lines(numbers), begins)
-        # A twin of TensorRT 8: its combinations are listed, and nothing is said of any.
-        silent = ~cached & ~has_runners & ~races.has_rows()[numbers] & (c["winner_line"][numbers] == 0) & ~empty_text[c["text"][numbers]]
+        # A twin of TensorRT 8: its combinations are listed, and nothing is said of any (of a cached result the line says what won).
+        silent = ~has_runners & ~races.has_rows()[numbers] & (c["winner_line"][numbers] == 0) & ~nameless
         damaged = np.sort(np.array([line.line for line in (*log.damaged_lines, *log.unknown_samples)], dtype=np.int64))
         whole = np.searchsorted(damaged, first, side="left") == np.searchsorted(damaged, last + 2, side="right")  # no damage within
         self._silent = (np.logical_and.reduceat(silent, begins) & whole).tolist()

@@ -119,6 +119,11 @@ class LayerRace:
         return self._plain.told if self._plain is not None and not self._plain.silent else self.combinations
 
     @property
+    def tables(self) -> list[Combination]:
+        """The tables of a Myelin operation; a race is of tables or of combinations, never of both."""
+        return self._combinations if self._combinations and self._combinations[0].table else []
+
+    @property
     def timed(self) -> int:
         """How many tactics were timed."""
         return self._plain.timed if self._plain is not None else sum(c.times for c in self.combinations)

@@ -181,7 +181,7 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
             ruling.cites = [(line, -1) for _, _, _, line in seen[:4]]
             return ruling
     unraced = _unraced(race)
-    table = any(c.table for c in race.telling)
+    table = bool(race.tables)
     if _all_fp32(race) and (race.complete or (around.all_fp32 and not table)):
         # What was chosen in a combination without a race is not in the log: there the layer's types must do.
         ruling.reason, ruling.proof = "no-kernel-precision", _proof(trusted if race.complete else around.trusted and _may_be_fp32(layer))
@@ -248,9 +248,8 @@ def _partly_raced(ruling: Ruling, unraced: list[Combination], around: Circumstan
 
 def _chose_what_runs(layer: EngineLayer, race: LayerRace) -> bool:
     """Whether the tactic that runs, where the inputs name it, is one that the race chose; else the race is that of another build."""
-    tables = race.telling if race.telling and race.telling[0].table else ()
-    if tables:
-        runs, chosen = layer.tactic_name, [c.winner.kernel for c in tables if c.winner is not None and c.winner.kernel]
+    if race.tables:
+        runs, chosen = layer.tactic_name, [c.winner.kernel for c in race.tables if c.winner is not None and c.winner.kernel]
         return runs is None or not chosen or any(runs.startswith(kernel) or kernel.startswith(runs) for kernel in chosen)
     return layer.tactic_id is None or race.chose(layer.tactic_id)
 
@@ -266,8 +265,7 @@ def _unraced(race: LayerRace) -> list[Combination]:
 
 def _all_fp32(race: LayerRace) -> bool:
     """Whether everything that was tried is FP32. Inside a Myelin region the kernels tell: its formats are those at the region's border."""
-    tables = [c for c in race.telling if c.table]
-    return all(c.fp32_kernels for c in tables) if tables else all(fp32_only(text) for text in race.texts())
+    return all(c.fp32_kernels for c in race.tables) if race.tables else all(fp32_only(text) for text in race.texts())
 
 
 _INDEX_TYPES = frozenset({"Int32", "Int64", "Bool"})

@@ -19,7 +19,7 @@ from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
 from ..text import tactic_hex
 from .layers import EngineLayer
 from .model import Suspect
-from .race_records import SPARSE, Combination, Entry, LayerRace
+from .race_records import SPARSE, Entry, LayerRace
 from .races import Races
 from .rules import Noise, Ruling
 
@@ -59,7 +59,7 @@ class Suspicions:
         if race is None:
             return
         yield from _must(race)
-        for item in _tables(race):
+        for item in race.tables:
             if item.sparse is None or item.dense is None or item.sparse.tactic != layer.tactic_id:
                 continue
             if item.sparse.time_ms > item.dense.time_ms * (1.0 + self.noise.band(item.dense.time_ms)):
@@ -145,14 +145,9 @@ class Suspicions:
             )  # fmt: skip
 
 
-def _tables(race: LayerRace) -> list[Combination]:
-    """The tables of a Myelin operation; a race is of tables or of combinations, never of both."""
-    return race.combinations if race.telling and race.telling[0].table else []
-
-
 def _must(race: LayerRace) -> Iterator[Suspect]:
     """A Myelin operation whose table holds sparse tactics alone."""
-    alone = next((c for c in _tables(race) if c.sparse is not None and c.dense is None and not c.unnamed_count), None)
+    alone = next((c for c in race.tables if c.sparse is not None and c.dense is None and not c.unnamed_count), None)
     if alone is not None:
         held = f"{alone.times} sparse tactics and no dense one" if alone.times != 1 else "one tactic, a sparse one"
         yield Suspect("sparsity-must", "suggested", f"the table at line {alone.line:,} holds {held}")

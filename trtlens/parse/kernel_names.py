@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -160,8 +161,8 @@ def is_sparse(name: str | None) -> bool | None:
 
 def are_sparse(names: Sequence[str]) -> list[bool | None]:
     """`is_sparse` of many names: nearly all are identifiers of a family whose sparse kernels say so in their names."""
-    joined = "_".join(names)
-    plain = joined.isascii() and joined.isidentifier() and max(map(len, names), default=0) <= _LONGEST
+    joined = "".join(names)
+    plain = joined.isascii() and not joined.encode().translate(None, _WORD) and max(map(len, names), default=0) <= _LONGEST
     says_so = {head: _says_so(head) for head in {name[:_HEAD] for name in names}}
     return [
         ("sp" in name and ("sptensor" in name or _SPARSE.search(name) is not None))
@@ -171,6 +172,7 @@ def are_sparse(names: Sequence[str]) -> list[bool | None]:
     ]
 
 
+_WORD: Final = (string.ascii_letters + string.digits + "_").encode()
 _HEAD: Final = 20
 """Letters in which the beginning of a name shows its family, where that is not one of `_BY_NAME`."""
 
