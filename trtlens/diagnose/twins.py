@@ -23,9 +23,13 @@ class TwinFinder:
     """Finds the raced layer that an unraced one equals."""
 
     def __init__(self, races: Races, layers: list[EngineLayer], build: Build) -> None:
-        self.races, self.layers = races, layers
+        self.races = races
         self._kernel_text = {node.name: node.kernel for node in build.network if node.kernel}
-        self._index: dict[_Signature, list[EngineLayer]] | None = None
+        self._by_tactic: dict[int, list[EngineLayer]] = defaultdict(list)
+        for layer in layers:
+            if layer.tactic_id is not None:
+                self._by_tactic[layer.tactic_id].append(layer)
+        self._index: dict[int, dict[_Signature, list[EngineLayer]]] = {}
 
     def _signature(self, layer: EngineLayer) -> _Signature | None:
         """What must be equal; None where the inputs do not say enough to call two layers equal."""
@@ -38,21 +42,22 @@ class TwinFinder:
         shapes = tuple((t.dimensions, t.datatype, t.text) for t in (*layer.inputs, *layer.outputs))
         return (layer.type, layer.tactic_id, parameters, len(layer.onnx_nodes), shapes)
 
-    def _raced(self) -> dict[_Signature, list[EngineLayer]]:
-        if self._index is None:
-            self._index = defaultdict(list)
-            for layer in self.layers:
-                if concern(layer) != "weights" or not self.races.is_raced(layer.name):
-                    continue
-                key = self._signature(layer)
-                if key is not None:
-                    self._index[key].append(layer)
-        return self._index
+    def _raced(self, tactic: int) -> dict[_Signature, list[EngineLayer]]:
+        """The layers with weights that run a tactic and were timed under their own names, by signature."""
+        found = self._index.get(tactic)
+        if found is None:
+            found = self._index[tactic] = defaultdict(list)
+            for layer in self._by_tactic.get(tactic, ()):
+                if concern(layer) == "weights" and self.races.is_raced(layer.name) and (key := self._signature(layer)) is not None:
+                    found[key].append(layer)
+        return found
 
     def inherit(self, layer: EngineLayer, around: Circumstances, arithmetic: Arithmetic | None) -> Ruling | None:
         """The ruling of the one equal layer that was timed, as `suggested`."""
         key = self._signature(layer)
-        candidates = [other for other in self._raced().get(key, []) if other.name != layer.name] if key is not None else []
+        if key is None or layer.tactic_id is None:
+            return None
+        candidates = [other for other in self._raced(layer.tactic_id).get(key, ()) if other.name != layer.name]
         candidates = [other for other in candidates if self._same_combinations(layer, other)]
         if len(candidates) != 1:
             return None
