@@ -32,15 +32,15 @@ class TwinFinder:
         self._index: dict[int, dict[_Signature, list[EngineLayer]]] = {}
 
     def _signature(self, layer: EngineLayer) -> _Signature | None:
-        """What must be equal; None where the inputs do not say enough to call two layers equal."""
+        """What must be equal beside the tactic; None where the inputs do not say enough to call two layers equal."""
         kernels = tuple(self._kernel_text[node] for node in layer.onnx_nodes if node in self._kernel_text)
         # Both of them where both are known: dialects leave out one key or another.
         printed = (layer.kernel, layer.stride, layer.dilation, layer.padding, layer.groups, layer.out_maps, layer.weights_count) if layer.kernel is not None else None
         parameters = (printed, kernels, layer.operators) if printed is not None or kernels else None
-        if parameters is None or layer.tactic_id is None or not layer.inputs or not layer.outputs:
+        if parameters is None or not layer.inputs or not layer.outputs:
             return None
         shapes = tuple((t.dimensions, t.datatype, t.text) for t in (*layer.inputs, *layer.outputs))
-        return (layer.type, layer.tactic_id, parameters, len(layer.onnx_nodes), shapes)
+        return (layer.type, parameters, len(layer.onnx_nodes), shapes)
 
     def _raced(self, tactic: int) -> dict[_Signature, list[EngineLayer]]:
         """The layers with weights that run a tactic and were timed under their own names, by signature."""
