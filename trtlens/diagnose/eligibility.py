@@ -8,7 +8,9 @@ layer does not qualify takes the list of a complete log that does not name it, o
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING
 
 from .citing import Citer
@@ -164,8 +166,8 @@ class Judge:
             # A layer of several convolutions of which one has a single group: that the others have more need not be the cause.
             return "grouped", "proven" if min(groups) > 1 else "suggested", _grouped(max(groups)), shown[:2]
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
-            # That no node has weights is only as sure as the list of nodes.
-            sure = weights.reason != "op-kind" or layer.nodes_certain
+            # That no node has weights is only as sure as the list of nodes; and the model must be the one that was built.
+            sure = (weights.reason != "op-kind" or layer.nodes_certain) and not _of_another_model(layer, weights, groups)
             return weights.reason, weights.proof if sure else weaker(weights.proof, "suggested"), weights.summary, ()
         if (
             "ConvTranspose" in layer.operators
@@ -236,6 +238,15 @@ class Judge:
             for violation in check.first_violations[:3]:
                 found.append(TensorEvidence(self.check_input, check.weight or "", violation.index))
         return tuple(found)
+
+
+def _of_another_model(layer: EngineLayer, weights: NodeReason, printed_groups: Sequence[int]) -> bool:
+    """Whether the layer info or the log's parser gives the layer other weights than the model has: as many groups, as many values."""
+    known = [layer.groups] if layer.groups is not None else printed_groups
+    if known and max(known) == 1 and any(check.conv_groups > 1 for check in weights.weights):
+        return True
+    counts = [prod(check.shape) for check in weights.weights if check.shape is not None]
+    return bool(layer.weights_count) and layer.weights_count not in (sum(counts), *counts)
 
 
 def _on_dla(layer: EngineLayer) -> bool:
