@@ -320,6 +320,13 @@ class _Diagnosing:
     def _use_trace(self) -> None:
         """A kernel trace confirms the names of kernels; that nothing sparse ran decides for layers whose tactic no other input names."""
         self.traced: Traced = read_traces(self.capture.traces, self.layers)
+        listing = self.listing
+        chosen = listing.picked if listing is not None and listing.chosen.certain and not self.distrusted else None
+        if self.traced.all_dense is not None and chosen:
+            name, line = next(iter(chosen.items()))
+            said = f"the log's list of chosen layers names {name}, and no kernel in the trace is sparse: the trace is of another engine, and nothing is taken from it"
+            warning = Warning("capture-mismatch", said, (self.citer.line(line), *self.traced.all_dense))
+            self.traced = Traced(warnings=[*self.traced.warnings, warning])
         self.trace_all_dense = self.traced.all_dense
         self.warnings += self.traced.warnings
 
@@ -530,6 +537,8 @@ class _Diagnosing:
         if layer.tactic_name == _STUB or self.around.jit:
             return None, "none"
         if self.trace_all_dense is not None:
+            if layer.named_by == "names" and layer.sparse:
+                layer.tactic_name, layer.named_by = None, "none"  # what ran knows better than another log's names
             return False, "trace"  # every kernel that ran has a name, and none is sparse
         # A row that only the list names is about the log's own build, whatever the layer info is of.
         if listing is not None and listing.picked is not None and listed is not None and (not self.distrusted or layer.listed_only):
@@ -709,7 +718,9 @@ class _Diagnosing:
         if ruling.reason in ("twin-layer", "not-captured") and self.twins is not None and self.circumstances.has_timings:
             inherited = self.twins.inherit(layer, self.circumstances, self.arithmetic)
             ruling = inherited if inherited is not None else ruling
-        if ruling.contradiction:
+        if ruling.contradiction and race is not None and race.foreign:
+            ruling.summary = "by the name that another log gives it, the tactic that won the combination that runs is sparse, and a dense one runs: that name does not hold here"
+        elif ruling.contradiction:
             places = tuple(self.citer.place(line, offset) for line, offset in ruling.cites)
             self.warnings.append(Warning("capture-mismatch", f"{layer.name}: {ruling.summary}", places))
         strategy = self._other_strategy(layer, ruling)
