@@ -343,6 +343,7 @@ class _Diagnosing:
         files = list(dict.fromkeys(one for one, _ in profiles))
         if len(files) > 1:
             self.warnings.append(several_profiles([capture.inputs[one].path for one in files], files.index(number)))
+        self.warnings += [Warning("damaged-input", f"timing profile, {note.where}: {note.message}") for note in profile.notes[:5]]
         times, lost = join_times(self.layers, profile)
         matched = len(profile.rows) - len(lost)
         warning = unmatched_rows(profile, lost, number)
