@@ -195,3 +195,16 @@ def test_a_damaged_profile_is_said_to_be_one(tmp_path: Path) -> None:
         build = explain([str(tmp_path / "layer_info.json"), str(tmp_path / "profile.json")]).captures[0].main
         assert build is not None and {w.id for w in build.warnings} == warned
         assert build.summary.total_time_ms == (None if warned else pytest.approx(1.0))
+
+
+def test_what_runs_sparse_counts_as_eligible_though_nothing_else_says_so(tmp_path: Path) -> None:
+    """Layer info of matrix products has no HasSparseWeights: the engine has two eligible layers, and one of them runs dense."""
+    product = info_layer("product", SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}, kind="MatrixMultiply")
+    (tmp_path / "layer_info.json").write_text(info([product, info_layer(LAYER, DENSE, {"y": INFO_HWC8}, {"z": INFO_HWC8})]))
+    build = explain([str(tmp_path / "layer_info.json")]).captures[0].main
+    assert build is not None
+    assert [(item.status, item.eligibility.value) for item in build.layers] == [("sparse", None), ("dense", True)]
+    assert (build.summary.eligible, build.summary.picked, build.summary.fallback) == (2, 1, 1)
+    (tmp_path / "layer_info.json").write_text(info([product]))
+    build = explain([str(tmp_path / "layer_info.json")]).captures[0].main
+    assert build is not None and (build.summary.eligible, build.summary.picked) == (None, 1)

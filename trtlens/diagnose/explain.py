@@ -918,7 +918,9 @@ class _Diagnosing:
 
     def _summary(self, verdicts: list[LayerVerdict], matches: Matches, total_ms: float | None) -> Summary:
         fallback = [v for v in verdicts if v.status == "dense"]
-        known = [v.eligibility.value for v in verdicts if v.eligibility.value is not None]
+        # What runs sparse is eligible, even where neither list nor weights say so: matrix products have no HasSparseWeights.
+        eligible = sum(v.status == "sparse" or v.eligibility.value is True for v in verdicts)
+        told = any(v.eligibility.value is not None for v in verdicts)
         names = self.listing.names if self.listing is not None else None
         engine = {layer.name for layer in self.layers if not layer.listed_only}
         unmatched = len([n for n in matches.unmatched if n not in engine]) if names is not None and engine else None
@@ -933,7 +935,7 @@ class _Diagnosing:
         ]
         raced = any(v.best_dense_ms is not None for v in fallback)
         return Summary(
-            layers=len(verdicts), eligible=sum(known) if known else None, eligible_listed=names, eligible_unmatched=unmatched,
+            layers=len(verdicts), eligible=eligible if told else None, eligible_listed=names, eligible_unmatched=unmatched,
             picked=sum(v.status == "sparse" for v in verdicts), fallback=len(fallback), dense_unknown=sum(v.status == "dense-unknown" for v in verdicts),
             undetermined=sum(v.status == "undetermined" for v in verdicts), total_time_ms=total_ms, fallback_time_ms=sum(spent) if spent else _zero_if(total_ms is not None and not fallback),
             recoverable_ms=sum(gain) if gain or raced else None, bound_ms=sum(self.bounds) if self.bounds else None,
