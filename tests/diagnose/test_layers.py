@@ -23,9 +23,11 @@ from tests.diagnose.test_adversarial import (
     Log,
     combination,
     dense_log,
+    engine_line,
     info,
     info_layer,
     layer,
+    left_out_log,
     main,
     tactic,
 )
@@ -208,3 +210,28 @@ def test_what_runs_sparse_counts_as_eligible_though_nothing_else_says_so(tmp_pat
     (tmp_path / "layer_info.json").write_text(info([product]))
     build = explain([str(tmp_path / "layer_info.json")]).captures[0].main
     assert build is not None and (build.summary.eligible, build.summary.picked) == (None, 1)
+
+
+@pytest.mark.parametrize(("others", "warned"), [([], set()), (["of another engine"], {"unmatched-rows"})])
+def test_a_profile_of_another_engine_than_the_log_prints_is_noticed(others: list[str], warned: set[str], tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text(dense_log().text())
+    row = {"timeMs": 1.0, "averageMs": 0.5, "medianMs": 0.5, "percentage": 100.0 / (1 + len(others))}
+    (tmp_path / "profile.json").write_text(json.dumps([{"count": 2}, *({"name": name, **row} for name in (LAYER, *others))]))
+    build = explain([str(tmp_path / "build.log"), str(tmp_path / "profile.json")]).captures[0].main
+    assert build is not None and {w.id for w in build.warnings} == warned
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason", "recoverable_ms"),
+    [
+        ([(DENSE, 0.05)], "no-kernel", 0.0),
+        ([(DENSE, 0.05), (SPARSE, 0.09)], "slower", 0.0),
+        ([(DENSE, 0.05), tactic(0x9990000000000001, 0.06)], "no-kernel", None),
+    ],
+    ids=["nothing sparse was timed", "sparse was slower", "a nameless tactic"],
+)
+def test_what_could_be_won_back_is_only_known_where_sparse_was_timed_or_cannot_be(lines: list[Any], reason: str, recoverable_ms: float | None, tmp_path: Path) -> None:
+    build = main(tmp_path, Log(layer(LAYER, combination(LAYER, PAIR[0], lines, DENSE)), [engine_line(LAYER, DENSE)]))
+    assert [item.reason for item in build.layers] == [reason] and build.summary.recoverable_ms == recoverable_ms
+    skipped = main(tmp_path, left_out_log())
+    assert [item.reason for item in skipped.layers] == ["workspace"] and skipped.summary.recoverable_ms is None

@@ -166,9 +166,10 @@ class Judge:
             # A layer of several convolutions of which one has a single group: that the others have more need not be the cause.
             return "grouped", "proven" if min(groups) > 1 else "suggested", _grouped(max(groups)), shown[:2]
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
-            # That no node has weights is only as sure as the list of nodes; and the model must be the one that was built.
-            sure = (weights.reason != "op-kind" or layer.nodes_certain) and not _of_another_model(layer, weights, groups)
-            return weights.reason, weights.proof if sure else weaker(weights.proof, "suggested"), weights.summary, ()
+            # That no node has weights is only as sure as the list of nodes.
+            sure = weights.reason != "op-kind" or layer.nodes_certain
+            built = not _of_another_model(layer, weights, groups)
+            return weights.reason, weights.proof if sure and built else weaker(weights.proof, "suggested"), weights.summary, ()
         if (
             "ConvTranspose" in layer.operators
             or (layer.type or "").endswith(("Deconvolution", "DeconvolutionV2"))
@@ -246,7 +247,8 @@ def _of_another_model(layer: EngineLayer, weights: NodeReason, printed_groups: S
     if known and max(known) == 1 and any(check.conv_groups > 1 for check in weights.weights):
         return True
     counts = [prod(check.shape) for check in weights.weights if check.shape is not None]
-    return bool(layer.weights_count) and layer.weights_count not in (sum(counts), *counts)
+    # Where the model has no weights for the nodes, TensorRT made its own: of a resize, a pooling.
+    return bool(layer.weights_count) and bool(weights.weights) and layer.weights_count not in (sum(counts), *counts)
 
 
 def _on_dla(layer: EngineLayer) -> bool:

@@ -347,7 +347,9 @@ class _Diagnosing:
         times, lost = join_times(self.layers, profile)
         matched = len(profile.rows) - len(lost)
         warning = unmatched_rows(profile, lost, number)
-        if warning is not None and capture.engine is not None:
+        # A log prints a region as one layer, whose kernels the profile names one by one.
+        listed = self.build is not None and self.build.complete and bool(self.build.engine_layers) and not any(is_region(layer.name) for layer in self.layers)
+        if warning is not None and (capture.engine is not None or listed):
             self.warnings.append(warning)
         if self.distrusted and matched < 0.95 * len([layer for layer in self.layers if not layer.listed_only]):
             return [None] * len(self.layers), None
@@ -933,7 +935,8 @@ class _Diagnosing:
             and v.best_sparse_ms < v.best_dense_ms
             and v.reason not in ("slower", "tie")
         ]
-        raced = any(v.best_dense_ms is not None for v in fallback)
+        # Where nothing sparse was timed, and only because it was skipped or nobody knows the names of all that was, no figure is held.
+        raced = any(v.best_dense_ms is not None and (v.best_sparse_ms is not None or (v.proof == "proven" and (v.reason or "").startswith("no-kernel"))) for v in fallback)
         return Summary(
             layers=len(verdicts), eligible=eligible if told else None, eligible_listed=names, eligible_unmatched=unmatched,
             picked=sum(v.status == "sparse" for v in verdicts), fallback=len(fallback), dense_unknown=sum(v.status == "dense-unknown" for v in verdicts),
