@@ -29,6 +29,7 @@ from .findings import (
     elided_lists,
     ends_before_tuning,
     find_mismatch,
+    held_builds,
     info_warnings,
     listed_strangers,
     log_warnings,
@@ -105,7 +106,7 @@ def explain(paths: Sequence[str], options: Options | None = None, progress: Prog
 def diagnose(capture: Capture, options: Options) -> CaptureDiagnosis:
     """Diagnose one capture: all builds of its log, the one that the layer info matches in full."""
     log = capture.log
-    builds = [b for b in log.builds if b.tuned or b.engine_layers or b.sparsity or b.complete] if log is not None else []
+    builds = held_builds(log) if log is not None else []
     if options.build is not None and options.build not in [b.index for b in builds] and not (options.build == 0 and not builds):
         held = f"build {builds[0].index} alone" if len(builds) == 1 else f"builds {', '.join(str(b.index) for b in builds)}" if builds else "build 0 alone"
         raise UsageError(f"--build {options.build}: these inputs hold {held}")
@@ -125,7 +126,9 @@ def _log_only(capture: Capture) -> Capture:
 
 def _main_build(capture: Capture, builds: list[Build]) -> tuple[int, bool]:
     """The build that the layer info matches, else the last complete one, else the last; and whether another one may be meant as well."""
-    open_ = False
+    # A build that the log says nothing of but its options may be the layer info's as well, as long as no printed engine tells them apart.
+    silent = capture.log is not None and any(b.failed is None for b in capture.log.builds if b not in builds)
+    open_ = capture.engine is not None and silent and not any(b.engine_layers or b.layer_infos for b in builds)
     if capture.engine is not None and len(builds) > 1:
         names = {layer.name: layer.tactic_value for layer in capture.engine.layers}
         scores = []
@@ -385,8 +388,8 @@ class _Diagnosing:
             and (self.around.environment.tensorrt or "8").split(".")[0] not in ("5", "6", "7")
         )  # fmt: skip
         flag_off = self._flag_off()
-        # That the file is of this very engine is likely, as trex writes them side by side, and not shown.
-        copied = isinstance(flag_off, PointerEvidence) and flag_off == self._copied_off()
+        # That the file is of this very engine is likely, as trex writes them side by side, and not shown; nor which of a log's builds made it.
+        copied = flag_off == self._copied_off() if isinstance(flag_off, PointerEvidence) else self.unsure
         loose = frozenset(node for name in matches.unmatched for node in _nodes_of(split_profile_suffix(name)[0]))
         return Judge(
             listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
