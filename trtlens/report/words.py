@@ -303,7 +303,9 @@ def notes(build: BuildDiagnosis) -> tuple[str, ...]:
     unproven = sum(1 for layer in fallbacks if layer.eligibility.proof != "proven")
     if unproven:
         who = "their eligibility" if unproven == len(fallbacks) else f"the eligibility of {unproven:,} of them"
-        other_build = any(warning.id == "capture-mismatch" for warning in build.warnings)
+        # The mismatch may as well be that of a kernel trace: then no log lists them.
+        listed = any(isinstance(item, LineEvidence) for layer in fallbacks for item in layer.eligibility.evidence)
+        other_build = listed and any(warning.id == "capture-mismatch" for warning in build.warnings)
         hint = "the log that lists them is of another build" if other_build else "it is suggested by the layer info or the weights"
         out.append(f"No log of this build proves {who}: {hint}.")
     timed = sum(1 for layer in fallbacks if layer.time_ms is not None)
