@@ -5,6 +5,7 @@ In: `EngineLayer`s and timing profiles made by hand, small logs. Out: assertions
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.diagnose.test_adversarial import (
     DENSE,
     DENSE_2,
     DENSE_HWC,
+    INFO_HWC8,
     KERNELS,
     LAYER,
     PAIR,
@@ -21,13 +23,17 @@ from tests.diagnose.test_adversarial import (
     Log,
     combination,
     dense_log,
+    engine_line,
     info,
+    info_layer,
     layer,
+    left_out_log,
     main,
     tactic,
 )
+from trtlens.diagnose.explain import explain
 from trtlens.diagnose.layers import EngineLayer, concern, join_times, profile_total_ms, runner_may_be_sparse
-from trtlens.parse.records import ProfileRow, TimingProfile
+from trtlens.parse.records import Note, ProfileRow, TimingProfile
 
 REGION = "{ForeignNode[a...b]}"
 
@@ -156,3 +162,76 @@ def test_an_engine_line_of_no_known_form_is_left_out(tmp_path: Path) -> None:
 def test_rows_whose_shares_are_not_the_whole_have_no_total(shares: list[float | None], total: float | None) -> None:
     rows = tuple(ProfileRow(f"layer {n}", None, time, None, share) for n, (time, share) in enumerate(zip((1.0, 2.0), shares, strict=True)))
     assert profile_total_ms(TimingProfile(rows, None, "json-8.5")) == total
+
+
+@pytest.mark.parametrize(
+    ("rows", "notes", "total"),
+    [
+        ([(0.5, 50.0), (0.5, 50.0)], [], 1.0),
+        ([(0.5, 50.0), (None, 50.0)], [], None),
+        ([(0.5, 100.0), (None, None)], [], 0.5),
+        ([(0.5, 50.0), (0.5, 50.0)], [Note("line 9", "skipped, no complete row")], None),
+        ([(0.5, 50.0), (0.5, 50.0)], [Note("document", "quotes repaired", lost=False)], 1.0),
+    ],
+    ids=["whole", "a row that ran has no time", "a row did not run", "a row was lost", "a repair"],
+)
+def test_what_the_rows_leave_out_has_no_total(rows: list[tuple[float | None, float | None]], notes: list[Note], total: float | None) -> None:
+    found = tuple(ProfileRow(f"layer{number}", None, time, time, share) for number, (time, share) in enumerate(rows))
+    assert profile_total_ms(TimingProfile(found, None, "json-8.5", tuple(notes))) == total
+
+
+def test_a_row_is_no_layers_where_more_layers_than_rows_have_its_name() -> None:
+    layers = [EngineLayer(name, name, "CaskConvolution", ()) for name in ("twice", "twice", "once")]
+    rows = tuple(ProfileRow(name, None, 0.5, 0.5, 50.0) for name in ("twice", "once"))
+    times, lost = join_times(layers, TimingProfile(rows, None, "json-8.5"))
+    assert [item.time_ms if item is not None else None for item in times] == [None, None, 0.5] and lost == []
+
+
+def test_a_damaged_profile_is_said_to_be_one(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(40)]
+    (tmp_path / "layer_info.json").write_text(info([info_layer(name, DENSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}) for name in names]))
+    rows = [{"count": 10}, *({"name": name, "timeMs": 0.25, "averageMs": 0.025, "medianMs": 0.025, "percentage": 2.5} for name in names)]
+    whole = json.dumps(rows, indent=1)
+    for text, warned in ((whole, set()), (whole[: whole.index('"c39"')], {"damaged-input"})):
+        (tmp_path / "profile.json").write_text(text)
+        build = explain([str(tmp_path / "layer_info.json"), str(tmp_path / "profile.json")]).captures[0].main
+        assert build is not None and {w.id for w in build.warnings} == warned
+        assert build.summary.total_time_ms == (None if warned else pytest.approx(1.0))
+
+
+def test_what_runs_sparse_counts_as_eligible_though_nothing_else_says_so(tmp_path: Path) -> None:
+    """Layer info of matrix products has no HasSparseWeights: the engine has two eligible layers, and one of them runs dense."""
+    product = info_layer("product", SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8}, kind="MatrixMultiply")
+    (tmp_path / "layer_info.json").write_text(info([product, info_layer(LAYER, DENSE, {"y": INFO_HWC8}, {"z": INFO_HWC8})]))
+    build = explain([str(tmp_path / "layer_info.json")]).captures[0].main
+    assert build is not None
+    assert [(item.status, item.eligibility.value) for item in build.layers] == [("sparse", None), ("dense", True)]
+    assert (build.summary.eligible, build.summary.picked, build.summary.fallback) == (2, 1, 1)
+    (tmp_path / "layer_info.json").write_text(info([product]))
+    build = explain([str(tmp_path / "layer_info.json")]).captures[0].main
+    assert build is not None and (build.summary.eligible, build.summary.picked) == (None, 1)
+
+
+@pytest.mark.parametrize(("others", "warned"), [([], set()), (["of another engine"], {"unmatched-rows"})])
+def test_a_profile_of_another_engine_than_the_log_prints_is_noticed(others: list[str], warned: set[str], tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text(dense_log().text())
+    row = {"timeMs": 1.0, "averageMs": 0.5, "medianMs": 0.5, "percentage": 100.0 / (1 + len(others))}
+    (tmp_path / "profile.json").write_text(json.dumps([{"count": 2}, *({"name": name, **row} for name in (LAYER, *others))]))
+    build = explain([str(tmp_path / "build.log"), str(tmp_path / "profile.json")]).captures[0].main
+    assert build is not None and {w.id for w in build.warnings} == warned
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason", "recoverable_ms"),
+    [
+        ([(DENSE, 0.05)], "no-kernel", 0.0),
+        ([(DENSE, 0.05), (SPARSE, 0.09)], "slower", 0.0),
+        ([(DENSE, 0.05), tactic(0x9990000000000001, 0.06)], "no-kernel", None),
+    ],
+    ids=["nothing sparse was timed", "sparse was slower", "a nameless tactic"],
+)
+def test_what_could_be_won_back_is_only_known_where_sparse_was_timed_or_cannot_be(lines: list[Any], reason: str, recoverable_ms: float | None, tmp_path: Path) -> None:
+    build = main(tmp_path, Log(layer(LAYER, combination(LAYER, PAIR[0], lines, DENSE)), [engine_line(LAYER, DENSE)]))
+    assert [item.reason for item in build.layers] == [reason] and build.summary.recoverable_ms == recoverable_ms
+    skipped = main(tmp_path, left_out_log())
+    assert [item.reason for item in skipped.layers] == ["workspace"] and skipped.summary.recoverable_ms is None

@@ -7,9 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnose.test_adversarial import DENSE, DENSE_2, INFO_HWC8, KERNELS, SPARSE, info, info_layer
+from tests.diagnose.test_adversarial import (
+    DENSE,
+    DENSE_2,
+    INFO_HWC8,
+    KERNELS,
+    LAYER,
+    PAIR,
+    SPARSE,
+    Log,
+    combination,
+    engine_line,
+    info,
+    info_layer,
+    layer,
+    tactic,
+)
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis, Evidence, LineEvidence, PointerEvidence
+from trtlens.diagnose.session import Session
 from trtlens.parse.kernel_trace import parse_kernel_trace
 
 POOL = "sm50_xmma_pooling_max_NCHW_HALF_WINDOWSIZE_3_NOT_PROPAGATE_NAN_2D"
@@ -48,7 +64,7 @@ def explained(tmp_path: Path, layers: str, trace: str) -> BuildDiagnosis:
 )
 def test_a_trace_decides_only_if_it_can_hold_a_whole_inference(kernels: list[str], status: str, tmp_path: Path) -> None:
     found = explained(tmp_path, engine(3), csv(*kernels))
-    assert {layer.status for layer in found.layers} == {status} and all(layer.proof != "proven" for layer in found.layers)
+    assert {item.status for item in found.layers} == {status} and all(layer.proof != "proven" for layer in found.layers)
 
 
 def cites(evidence: tuple[Evidence, ...]) -> list[tuple[int, int, str]]:
@@ -59,8 +75,8 @@ def test_rows_of_a_trace_are_cited_by_their_line_and_text(tmp_path: Path) -> Non
     text = csv(KERNELS[DENSE], KERNELS[DENSE], KERNELS[DENSE_2])
     found = explained(tmp_path, engine(2, DENSE_2), text)
     lines = text.split("\n")
-    for layer in found.layers:
-        rows = cites(layer.evidence)
+    for one in found.layers:
+        rows = cites(one.evidence)
         assert rows and all(number == 1 and lines[line - 1] == said for number, line, said in rows)
     assert [line for _, line, _ in cites(found.layers[2].evidence)] == [6]
     assert not [item for layer in found.layers for item in layer.evidence if isinstance(item, PointerEvidence) and item.input == 1]
@@ -100,3 +116,60 @@ def test_the_first_row_of_each_kernel_is_kept(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(csv("a", "b", "a"))
     rows = parse_kernel_trace(str(tmp_path / "t.csv")).rows
     assert {name: line for name, (line, _) in rows.items()} == {"a_execute_kernel_trt": 4, "b_execute_kernel_trt": 5}
+
+
+def test_a_trace_with_lost_rows_does_not_show_that_all_is_dense(tmp_path: Path) -> None:
+    text = csv(KERNELS[DENSE], KERNELS[DENSE], KERNELS[SPARSE])
+    lost = text.replace("300,50,3", "?,50,3")
+    assert explained(tmp_path, engine(2), text.replace(f'300,50,3,"NVIDIA A10",1,7,"{KERNELS[SPARSE]}_execute_kernel_trt"\n', "")).layers[0].status == "dense"
+    found = explained(tmp_path, engine(2), lost)
+    assert {item.status for item in found.layers} == {"undetermined"}
+    (warning,) = [w for w in found.warnings if w.id == "damaged-input"]
+    assert "kernel trace, line 6" in warning.message
+
+
+@pytest.mark.parametrize(("kernels", "status"), [([POOL], "undetermined"), ([KERNELS[DENSE]], "undetermined"), ([KERNELS[DENSE]] * 2, "dense")])
+def test_layers_known_by_name_alone_may_launch_products_too(kernels: list[str], status: str, tmp_path: Path) -> None:
+    lists = ["(Sparsity) Layers eligible for sparse math: conv1, conv2"]
+    (tmp_path / "build.log").write_text(Log([], [], lists=lists).text().replace("Engine Layer Information:", "the log goes on"))
+    (tmp_path / "li.json").write_text('{"Layers": ["conv1", "conv2"], "Bindings": ["x", "y"]}')
+    (tmp_path / "trace.csv").write_text(csv(*kernels))
+    found = explain([str(tmp_path / name) for name in ("build.log", "li.json", "trace.csv")]).captures[0].main
+    assert found is not None and {item.status for item in found.layers} == {status}
+
+
+UNNAMED = 0x9990000000000007
+
+
+def race_of_two(picked: str | None) -> str:
+    """An unnamed tactic won and runs; `picked`: what the list of chosen layers says, None where it is not there."""
+    lists = None if picked is not None else [f"(Sparsity) Layers eligible for sparse math: {LAYER}"]
+    tuned = layer(LAYER, combination(LAYER, PAIR[0], [(DENSE, 0.05), (UNNAMED, 0.03)], UNNAMED))
+    return Log(tuned, [engine_line(LAYER, UNNAMED)], picked=picked or "", lists=lists).text()
+
+
+@pytest.mark.parametrize(("picked", "status"), [(LAYER, "sparse"), ("", "dense")], ids=["the list names it", "the list is empty"])
+def test_a_trace_without_a_sparse_kernel_is_not_of_an_engine_that_chose_one(picked: str, status: str, tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text(race_of_two(picked))
+    (tmp_path / "trace.csv").write_text(csv(KERNELS[DENSE], KERNELS[DENSE]))
+    found = explain([str(tmp_path / "build.log"), str(tmp_path / "trace.csv")]).captures[0].main
+    assert found is not None and found.layers[0].status == status
+    assert ("capture-mismatch" in {w.id for w in found.warnings}) is (status == "sparse")
+    assert any(isinstance(e, LineEvidence) and e.input == 1 for e in found.layers[0].evidence) is (status == "dense")
+
+
+@pytest.mark.parametrize("traced", [True, False], ids=["against the trace", "against the list"])
+def test_a_foreign_name_that_the_capture_contradicts_is_dropped(traced: bool, tmp_path: Path) -> None:
+    """What another log calls the tactic is wrong here: the capture itself holds together, and nothing shows the name that does not."""
+    other = layer("z", combination("z", PAIR[0], [tactic(UNNAMED, 0.03, KERNELS[SPARSE])], UNNAMED))
+    (tmp_path / "other.log").write_text(Log(other, [engine_line("z", UNNAMED)], "z").text())
+    (tmp_path / "build.log").write_text(race_of_two(None if traced else ""))
+    paths = [str(tmp_path / "build.log")]
+    if traced:
+        (tmp_path / "trace.csv").write_text(csv(KERNELS[DENSE], KERNELS[DENSE]))
+        paths.append(str(tmp_path / "trace.csv"))
+    found = Session(paths, names=[str(tmp_path / "other.log")]).main().main
+    assert found is not None
+    (only,) = found.layers
+    assert (only.status, only.proof, only.tactic.name, only.tactic.sparse) == ("dense", "unknown", None, False)
+    assert "another log" in only.summary and not [w for w in found.warnings if w.id == "capture-mismatch"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -241,12 +242,33 @@ def test_what_cannot_be_sparse_whatever_its_weights(tmp_path: Path) -> None:
     }
 
 
-def test_float32_that_conforms_only_after_rounding_is_not_proven_to_violate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["FLOAT", "BFLOAT16"])
+def test_what_conforms_only_after_rounding_to_fp16_is_not_proven_to_violate(dtype: str, tmp_path: Path) -> None:
     values = two_four((6, 8, 1, 1), 1).astype(np.float32)
     values[values == 0] = 1e-9
-    weight = only(save(tmp_path / "m.onnx", [conv()], [tensor("w", values)]))
+    weight = only(save(tmp_path / "m.onnx", [conv()], [tensor("w", values, dtype)]))
     assert verdict(weight) == BEHIND
     assert (weight.groups_conforming, weight.groups_conforming_fp16, weight.zeros_fp16_adds) == (0, 12, 24)
+
+
+@pytest.mark.parametrize(("condition", "proof"), [("known", "unknown"), ("x", "proven")], ids=["chosen before the network runs", "chosen at run time"])
+def test_weights_of_a_branch_are_run_time_ones_only_if_the_choice_is(condition: str, proof: str, tmp_path: Path) -> None:
+    def branch(name: str) -> Any:
+        return helper.make_graph([node("Identity", [name], [f"{name}_out"], name=f"give_{name}")], name, [], [helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, None)])
+
+    chosen = node("If", [condition], ["w"], name="if", then_branch=branch("a"), else_branch=branch("b"))
+    values = {"a": two_four((6, 8, 1, 1), 1), "b": two_four((6, 8, 1, 1), 1), "known": np.ones((), np.float32)}
+    weight = only(save(tmp_path / "m.onnx", [chosen, conv()], [tensor(name, array) for name, array in values.items()]))
+    assert (weight.reason, weight.proof) == ("weights-not-constant" if proof == "proven" else None, proof)
+
+
+def test_a_sparse_initializer_is_no_run_time_tensor(tmp_path: Path) -> None:
+    model = onnx.load(save(tmp_path / "m.onnx", [conv()], []))
+    places = helper.make_tensor("places", TensorProto.INT64, [2], [0, 1])
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0]), places, [6, 8, 1, 1]))
+    onnx.save(model, tmp_path / "m.onnx")
+    weight = only(tmp_path / "m.onnx")
+    assert (weight.status, weight.reason, weight.proof) == ("undetermined", None, "unknown")
 
 
 def test_one_weight_used_along_two_axes(tmp_path: Path) -> None:

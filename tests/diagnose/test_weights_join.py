@@ -131,3 +131,32 @@ def test_the_report_shows_the_weights_of_a_layer(tmp_path: Path) -> None:
     extras = session.extras()
     assert extras is not None and "1 of 576 groups violate" in extras.weights["Conv_1"][0]
     assert "1 of 576 groups violate" in render_html(session.diagnosis, extras, pictures=False)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said", "reason", "proof"),
+    [
+        (1, {"Groups": 1, "Count": 2304}, "pattern", "proven"),
+        (1, {"Groups": 1, "Count": 4608}, "pattern", "suggested"),
+        (2, {"Groups": 1, "Count": 1152}, "grouped", "suggested"),
+        (2, {"Groups": 2, "Count": 1152}, "grouped", "proven"),
+    ],
+    ids=["the model that was built", "other weights", "other groups", "the same groups"],
+)
+def test_weights_of_another_model_prove_nothing(groups: int, said: dict[str, int], reason: str, proof: str, tmp_path: Path) -> None:
+    model(tmp_path / "m.onnx", groups=groups)
+    log(tmp_path / "b.log", "Conv_0")
+    tensor = {"Location": "Device", "Dimensions": [1, 16, 16, 16], "Format/Datatype": "Channel major FP16 format where channel % 8 == 0"}
+    rows = [
+        {
+            "Name": name, "LayerType": "CaskConvolution", "Inputs": [{"Name": source, **tensor}], "Outputs": [{"Name": target, **tensor}], "ParameterType": "Convolution",
+            "Kernel": [3, 3], "Stride": [1, 1], "Groups": 1 if name == "Conv_0" else said["Groups"], "OutMaps": 16, "HasSparseWeights": 0,
+            "Weights": {"Type": "Half", "Count": 1152 if name == "Conv_0" else said["Count"]}, "TacticName": DENSE_KERNEL, "TacticValue": "0x1111111111111111",
+        }
+        for name, source, target in (("Conv_0", "x", "a"), ("Conv_1", "a", "y"))
+    ]  # fmt: skip
+    (tmp_path / "layer_info.json").write_text(json.dumps({"Layers": rows, "Bindings": ["x", "y"]}), encoding="utf-8")
+    build = explain([str(tmp_path / name) for name in ("b.log", "layer_info.json", "m.onnx")]).captures[0].main
+    assert build is not None
+    found = next(v for v in build.layers if v.name == "Conv_1")
+    assert (found.status, found.reason, found.proof) == ("ineligible", reason, proof)

@@ -271,3 +271,30 @@ def test_layer_info_that_fits_two_builds_is_proven_of_neither(tmp_path: Path) ->
     assert main_build is not None and main_build.layers[0].eligibility.proof == "suggested"
     said = explain([str(tmp_path / "build.log"), str(tmp_path / "layer_info.json")], Options(build=1)).captures[0].main
     assert said is not None and said.layers[0].eligibility.proof == "proven"
+
+
+def info_run(sparsity: str, *, finished: bool) -> list[str]:
+    """trtexec at INFO; `finished`: with the line that ends a build, which older versions print at VERBOSE alone."""
+    stamp = "[01/02/2030-03:04:05] [I] "
+    lists = [f"(Sparsity) Layers eligible for sparse math: {LAYER}", "(Sparsity) TRT inference plan picked sparse implementation for layers:"] if sparsity == "Enabled" else []
+    return [
+        "&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --onnx=m.onnx --fp16", f"{stamp}=== Build Options ===", f"{stamp}Sparsity: {sparsity}", f"{stamp}TensorRT version: 8.6.1",
+        *(f"{stamp}[TRT] {line}" for line in ("[MemUsageChange] Init builder kernel library: CPU +884, GPU +170, now: CPU 1285, GPU 663 (MiB)", "Local timing cache in use. Profiling results in this builder pass will not be stored.", *lists)),
+        *[f"{stamp}[TRT] Engine generation completed in 4.2 seconds."] * finished, f"{stamp}Engine built in 4 sec.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("order", [("Enabled", "Disabled"), ("Disabled", "Enabled"), ("Enabled",), ("Disabled",)])
+def test_with_sparsity_and_without_nobody_knows_which_build_made_the_engine(order: tuple[str, ...], finished: bool, tmp_path: Path) -> None:
+    """One log of two runs, at INFO, which prints no engine: the layer info may be of either."""
+    layers = info([info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR}) | {"HasSparseWeights": 0}])
+    found = whole(tmp_path, "\n".join([*(line for sparsity in order for line in info_run(sparsity, finished=finished)), ""]), layers)
+    assert found.main is not None
+    (only,) = found.main.layers
+    told_of = {warning.id for warning in found.main.warnings}
+    if len(order) > 1:
+        assert only.proof != "proven" and only.eligibility.proof == "suggested" and ("several-builds" in told_of) is finished
+    else:
+        assert only.eligibility.proof == "proven" and "several-builds" not in told_of
+        assert (only.eligibility.value, only.reason) == ((True, "not-captured") if order == ("Enabled",) else (False, "flag-off"))

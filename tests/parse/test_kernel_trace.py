@@ -224,3 +224,8 @@ def test_any_bytes_are_launches_or_an_input_error(data: bytes) -> None:
             except InputError:
                 continue
             assert all(run.name and run.start_ns >= 0 and run.duration_ns >= 0 for run in trace.runs)
+
+
+def test_a_file_that_breaks_off_within_a_name_does_not_give_the_rest_of_it(tmp_path: Path) -> None:
+    trace = parse_kernel_trace(write(tmp_path, f'Start (ns),Duration (ns),Name\n10,5,"{DENSE}"\n20,5,"{SPARSE[:16]}'))
+    assert [run.name for run in trace.runs] == [DENSE] and [note.where for note in trace.notes] == ["line 3"]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trtlens.errors import InputError
+from trtlens.parse.records import ProfileRow
 from trtlens.parse.timing_profile import looks_like, parse_profile_table, parse_timing_profile
 
 
@@ -171,3 +172,8 @@ def test_layer_called_total_is_a_row() -> None:
 
 def test_no_table() -> None:
     assert parse_profile_table([(1, "=== Performance summary ==="), (2, "nothing")]) is None
+
+
+def test_a_negative_figure_is_unknown() -> None:
+    (profile,) = parse_timing_profile('[{"count": 1}, {"name": "a", "timeMs": -1, "averageMs": -1, "medianMs": 0, "percentage": -3}]', "p.json")
+    assert profile.rows == (ProfileRow("a", None, None, 0.0, None, pointer="/1"),)

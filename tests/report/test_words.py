@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.report import factory
-from trtlens.diagnose.model import Eligibility, Input, Remedy, Summary, Warning
+from trtlens.diagnose.model import Eligibility, Input, LineEvidence, PointerEvidence, Remedy, Summary, Warning
 from trtlens.report import words
 
 
@@ -281,3 +281,27 @@ def test_time_of_a_part_of_the_fallbacks_is_a_lower_limit() -> None:
     assert words.notes(factory.build(layers)) == ("The timing profile holds 2 of these 3 layers.",)
     layers[1] = factory.layer("b", time_ms=0.1)
     assert "at least" not in words.story(factory.diagnosis(factory.build(layers)).captures[0]).headline
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ([], "No layer of this engine is known to be eligible for 2:4 sparsity; of 2 layers the inputs do not say."),
+        (["sparse"], "The only layer that is known to be eligible runs sparse; of 2 more the inputs do not say whether they are."),
+        (["sparse", "sparse"], "The 2 layers that are known to be eligible run sparse; of 2 more the inputs do not say whether they are."),
+        (["dense"], "The only layer that is known to be eligible runs dense."),
+        (["dense", "dense"], "All 2 layers that are known to be eligible run dense."),
+    ],
+)
+def test_a_headline_about_all_eligible_layers_leaves_room_for_those_nobody_knows(known, expected):
+    bare = {"best_dense_ms": None, "best_sparse_ms": None, "time_ms": None}
+    made = {"sparse": factory.sparse_layer("s"), "dense": factory.layer("d", **bare)}
+    open_layers = [factory.unknown_layer("a", "dense-unknown", "eligibility-unknown"), factory.unknown_layer("b", "undetermined", "myelin-opaque")]
+    assert headline(*(made[kind] for kind in known), *open_layers) == expected
+
+
+@pytest.mark.parametrize(("listed", "hint"), [(True, "the log that lists them is of another build"), (False, "it is suggested by the layer info or the weights")])
+def test_why_eligibility_is_not_proven_names_the_log_only_where_it_lists_the_layer(listed, hint):
+    evidence = (LineEvidence(0, 7, "the list"),) if listed else (PointerEvidence(0, "/Layers/0/HasSparseWeights", "1"),)
+    made = factory.build([factory.layer("d", eligibility=Eligibility(True, "suggested", evidence))], warnings=(Warning("capture-mismatch", "the kernel trace lacks a kernel"),))
+    assert any(note.endswith(f"{hint}.") for note in words.notes(made))

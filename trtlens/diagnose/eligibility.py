@@ -8,7 +8,9 @@ layer does not qualify takes the list of a complete log that does not name it, o
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING
 
 from .citing import Citer
@@ -166,7 +168,8 @@ class Judge:
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
             # That no node has weights is only as sure as the list of nodes.
             sure = weights.reason != "op-kind" or layer.nodes_certain
-            return weights.reason, weights.proof if sure else weaker(weights.proof, "suggested"), weights.summary, ()
+            built = not _of_another_model(layer, weights, groups)
+            return weights.reason, weights.proof if sure and built else weaker(weights.proof, "suggested"), weights.summary, ()
         if (
             "ConvTranspose" in layer.operators
             or (layer.type or "").endswith(("Deconvolution", "DeconvolutionV2"))
@@ -236,6 +239,16 @@ class Judge:
             for violation in check.first_violations[:3]:
                 found.append(TensorEvidence(self.check_input, check.weight or "", violation.index))
         return tuple(found)
+
+
+def _of_another_model(layer: EngineLayer, weights: NodeReason, printed_groups: Sequence[int]) -> bool:
+    """Whether the layer info or the log's parser gives the layer other weights than the model has: as many groups, as many values."""
+    known = [layer.groups] if layer.groups is not None else printed_groups
+    if known and max(known) == 1 and any(check.conv_groups > 1 for check in weights.weights):
+        return True
+    counts = [prod(check.shape) for check in weights.weights if check.shape is not None]
+    # Where the model has no weights for the nodes, TensorRT made its own: of a resize, a pooling.
+    return bool(layer.weights_count) and bool(weights.weights) and layer.weights_count not in (sum(counts), *counts)
 
 
 def _on_dla(layer: EngineLayer) -> bool:

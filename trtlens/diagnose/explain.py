@@ -30,6 +30,7 @@ from .findings import (
     elided_lists,
     ends_before_tuning,
     find_mismatch,
+    held_builds,
     info_warnings,
     listed_strangers,
     log_warnings,
@@ -106,7 +107,7 @@ def explain(paths: Sequence[str], options: Options | None = None, progress: Prog
 def diagnose(capture: Capture, options: Options) -> CaptureDiagnosis:
     """Diagnose one capture: all builds of its log, the one that the layer info matches in full."""
     log = capture.log
-    builds = [b for b in log.builds if b.tuned or b.engine_layers or b.sparsity or b.complete] if log is not None else []
+    builds = held_builds(log) if log is not None else []
     if options.build is not None and options.build not in [b.index for b in builds] and not (options.build == 0 and not builds):
         held = f"build {builds[0].index} alone" if len(builds) == 1 else f"builds {', '.join(str(b.index) for b in builds)}" if builds else "build 0 alone"
         raise UsageError(f"--build {options.build}: these inputs hold {held}")
@@ -126,7 +127,9 @@ def _log_only(capture: Capture) -> Capture:
 
 def _main_build(capture: Capture, builds: list[Build]) -> tuple[int, bool]:
     """The build that the layer info matches, else the last complete one, else the last; and whether another one may be meant as well."""
-    open_ = False
+    # A build that the log says nothing of but its options may be the layer info's as well, as long as no printed engine tells them apart.
+    silent = capture.log is not None and any(b.failed is None for b in capture.log.builds if b not in builds)
+    open_ = capture.engine is not None and silent and not any(b.engine_layers or b.layer_infos for b in builds)
     if capture.engine is not None and len(builds) > 1:
         names = {layer.name: layer.tactic_value for layer in capture.engine.layers}
         scores = []
@@ -322,6 +325,13 @@ class _Diagnosing:
     def _use_trace(self) -> None:
         """A kernel trace confirms the names of kernels; that nothing sparse ran decides for layers whose tactic no other input names."""
         self.traced: Traced = read_traces(self.capture.traces, self.layers)
+        listing = self.listing
+        chosen = listing.picked if listing is not None and listing.chosen.certain and not self.distrusted else None
+        if self.traced.all_dense is not None and chosen:
+            name, line = next(iter(chosen.items()))
+            said = f"the log's list of chosen layers names {name}, and no kernel in the trace is sparse: the trace is of another engine, and nothing is taken from it"
+            warning = Warning("capture-mismatch", said, (self.citer.line(line), *self.traced.all_dense))
+            self.traced = Traced(warnings=[*self.traced.warnings, warning])
         self.trace_all_dense = self.traced.all_dense
         self.warnings += self.traced.warnings
 
@@ -338,10 +348,13 @@ class _Diagnosing:
         files = list(dict.fromkeys(one for one, _ in profiles))
         if len(files) > 1:
             self.warnings.append(several_profiles([capture.inputs[one].path for one in files], files.index(number)))
+        self.warnings += [Warning("damaged-input", f"timing profile, {note.where}: {note.message}") for note in profile.notes[:5]]
         times, lost = join_times(self.layers, profile)
         matched = len(profile.rows) - len(lost)
         warning = unmatched_rows(profile, lost, number)
-        if warning is not None and capture.engine is not None:
+        # A log prints a region as one layer, whose kernels the profile names one by one.
+        listed = self.build is not None and self.build.complete and bool(self.build.engine_layers) and not any(is_region(layer.name) for layer in self.layers)
+        if warning is not None and (capture.engine is not None or listed):
             self.warnings.append(warning)
         if self.distrusted and matched < 0.95 * len([layer for layer in self.layers if not layer.listed_only]):
             return [None] * len(self.layers), None
@@ -377,8 +390,8 @@ class _Diagnosing:
             and (self.around.environment.tensorrt or "8").split(".")[0] not in ("5", "6", "7")
         )  # fmt: skip
         flag_off = self._flag_off()
-        # That the file is of this very engine is likely, as trex writes them side by side, and not shown.
-        copied = isinstance(flag_off, PointerEvidence) and flag_off == self._copied_off()
+        # That the file is of this very engine is likely, as trex writes them side by side, and not shown; nor which of a log's builds made it.
+        copied = flag_off == self._copied_off() if isinstance(flag_off, PointerEvidence) else self.unsure
         loose = frozenset(node for name in matches.unmatched for node in _nodes_of(split_profile_suffix(name)[0]))
         return Judge(
             listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
@@ -532,6 +545,8 @@ class _Diagnosing:
         if layer.tactic_name == _STUB or self.around.jit:
             return None, "none"
         if self.trace_all_dense is not None:
+            if layer.named_by == "names" and layer.sparse:
+                layer.tactic_name, layer.named_by = None, "none"  # what ran knows better than another log's names
             return False, "trace"  # every kernel that ran has a name, and none is sparse
         # A row that only the list names is about the log's own build, whatever the layer info is of.
         if listing is not None and listing.picked is not None and listed is not None and (not self.distrusted or layer.listed_only):
@@ -711,7 +726,9 @@ class _Diagnosing:
         if ruling.reason in ("twin-layer", "not-captured") and self.twins is not None and self.circumstances.has_timings:
             inherited = self.twins.inherit(layer, self.circumstances, self.arithmetic)
             ruling = inherited if inherited is not None else ruling
-        if ruling.contradiction:
+        if ruling.contradiction and race is not None and race.foreign:
+            ruling.summary = "by the name that another log gives it, the tactic that won the combination that runs is sparse, and a dense one runs: that name does not hold here"
+        elif ruling.contradiction:
             places = tuple(self.citer.place(line, offset) for line, offset in ruling.cites)
             self.warnings.append(Warning("capture-mismatch", f"{layer.name}: {ruling.summary}", places))
         strategy = self._other_strategy(layer, ruling)
@@ -908,7 +925,9 @@ class _Diagnosing:
 
     def _summary(self, verdicts: list[LayerVerdict], matches: Matches, total_ms: float | None) -> Summary:
         fallback = [v for v in verdicts if v.status == "dense"]
-        known = [v.eligibility.value for v in verdicts if v.eligibility.value is not None]
+        # What runs sparse is eligible, even where neither list nor weights say so: matrix products have no HasSparseWeights.
+        eligible = sum(v.status == "sparse" or v.eligibility.value is True for v in verdicts)
+        told = any(v.eligibility.value is not None for v in verdicts)
         names = self.listing.names if self.listing is not None else None
         engine = {layer.name for layer in self.layers if not layer.listed_only}
         unmatched = len([n for n in matches.unmatched if n not in engine]) if names is not None and engine else None
@@ -921,9 +940,10 @@ class _Diagnosing:
             and v.best_sparse_ms < v.best_dense_ms
             and v.reason not in ("slower", "tie")
         ]
-        raced = any(v.best_dense_ms is not None for v in fallback)
+        # Where nothing sparse was timed, and only because it was skipped or nobody knows the names of all that was, no figure is held.
+        raced = any(v.best_dense_ms is not None and (v.best_sparse_ms is not None or (v.proof == "proven" and (v.reason or "").startswith("no-kernel"))) for v in fallback)
         return Summary(
-            layers=len(verdicts), eligible=sum(known) if known else None, eligible_listed=names, eligible_unmatched=unmatched,
+            layers=len(verdicts), eligible=eligible if told else None, eligible_listed=names, eligible_unmatched=unmatched,
             picked=sum(v.status == "sparse" for v in verdicts), fallback=len(fallback), dense_unknown=sum(v.status == "dense-unknown" for v in verdicts),
             undetermined=sum(v.status == "undetermined" for v in verdicts), total_time_ms=total_ms, fallback_time_ms=sum(spent) if spent else _zero_if(total_ms is not None and not fallback),
             recoverable_ms=sum(gain) if gain or raced else None, bound_ms=sum(self.bounds) if self.bounds else None,

@@ -157,6 +157,11 @@ def mismatch_warning(found: Mismatch, info_input: int, log_input: int, cite: Cit
     )
 
 
+def held_builds(log: BuildLog) -> list[Build]:
+    """The builds of a log that a report can be about: those that say anything of an engine."""
+    return [b for b in log.builds if b.tuned or b.engine_layers or b.sparsity or b.complete]
+
+
 def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache: int) -> list[Warning]:
     """Warnings that the log alone gives."""
     found: list[Warning] = []
@@ -190,10 +195,9 @@ def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache
                     tuple(cite.line(line) for line in failures[:3]),
                 )
             )
-    if len([b for b in log.builds if b.tuned or b.engine_layers or b.sparsity]) > 1:
-        found.append(
-            Warning("several-builds", f"the log holds {len(log.builds)} builds; the report is about one of them (--build N selects)")
-        )
+    held = len(held_builds(log))
+    if held > 1:
+        found.append(Warning("several-builds", f"the log holds {held} builds; the report is about one of them (--build N selects)"))
     if log.truncated or (build is not None and ends_before_tuning(log, build)):
         found.append(
             Warning("log-truncated", "the log ends before the engine was made" + (f": {log.notes[0].message}" if log.notes else ""))

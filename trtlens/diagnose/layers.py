@@ -271,8 +271,12 @@ class LayerTime:
 
 
 def join_times(layers: Sequence[EngineLayer], profile: TimingProfile) -> tuple[list[LayerTime | None], list[int]]:
-    """Rows of a timing profile joined to the layers by name (equal names by their order), and the rows that belong to none."""
+    """Rows of a timing profile joined to the layers by name (equal names by their order), and the rows that belong to none.
+
+    Where more layers have a name than rows, nobody can say whose time a row of that name is.
+    """
     rows = {key: number for number, key in enumerate(numbered(row.name for row in profile.rows))}
+    named = Counter(layer.name for layer in layers)
     total = sum(row.average_ms or 0.0 for row in profile.rows) or None
     times: list[LayerTime | None] = []
     used: set[int] = set()
@@ -282,6 +286,9 @@ def join_times(layers: Sequence[EngineLayer], profile: TimingProfile) -> tuple[l
             times.append(None)
             continue
         used.add(number)
+        if (key[0], named[key[0]] - 1) not in rows:
+            times.append(None)
+            continue
         row = profile.rows[number]
         stat: Literal["median", "average"] | None = (
             "median" if row.median_ms is not None else "average" if row.average_ms is not None else None
@@ -296,8 +303,10 @@ def join_times(layers: Sequence[EngineLayer], profile: TimingProfile) -> tuple[l
 def profile_total_ms(profile: TimingProfile) -> float | None:
     """The sum over all rows, medians where the profile has them; None where no row holds a time, or the rows are only some of the engine's.
 
-    trtexec prints each row's share of the whole: where the shares do not add up to it, rows are missing, or stand twice.
+    trtexec prints each row's share of the whole: where the shares do not add up to it, rows are missing, or stand twice. A row with a share ran.
     """
+    if any(note.lost for note in profile.notes) or any(row.percent and row.median_ms is None and row.average_ms is None for row in profile.rows):
+        return None
     shares = [row.percent for row in profile.rows]
     given = [share for share in shares if share is not None]
     # A table in a log rounds each share to a tenth.

@@ -34,10 +34,12 @@ def read_traces(traces: Sequence[tuple[int, KernelTrace]], layers: Sequence[Engi
     found = Traced()
     if not traces:
         return found
-    weighted = [layer for layer in layers if not layer.is_reformat and concern(layer) in ("weights", "opaque")]
+    # Of a layer that layer info names and describes no further nobody knows whether it launches a product: it may.
+    weighted = [layer for layer in layers if not layer.is_reformat and concern(layer) != "other"]
     known = {layer.tactic_name for layer in weighted if layer.tactic_name and layer.tactic_name != _STUB and layer.named_by in ("layer_info", "log")}
     for number, trace in traces:
         totals = trace.kernels
+        found.warnings += [Warning("damaged-input", f"kernel trace{f', {note.where}' if note.where else ''}: {note.message}") for note in trace.notes[:5]]
         ran = {tactic_name(kernel.name): kernel for kernel in reversed(totals)}
         missing = _missing(known, ran)
         if len(missing) > 0.05 * len(known):
@@ -47,7 +49,7 @@ def read_traces(traces: Sequence[tuple[int, KernelTrace]], layers: Sequence[Engi
             found.kernels.setdefault(name, _place(number, trace, kernel, f"{kernel.name} ran {kernel.count:,} times"))
         # Each layer with weights launches its product at least once an inference: with fewer launches the trace misses some of them.
         products = [kernel for name, kernel in ran.items() if classify(name).operation in _PRODUCTS]
-        if not missing and sum(kernel.count for kernel in products) >= len(weighted) and all(is_sparse(name) is False for name in ran):
+        if products and not missing and not trace.notes and sum(kernel.count for kernel in products) >= len(weighted) and all(is_sparse(name) is False for name in ran):
             said = f"none of the {len(totals):,} kernels in the trace is sparse"
             found.all_dense = tuple(_place(number, trace, kernel, said) for kernel in products[:_CITED])
     return found

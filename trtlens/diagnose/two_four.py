@@ -18,8 +18,8 @@ from ..parse.onnx_blocks import Array, Block, BlockReader, View
 from ..parse.onnx_tensor import StoredTensor, TensorReader
 
 FIRST_VIOLATIONS = 5
-# A float32 of this magnitude or less becomes 0 in FP16: 2**-25 lies halfway between 0 and the smallest subnormal, and ties go to even.
-_ROUNDS_TO_FP16_ZERO = 0x33000000
+# A value of this magnitude (its bits without the sign) or less becomes 0 in FP16: 2**-25 lies halfway between 0 and the smallest subnormal, and ties go to even.
+_ROUNDS_TO_FP16_ZERO = {"FLOAT": 0x33000000, "BFLOAT16": 0x3300}
 # From this many values in a row on, numpy is as fast on rows as on one long array, and only a quarter as many sums are needed.
 _LONG_ROW = 256
 
@@ -37,7 +37,7 @@ class Violation:
 class PatternCount:
     """What the groups of one tensor along one axis are.
 
-    `conforming_fp16`, `zeros_fp16_adds`: after rounding to FP16 (None unless the values are float32). `partial_violations`: violations in
+    `violations_fp16`, `zeros_fp16_adds`: after rounding to FP16 (None unless the values are float32 or bfloat16). `partial_violations`: violations in
     the last, padded group. `violations_by_output`: one count for each index of the output axis. `complete`: False if counting stopped at
     the first violation.
     """
@@ -79,8 +79,8 @@ def count_pattern(
     blocks = BlockReader(reader, tensor, view)
     result = PatternCount(view.outer * -(-view.length // 4) * view.inner, elements=view.outer * view.length * view.inner)
     counter = _Counter(shape, axis, output_axis, view, result)
-    is_float32 = tensor.element.name == "FLOAT" and never_zero is None
-    if is_float32:
+    fp16_zero = _ROUNDS_TO_FP16_ZERO.get(tensor.element.name) if never_zero is None else None
+    if fp16_zero is not None:
         result.violations_fp16 = result.zeros_fp16_adds = 0
     for block in view.blocks():
         values = blocks.read(block)
@@ -100,8 +100,8 @@ def count_pattern(
         nonzeros = int(np.count_nonzero(nonzero))
         result.zeros += len(nonzero) - nonzeros
         found = counter.count(block, nonzero)
-        if is_float32:
-            in_fp16 = np.greater(values, _ROUNDS_TO_FP16_ZERO)
+        if fp16_zero is not None:
+            in_fp16 = np.greater(values, fp16_zero)
             added = nonzeros - int(np.count_nonzero(in_fp16))
             assert result.zeros_fp16_adds is not None and result.violations_fp16 is not None
             result.zeros_fp16_adds += added

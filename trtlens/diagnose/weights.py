@@ -34,7 +34,7 @@ class WeightCheck:
     `axis`: along which the groups of 4 run, in the stored shape (None when that is not one axis there). `first_violations`: at most five,
     in storage order; `first_violation_text` names the first with its axes' letters. `conforming_axes`: of the stored tensor; an axis
     shorter than 4 counts only if it is `axis` itself, since fewer than 4 values conform by being short. `worst_output`: (index of the
-    output channel, violating groups in it). `groups_conforming_fp16`, `zeros_fp16_adds`: after rounding float32 to FP16.
+    output channel, violating groups in it). `groups_conforming_fp16`, `zeros_fp16_adds`: after rounding float32 or bfloat16 to FP16.
     `alignment_reduction`, `alignment_output`: which of 16, 32, 64, 128 divide the size along the reduction and the output axis. `macs`:
     multiply-adds. `chain`: operators in between.
     """

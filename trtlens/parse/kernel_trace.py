@@ -178,7 +178,9 @@ def _from_csv(text: str, path: str) -> tuple[list[KernelRun], list[Note], dict[s
         if not line.strip():
             break  # a blank line ends the report; others may follow
         cells = _cells(line)
-        if cells is None or len(cells) <= columns.last:
+        # A file that breaks off within a quoted name: what is left of it may be another kernel's name.
+        cut = number == first_line + len(lines) - 1 and line.count('"') % 2 == 1
+        if cells is None or len(cells) <= columns.last or cut:
             notes.add(f"line {number}", f"not a row of this table: {visible(line.strip(), 80)!r}")
             continue
         name = cells[columns.name].strip()

@@ -61,9 +61,12 @@ def walk_back(scope: Scope, name: str) -> tuple[Found, list[RawStep], Ends, str]
         scope, node = found.scope, found.node
         if found.proto is not None:
             return found, steps[::-1], "stored", found.name
-        constant = scope.is_constant(found.name)
         if node is None:
+            loose = [tensor.values.name for tensor in scope.loaded.model.graph.sparse_initializer] if scope.parent is None else []
+            if found.name in loose:  # ONNX's sparse form of a constant, which is not read here
+                return found, steps[::-1], "computed", f"a sparse initializer ({found.name})"
             return found, steps[::-1], "runtime", found.name
+        constant = scope.is_constant(found.name) or _chooses_constantly(scope, node)
         function = scope.function_for(node)
         if function is not None:
             scope, name = scope.call(node, function), function.output[list(node.output).index(found.name)]
@@ -84,6 +87,11 @@ def walk_back(scope: Scope, name: str) -> tuple[Found, list[RawStep], Ends, str]
             step.keeps_zeros = node.op_type == "Mul" or operand == 0
         steps.append(step)
         name = node.input[operand]
+
+
+def _chooses_constantly(scope: Scope, node: Any) -> bool:
+    """An If whose condition is known before the network runs: the parser of TensorRT keeps the one branch, whose values may be constants."""
+    return node.op_type == "If" and node.domain in STANDARD_DOMAINS and all(scope.is_constant(name) for name in node.input)
 
 
 def _step(scope: Scope, node: Any) -> RawStep | None:

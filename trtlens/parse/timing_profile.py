@@ -167,10 +167,11 @@ class _Arrays:
 
 
 def _row(name: str, figures: dict[str, Any], pointer: str) -> ProfileRow:
-    get, finite = figures.get, lenient_json.finite
-    return ProfileRow(
-        name, finite(get("timeMs")), finite(get("averageMs")), finite(get("medianMs")), finite(get("percentage")), pointer=pointer
+    # Nothing takes less than no time: what claims to is damaged, and unknown.
+    time, average, median, percent = (
+        value if value is None or value >= 0 else None for value in (lenient_json.finite(figures.get(key)) for key in ("timeMs", "averageMs", "medianMs", "percentage"))
     )
+    return ProfileRow(name, time, average, median, percent, pointer=pointer)
 
 
 def _dialect(has_median: bool) -> str:

@@ -170,6 +170,8 @@ def headline(build: BuildDiagnosis) -> str:
     if summary.eligible is None:
         return _headline_unknown_eligibility(build)
     if summary.eligible == 0:
+        if _unsaid(build):
+            return f"No layer of this engine is known to be eligible for 2:4 sparsity; of {count(_unsaid(build), 'layer')} the inputs do not say."
         if any(layer.eligibility.value is False and layer.eligibility.proof != "proven" for layer in build.layers):
             why = ": it seems that it was built with sparsity off" if reasons == {"flag-off"} else ""
             return f"As far as these inputs show, no layer of this engine is eligible for 2:4 sparsity{why}."
@@ -185,6 +187,9 @@ def headline(build: BuildDiagnosis) -> str:
             verb = "runs" if summary.eligible == 1 else "run"
             return f"The {eligible} that these inputs name {verb} sparse; they are not whole, so there may be more."
         only = summary.eligible == 1
+        if _unsaid(build):
+            who = "The only layer that is known to be eligible runs" if only else f"The {summary.eligible:,} layers that are known to be eligible run"
+            return f"{who} sparse; of {_unsaid(build):,} more the inputs do not say whether they are."
         return "The only eligible layer runs sparse." if only else f"All {eligible} run sparse."
     if summary.picked:
         told = count(summary.eligible - summary.picked, "layer")
@@ -192,6 +197,11 @@ def headline(build: BuildDiagnosis) -> str:
         return f"{summary.picked:,} of {eligible} {verb} sparse and none is known to run dense; {told} cannot be told."
     verb = "runs" if summary.eligible == 1 else "run"
     return f"Whether the {eligible} {verb} sparse or dense cannot be told from these inputs."
+
+
+def _unsaid(build: BuildDiagnosis) -> int:
+    """Layers that sparsity concerns and whose eligibility no input tells: a headline about all eligible layers must leave room for them."""
+    return sum(layer.status in ("dense-unknown", "undetermined") and layer.eligibility.value is None for layer in build.layers)
 
 
 def _without_sparse_cores(build: BuildDiagnosis) -> bool:
@@ -232,9 +242,9 @@ def _headline_fallbacks(build: BuildDiagnosis) -> str:
     if summary.fallback == summary.eligible and not build.whole:
         text = f"The {count(summary.eligible, 'eligible layer')} that these inputs, which are not whole, name {verb} dense"
     elif summary.eligible == 1:
-        text = "The only eligible layer runs dense"
+        text = f"The only {'layer that is known to be eligible' if _unsaid(build) else 'eligible layer'} runs dense"
     elif summary.fallback == summary.eligible:
-        text = f"All {count(summary.eligible, 'eligible layer')} run dense"
+        text = f"All {summary.eligible:,} {'layers that are known to be eligible' if _unsaid(build) else 'eligible layers'} run dense"
     else:
         text = f"{summary.fallback:,} of {count(summary.eligible or 0, 'eligible layer')} {verb} dense"
     if summary.fallback_time_ms is not None:
@@ -278,7 +288,7 @@ def counts(build: BuildDiagnosis) -> tuple[str, ...]:
     summary, out = build.summary, []
     if summary.fallback and summary.undetermined:
         out.append(f"{count(summary.undetermined, 'more layer')} cannot be told.")
-    if summary.eligible is not None and summary.dense_unknown:
+    if summary.eligible and summary.dense_unknown and not (summary.picked >= summary.eligible and build.whole):
         verb = "runs" if summary.dense_unknown == 1 else "run"
         out.append(f"{count(summary.dense_unknown, 'more layer')} {verb} dense and may or may not be eligible.")
     return tuple(out)
@@ -293,7 +303,9 @@ def notes(build: BuildDiagnosis) -> tuple[str, ...]:
     unproven = sum(1 for layer in fallbacks if layer.eligibility.proof != "proven")
     if unproven:
         who = "their eligibility" if unproven == len(fallbacks) else f"the eligibility of {unproven:,} of them"
-        other_build = any(warning.id == "capture-mismatch" for warning in build.warnings)
+        # The mismatch may as well be that of a kernel trace: then no log lists them.
+        listed = any(isinstance(item, LineEvidence) for layer in fallbacks for item in layer.eligibility.evidence)
+        other_build = listed and any(warning.id == "capture-mismatch" for warning in build.warnings)
         hint = "the log that lists them is of another build" if other_build else "it is suggested by the layer info or the weights"
         out.append(f"No log of this build proves {who}: {hint}.")
     timed = sum(1 for layer in fallbacks if layer.time_ms is not None)
