@@ -16,7 +16,7 @@ from trtlens.parse.build_log import parse_build_log
 from trtlens.parse.textio import TextSource
 from trtlens.parse.trex_meta import TrexMetadata, parse_trex_metadata
 
-I, V = "[01/02/2030-03:04:05] [I] ", "[01/02/2030-03:04:05] [V] [TRT] "
+INFO, V = "[01/02/2030-03:04:05] [I] ", "[01/02/2030-03:04:05] [V] [TRT] "
 COMMAND = "&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --onnx=of_the_command.onnx"
 DEVICE = ["Selected Device: NVIDIA A10", "Compute Capability: 8.6", "SMs: 72", "Device Global Memory: 22731 MiB", "Application Compute Clock Rate: 1.695 GHz", "TensorRT version: 8.6.1"]
 
@@ -35,7 +35,7 @@ def around(
     if not ran:
         return surroundings(None, manifest, copied)
     first = [] if command == "-" else [f"{COMMAND} {command}".strip()]
-    text = [*first, *(I + fact for fact in facts), V + "Local timing cache in use.", *(V + line for line in lines), V + "=============== Computing costs for conv1"]
+    text = [*first, *(INFO + fact for fact in facts), V + "Local timing cache in use.", *(V + line for line in lines), V + "=============== Computing costs for conv1"]
     (tmp_path / "build.log").write_text("\n".join([*text, ""]))
     (build,) = parse_build_log(TextSource(str(tmp_path / "build.log")), None).builds
     return surroundings(build, manifest, copied)
