@@ -128,6 +128,9 @@ def test_options_of_a_run_that_loads_an_engine_say_nothing_of_its_build(how: str
     assert (said.sparsity, said.precision, said.avg_timing, said.opt_level, loaded.flag_off, loaded.opt_level_line) == (None,) * 6
     built = around(tmp_path, *block) if how != "copy" else around(tmp_path, ran=False, metadata={"build_options": {**copied["build_options"], "Load engine": ""}})
     assert (built.environment.sparsity, built.environment.precision, built.environment.avg_timing, built.environment.opt_level) == ("disable", ("fp32",), 3, 1)
+    # Whatever the manifest of the build says, the line is of the run that loads.
+    off = around(tmp_path, *block, "Load engine: m.engine", manifest=manifest(sparsity="disable"))
+    assert (off.environment.sparsity, off.flag_off) == ("disable", None)
     both = around(tmp_path, command="--loadEngine=m.engine", metadata={"build_options": {"Sparsity": "Disabled", "Precision": "FP32", "AvgTiming": 3, "builderOptimizationLevel": 1}})
     assert (both.environment.sparsity, both.environment.precision, both.environment.avg_timing, both.environment.opt_level) == (None,) * 4
 
@@ -200,7 +203,7 @@ def test_a_manifest_says_what_the_log_does_not(tmp_path: Path) -> None:
     assert (other.environment.tensorrt, other.environment.gpu, other.environment.compute_capability) == ("10.3.0", "NVIDIA L4", "8.9")
 
 
-@pytest.mark.parametrize("damaged", [{"gpus": 3}, {"gpus": []}, {"gpus": ["A10"]}, {"backend": "trtexec"}, {"options": []}, {"options": None}, {"backend": {"name": "trtexec", "version": 8}}, {"model": 3}])
+@pytest.mark.parametrize("damaged", [{"gpus": 3}, {"gpus": []}, {"gpus": ["A10"]}, {"gpus": [{"name": "", "compute_capability": ""}]}, {"backend": "trtexec"}, {"options": []}, {"options": None}, {"backend": {"name": "trtexec", "version": 8}}, {"model": 3}])
 def test_a_manifest_of_another_form_says_nothing(damaged: dict[str, Any], tmp_path: Path) -> None:
     said = around(tmp_path, ran=False, manifest=damaged).environment
     assert (said.tensorrt, said.gpu, said.compute_capability, said.sparsity, said.opt_level, said.avg_timing) == (None,) * 6
@@ -245,3 +248,6 @@ def test_trex_copies_options_and_device(tmp_path: Path) -> None:
     own = around(tmp_path, "Selected Device: NVIDIA L4", metadata=document)
     assert own.environment.gpu == "NVIDIA L4"
     assert around(tmp_path, ran=False, metadata={"build_options": {}, "device_information": 3}).environment.gpu is None
+    for nothing in (None, "", ["NVIDIA A10"], {}):
+        empty = around(tmp_path, ran=False, metadata={"build_options": {"Sparsity": nothing or " "}, "device_information": {"Selected Device": nothing}})
+        assert empty.environment.gpu is None and (nothing or empty.environment.sparsity is None), nothing

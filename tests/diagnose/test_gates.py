@@ -173,8 +173,14 @@ def test_a_list_that_was_shortened_lists_the_layers_only_where_nothing_else_does
 
 def test_layers_that_are_known_are_judged_whatever_the_list_says() -> None:
     """A list that names none, and an engine all the same: the list is not what is gone by."""
-    both = Diagnosis((CaptureDiagnosis((Input("x", "build_log", None, 1, 1, None),), 0, (build(sparse(1), warnings=(CUT,), eligible_listed=0),)),))
-    assert evaluate(both, Gates(("dense",)))[0].outcome == "cannot-tell"
+    for known in (build(sparse(1), warnings=(CUT,), eligible_listed=0), build(sparse(1, type=None), whole=False, eligible_listed=0)):
+        both = Diagnosis((CaptureDiagnosis((Input("x", "build_log", None, 1, 1, None),), 0, (known,)),))
+        assert evaluate(both, Gates(("dense",)))[0].outcome == "cannot-tell"
+
+
+def test_where_none_is_eligible_only_what_eligible_layers_have_is_known() -> None:
+    outcomes = {id: evaluate(without_layers(listed=0), Gates((id,)))[0].outcome for id in ("dense", "slower", "sparse", "pattern", "flag-off", "ineligible")}
+    assert outcomes == dict.fromkeys(("dense", "slower", "sparse"), "passed") | dict.fromkeys(("pattern", "flag-off", "ineligible"), "cannot-tell")
 
 
 def test_an_engine_without_a_layer_that_qualifies_passes() -> None:
@@ -400,6 +406,20 @@ def test_a_fusion_that_runs_sparse_in_part_is_no_loss_if_it_was_so_before() -> N
     assert against([whole], split).outcome == "failed"
     assert against(split, split).outcome == "passed"
     assert against(split, [whole]).outcome == "passed"
+    assert against(split, [layer("s0 + d0", onnx_nodes=("s0", "d0"), time_ms=0.0004)]).outcome == "failed"  # its sparse part is gone
+    assert against([whole], [*sparse(1, time_ms=0.04), unknown_layer("d0", "ineligible", "not-listed", onnx_nodes=("d0",))]).outcome == "passed"
+    for gone in (unknown_layer("s0", "ineligible", "not-listed", onnx_nodes=("s0",)), unknown_layer("s0", "other", None, onnx_nodes=("s0",))):
+        assert against(sparse(1), [gone]).outcome == "failed", gone.status
+    before = [sparse_layer("p + q", onnx_nodes=("p", "q"), time_ms=0.1), layer("r", onnx_nodes=("r",), time_ms=0.1)]
+    now = [sparse_layer("p", onnx_nodes=("p",), time_ms=0.1), layer("q + r", onnx_nodes=("q", "r"), time_ms=0.1)]
+    assert against(before, now).outcome == "passed"  # one group, a part of which ran dense before
+
+
+def test_what_ceased_to_run_sparse_is_said_with_why() -> None:
+    fallen = [layer(f"s{n}", onnx_nodes=(f"s{n}",), time_ms=0.0005, summary="") for n in range(2)]
+    assert against(sparse(3), [*fallen, *sparse(1, 2)]).messages[0] == "2 layers, 's0' among them, ran sparse in the baseline and do not now: slower"
+    other = unknown_layer("s0", "other", None, onnx_nodes=("s0",))
+    assert against(sparse(1), [other]).messages[0] == "1 layer, 's0', ran sparse in the baseline and does not now: other (The inputs do not say.)"
 
 
 def test_fallback_time_may_grow_within_noise_only() -> None:
@@ -411,6 +431,8 @@ def test_fallback_time_may_grow_within_noise_only() -> None:
     assert against(dense(1, time_ms=0.25), dense(1, time_ms=0.5), noise=Noise(1.0, 0.0)).outcome == "passed"  # the band itself is within it
     more = against([*sparse(1), *dense(2, time_ms=0.1)], [*sparse(1, time_ms=0.9), *dense(1, time_ms=0.1), *dense(1, 1, time_ms=0.15)])
     assert more.messages == grown.messages and more.layers == ("d1", "d0")  # a sparse layer that takes longer is no fallback
+    most = against(dense(3, time_ms=0.1), [*dense(1, time_ms=0.12), *dense(1, 1, time_ms=0.3), *dense(1, 2, time_ms=0.2)])
+    assert most.messages[0].endswith("; most of it in 'd1'")
     slowly = against(dense(3, time_ms=0.1), dense(3, time_ms=0.108), noise=Noise(0.0, 0.01))
     assert slowly.messages == ("0.324 ms in fallbacks, 0.3 ms in the baseline: beyond noise",)  # none of them by itself
     new = against(dense(1, time_ms=0.2), [*dense(1, time_ms=0.1), layer("other", type="Gemm", time_ms=0.5, input_formats=(), output_formats=())])
@@ -428,6 +450,7 @@ def test_a_time_in_fallbacks_of_which_a_part_is_missing_is_no_time() -> None:
     assert against(half, dense(2, time_ms=0.04)).outcome == "passed"  # less than the part that is known
     assert against(two, [*dense(1, time_ms=0.3), *dense(1, 1, time_ms=None)]).outcome == "failed"  # more without the rest
     assert against(half, half, allow_unknown=True).outcome == "passed"
+    assert against([*two, *sparse(1)], [*two, *sparse(1, time_ms=None)]).outcome == "passed"  # a layer that runs sparse is no fallback
     assert against(dense(1, time_ms=0.1), dense(1, time_ms=None)).messages == ("cannot tell: the time in fallbacks now is unknown",)
 
 
