@@ -32,6 +32,7 @@ from trtlens.diagnose.findings import (
     find_mismatch,
     info_warnings,
     listed_strangers,
+    log_warnings,
     manifest_warnings,
     mismatch_warning,
     unmatched_rows,
@@ -250,6 +251,15 @@ def test_lines_that_speak_of_memory_that_was_not_there(line: str, told: bool, tm
 def test_a_log_of_several_builds_is_told(tmp_path: Path) -> None:
     text = dense_log().text()
     assert "several-builds" not in ids(main(tmp_path, text)) and "several-builds" in ids(main(tmp_path, text + dense_log(model="other.onnx").text()))
+    begun = f"{V}Global timing cache in use.\n"
+    assert "several-builds" not in ids(main(tmp_path, text + begun))  # nothing is known of the other
+    assert len(parse_build_log(TextSource(str(tmp_path / "build.log")), None).builds) == 2
+
+
+def test_a_log_without_a_build_has_no_warnings_of_one(tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text(f"{NOTE}nothing was built\n")
+    log = parse_build_log(TextSource(str(tmp_path / "build.log")), None)
+    assert log.builds == [] and log_warnings(log, None, cite(), 0) == []
 
 
 def test_a_log_that_ends_before_its_engine_is_told(tmp_path: Path) -> None:
@@ -282,6 +292,9 @@ def test_layers_whose_times_do_not_add_up_to_the_latency(median: str, said: str 
     assert [f", {said} than the median" in warning.message for warning in found] == ([True] if said else [])
     assert not found or [item.text for item in found[0].evidence if isinstance(item, LineEvidence)] == [latency.strip()]
     assert "time-sum" not in ids(main(tmp_path, dense_log().text() + latency))  # nobody timed the layers
+    (tmp_path / "build.log").write_text(dense_log().text() + f"{NOTE}GPU Compute Time: min = 0.1 ms, max = 3 ms\n")
+    bare = explain([str(tmp_path / "build.log"), str(tmp_path / "profile.json")]).captures[0].main
+    assert bare is not None and "time-sum" not in ids(bare)
 
 
 # ---- the other inputs
@@ -300,7 +313,7 @@ def test_rows_of_no_layer_are_told_with_their_times() -> None:
     assert unmatched_rows(profile, [], 3) is None
     found = unmatched_rows(profile, [1, 2, 3, 0], 3)
     assert found is not None and found.message.startswith("4 of 4 rows of the timing profile (4 ms) have no layer of that name, 'l1' among them")
-    assert [item.text for item in found.evidence if isinstance(item, PointerEvidence)] == ["l1", "l2", "l3"]
+    assert [(item.pointer, item.text) for item in found.evidence if isinstance(item, PointerEvidence)] == [("/2/name", "l1"), ("/3/name", "l2"), ("/4/name", "l3")]
     rows[2] = {"name": "l1", "timeMs": 10.0, "averageMs": 2.0, "percentage": 25.0}
     (mixed,) = parse_timing_profile(json.dumps(rows), "p.json")
     one_row = unmatched_rows(mixed, [1], 3)

@@ -121,6 +121,23 @@ def test_lists_of_one_pass_are_united_and_those_of_sub_builds_known(tmp_path: Pa
     assert (empty.eligible, empty.picked, empty.names, empty.complete) == (None, None, None, False)
 
 
+def test_the_lists_of_a_dropped_pass_are_not_the_engines(tmp_path: Path) -> None:
+    others = [FOREIGN_FOUND, FOREIGN_CHOSE, "(Sparsity) Found 1 layer(s) eligible to use sparse tactics: conv8", "(Sparsity) Chose 1 layer(s) using sparse tactics: conv8"]
+    for passes in (((4, [*OWN, FOUND, CHOSE, USED.format(4)]), (3, [*OTHER, *others, DROPPED.format(3)])), ((3, [*OTHER, *others, DROPPED.format(3)]), (4, [*OWN, FOUND, CHOSE, USED.format(4)]))):
+        found = read(tmp_path, strategies(*passes))
+        assert (set(found.eligible or ()), found.picked, found.foreign, found.foreign_picked, found.names) == ({LAYER}, {}, {}, {}, 1)
+        assert [line.text for line in found.list_lines] == [FOUND, CHOSE.strip()]
+
+
+def test_lists_before_the_tuning_are_those_of_the_one_pass(tmp_path: Path) -> None:
+    log = dense_log(lists=[])
+    log.tuned = [" (foreignNode) (Sparsity) Found 0 layer(s) eligible to use sparse tactics: ", FOREIGN_CHOSE, FOUND, CHOSE, *log.tuned]
+    found = read(tmp_path, log)
+    assert set(found.eligible or ()) == {LAYER} and found.complete and found.settled and found.foreign_whole
+    log.tuned.remove(FOUND)
+    assert read(tmp_path, log).lost
+
+
 def test_each_sub_build_must_have_said_what_it_chose(tmp_path: Path) -> None:
     """Whatever the outer pair and the dropped passes lack."""
     pair = [FOREIGN_FOUND, FOREIGN_CHOSE]
