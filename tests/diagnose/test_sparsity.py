@@ -191,6 +191,26 @@ def test_a_name_at_the_end_of_the_chosen_ones_is_no_gap_in_the_eligible_ones(tmp
     assert found.counted and len(found.count_mismatch) == 1
 
 
+REGION = "{ForeignNode[Gemm_7.weight...Softmax_8]}"
+CACHED = "{} [Half(64,1) -> Half(64,1)] got cached result: Myelin, tactic 0x0000000000000000, 0.05 ms"
+SILENT = [f"=============== Computing costs for {REGION}", "*************** Autotuning format combination: Half(64,1) -> Half(64,1) ***************"]
+RACED = [*SILENT, f"--------------- Timing Runner: {REGION} (Myelin[0x80000023])", "Tactic: 0x0000000000000000 Time: 0.05", ">>>>>>>>>>>>>>> Chose Runner Type: Myelin Tactic: 0x0000000000000000"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reused"),
+    [([], False), (RACED, False), (SILENT, True), ([SILENT[0], CACHED.format(REGION)], True), ([*RACED, CACHED.format(REGION)], False), ([CACHED.format("conv9")], False)],
+    ids=["no region", "raced", "silent", "cached", "raced and cached", "cached, and no region"],
+)
+def test_a_region_without_a_race_of_its_own_was_compiled_elsewhere(lines: list[str], reused: bool, tmp_path: Path) -> None:
+    for before in (True, False):  # whether it is the first layer of all
+        log = dense_log()
+        log.tuned = [*lines, *log.tuned] if before else [*log.tuned, *lines]
+        assert read(tmp_path, log).reused_region is reused
+        kept, dropped = (4, [*OWN, *lines, FOUND, CHOSE, USED.format(4)]), (3, [*OTHER, SILENT[0], CACHED.format(REGION), FOUND, CHOSE, DROPPED.format(3)])
+        assert read(tmp_path, strategies(*((dropped, kept) if before else (kept, dropped)))).reused_region is reused
+
+
 def test_a_cut_log_settles_nothing_while_strategies_may_follow(tmp_path: Path) -> None:
     for log, settled in ((dense_log(), True), (strategies((4, [*OWN, FOUND, CHOSE])), False)):
         text = log.text()
@@ -229,6 +249,11 @@ def test_of_two_layers_that_hold_a_node_the_one_with_weights_is_meant() -> None:
     product, pool = made("conv1 + relu1", "conv1", "shared"), made("pool1", "pool1", "shared", kind="CudnnPooling")
     assert match_names([pool, product], ["shared + gone"]).of == [None, "shared + gone"]
     assert match_names([product, made("conv2", "conv2", "shared")], ["shared + gone"]).of == [None, None]
+    assert match_names([pool, product], ["shared"]).of == [None, "shared"]
+
+
+def test_the_layer_that_holds_every_node_of_a_name_is_meant_before_those_that_hold_some() -> None:
+    assert match_names([made("conv1 + relu1", "conv1", "relu1"), made("conv2", "conv2", "relu1")], ["relu1 + conv1"]).of == ["relu1 + conv1", None]
 
 
 def test_a_layer_that_has_a_name_is_not_given_another() -> None:
