@@ -118,6 +118,20 @@ def test_rounding_adds_nothing_where_no_value_is_that_small() -> None:
     assert (count.violations, count.violations_fp16, count.zeros_fp16_adds) == (8, 8, 0)
 
 
+@pytest.mark.parametrize("long_row", [2, 256])
+@pytest.mark.parametrize("shape", [(4, 8), (4, 8, 3, 3), (3, 7, 5, 1)])
+def test_what_rounding_changes_is_counted_beside_what_is_stored(shape: tuple[int, ...], long_row: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_four_module, "_LONG_ROW", long_row)
+    values = two_four(shape, 1).astype(np.float32)
+    values[values == 0] = 1e-9
+    values[0, :4] = 3
+    whole, rounded = (each.reshape(*shape, *(1,) * (4 - len(shape))) for each in (values, values.astype(np.float16)))
+    with TensorReader() as reader:
+        count = count_pattern(reader, stored(values, "FLOAT"), shape, 1, output_axis=0)
+    assert (count.violations, count.violations_fp16) == (len(nested_loops(whole)), len(nested_loops(rounded)))
+    assert count.violations_by_output is not None and count.violations_by_output.sum() == count.violations > (count.violations_fp16 or 0)
+
+
 def test_a_type_without_a_zero_has_none() -> None:
     element = next(e for e in ELEMENT_TYPES.values() if e.zero_mask is None)
     data = bytes(32)

@@ -319,6 +319,9 @@ def test_an_axis_too_short_to_violate_conforms_only_as_the_reduction(tmp_path: P
     for channels, conforming in ((2, (1,)), (8, ())):
         weight = only(save(tmp_path / "m.onnx", [conv()], [tensor("w", dense((6, channels, 3, 3)))], inputs={"x": [1, channels, 5, 5]}))
         assert weight.conforming_axes == conforming
+    for kernel in (1, 2):  # short axes hold the pattern by being short, and it is not the wrong axis that was pruned
+        weight = only(save(tmp_path / "m.onnx", [conv()], [tensor("w", dense((6, 8, kernel, kernel)))]))
+        assert verdict(weight) == VIOLATED and weight.conforming_axes == ()
 
 
 @pytest.mark.parametrize(
