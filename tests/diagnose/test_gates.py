@@ -449,7 +449,14 @@ def test_a_time_in_fallbacks_of_which_a_part_is_missing_is_no_time() -> None:
     assert against(half, two).messages == ("cannot tell: no time is known for 1 layer, 'd1', in the baseline",)
     assert against(half, dense(2, time_ms=0.04)).outcome == "passed"  # less than the part that is known
     assert against(two, [*dense(1, time_ms=0.3), *dense(1, 1, time_ms=None)]).outcome == "failed"  # more without the rest
-    assert against(half, half, allow_unknown=True).outcome == "passed"
+    assert against(half, half).outcome == "passed"  # what neither knows has not changed
+    assert against([*half, *dense(1, 2, time_ms=0.1)], [*dense(1, 2, time_ms=0.1), *half]).outcome == "passed"
+    new = against(half, [*half, *dense(1, 2, time_ms=None)])
+    assert new.messages == ("cannot tell: no time is known for 1 layer, 'd2'",) and against(half, [*half, *dense(1, 2, time_ms=None)], allow_unknown=True).outcome == "passed"
+    assert against([*half, *dense(1, 2, time_ms=None)], half).outcome == "passed"  # one less
+    assert against(half, [*dense(1, time_ms=0.2), *dense(1, 1, time_ms=None)]).outcome == "failed"
+    assert against([*half, *dense(1, 2, time_ms=None)], dense(1, time_ms=0.2)).messages == ("cannot tell: no time is known for 2 layers, 'd1' among them, in the baseline",)
+    assert against([*half, *sparse(1)], [*half, *sparse(1, time_ms=None)]).outcome == "passed"
     assert against([*two, *sparse(1)], [*two, *sparse(1, time_ms=None)]).outcome == "passed"  # a layer that runs sparse is no fallback
     assert against(dense(1, time_ms=0.1), dense(1, time_ms=None)).messages == ("cannot tell: the time in fallbacks now is unknown",)
 

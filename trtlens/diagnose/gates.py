@@ -240,9 +240,11 @@ class _Judge:
             return [], []
         if before is None or now is None:
             return [], [f"the time in fallbacks {'of the baseline' if before is None else 'now'} is unknown"]
-        # Both are sums of the times that are known: one that is missing only adds, now or to the baseline.
+        # Both are sums of the times that are known: one that is missing on one side alone only adds, now or to the baseline.
         grown = now - before > max(self.gates.noise.ratio * before, self.gates.noise.time_ms)
-        untimed = [layer for layer in (reference if grown else self.layers) if layer.status == "dense" and layer.time_ms is None]
+        pairs = [(one.a.positions, one.b.positions) if grown else (one.b.positions, one.a.positions) for one in result.layers]
+        here, there = (reference, self.layers) if grown else (self.layers, reference)
+        untimed = _untimed_here_alone(here, there, pairs)
         if untimed:
             return [], [f"no time is known for {_count(untimed)}{', in the baseline' if grown else ''}"]
         if not grown:
@@ -302,6 +304,18 @@ def _sureness(layer: LayerVerdict, id: str) -> Proof | None:
 
 def _is_suspect(reason: Reason | None) -> bool:
     return reason is not None and reason.kind == "suspect"
+
+
+def _untimed_here_alone(
+    here: Sequence[LayerVerdict], there: Sequence[LayerVerdict], pairs: Iterable[tuple[Sequence[int], Sequence[int]]]
+) -> list[LayerVerdict]:
+    """Fallbacks without a time whose counterpart is none without a time, too. `pairs`: positions here and there."""
+
+    def untimed(layer: LayerVerdict) -> bool:
+        return layer.status == "dense" and layer.time_ms is None
+
+    both = {i for mine, theirs in pairs if any(untimed(there[j]) for j in theirs) for i in mine}
+    return [layer for i, layer in enumerate(here) if i not in both and untimed(layer)]
 
 
 def _could_hide(layer: LayerVerdict, id: str) -> bool:
