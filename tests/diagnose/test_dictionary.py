@@ -129,6 +129,9 @@ def test_an_unknown_version_or_gpu_is_that_of_no_other_build(tmp_path: Path) -> 
         (tmp_path / "vague.log").write_text("\n".join(line for line in log_text().splitlines() if not any(word in line for word in gone)) + "\n")
         with pytest.raises(UsageError, match=r"the names are of an unknown TensorRT or GPU, the capture is of TensorRT 8\.6\.1"):
             learn_names([capture], [str(tmp_path / "vague.log")])
+        (vague,) = load_captures([str(tmp_path / "vague.log")])
+        with pytest.raises(UsageError, match="the capture is of an unknown TensorRT or GPU"):
+            learn_names([vague], [str(tmp_path / "own" / "build.log")])
     (tmp_path / "li.json").write_text(layer_info_text())
     (alone,) = load_captures([str(tmp_path / "li.json")])
     with pytest.raises(UsageError, match="the capture is of an unknown TensorRT or GPU"):

@@ -350,6 +350,12 @@ def test_a_weight_whose_reduction_axis_is_lost_on_the_way_is_undetermined(tmp_pa
     assert verdict(weight) == ("undetermined", None, "unknown") and weight.groups is None
 
 
+def test_weights_that_tensorrt_computes_from_constants_are_undetermined(tmp_path: Path) -> None:
+    nodes = [node("Concat", ["a", "b"], ["w"], axis=0), conv("w")]
+    weight = only(save(tmp_path / "m.onnx", nodes, [tensor(name, dense((3, 8, 1, 1))) for name in "ab"]))
+    assert verdict(weight) == ("undetermined", None, "unknown") and weight.groups is None and "computed by" in weight.summary
+
+
 def test_what_a_check_warns_of(tmp_path: Path) -> None:
     def warned(*nodes: Any, **inputs: Any) -> list[str]:
         return [warning.id for warning in check_model(save(tmp_path / "m.onnx", nodes, [tensor("w", two_four((8, 8), 0))], inputs=inputs or {"x": [1, 8]})).warnings]
