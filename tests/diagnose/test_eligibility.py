@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.diagnose.test_adversarial import DENSE, DENSE_2, INFO_HWC8, LAYER, dense_log, info, info_layer, main, region_log, told, verdict
 from trtlens.diagnose.explain import explain
-from trtlens.diagnose.model import BuildDiagnosis, LayerVerdict, PointerEvidence
+from trtlens.diagnose.model import BuildDiagnosis, LayerVerdict, LineEvidence, PointerEvidence
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "rtx_tiny" / "model.trtlens"
 ENGINE = "[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information"
@@ -47,6 +47,7 @@ def warnings(build: BuildDiagnosis) -> list[str]:
 CAUSES: list[tuple[dict[str, Any], tuple[str, str | None], tuple[str, str] | None]] = [
     ({}, ("not-listed", None), None),
     ({"Groups": 1}, ("not-listed", None), None),
+    ({"Groups": 2}, ("grouped", "proven"), ("/Layers/0/Groups", "2")),
     ({"Groups": 8}, ("grouped", "proven"), ("/Layers/0/Groups", "8")),
     ({"HasDynamicFilter": 1}, ("weights-not-constant", "proven"), ("/Layers/0/HasDynamicFilter", "1")),
     ({"HasDynamicFilter": 0}, ("not-listed", None), None),
@@ -83,7 +84,7 @@ def test_the_list_of_another_build_suggests(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "suspect"),
-    [({}, None), ({"Groups": 1}, None), ({"Groups": 8}, "grouped"), ({"HasDynamicFilter": 1}, "weights-not-constant"), ({"HasDynamicFilter": 0}, None)],
+    [({}, None), ({"Groups": 1}, None), ({"Groups": 2}, "grouped"), ({"HasDynamicFilter": 1}, "weights-not-constant"), ({"HasDynamicFilter": 0}, None)],
     ids=str,
 )
 def test_what_a_layer_is_suspected_of_without_a_whole_list(changes: dict[str, Any], suspect: str | None, tmp_path: Path) -> None:
@@ -164,12 +165,12 @@ def test_a_layer_that_is_marked_and_not_listed(tmp_path: Path) -> None:
     assert not warnings(main(tmp_path, dense_log(eligible="conv7"), strangers(marked)))  # the list of another build
 
 
-def weights(path: Path, *, two_four: bool = True, scaled: bool = False, name: str = LAYER) -> str:
+def weights(path: Path, *, two_four: bool = True, scaled: bool = False, name: str = LAYER, groups: int = 1) -> str:
     """A model of one convolution named conv1; `scaled`: its weights are computed before they are used."""
-    values = np.random.default_rng(7).normal(size=(16, 8, 3, 3)).astype(np.float32)
+    values = np.random.default_rng(7).normal(size=(16, 8 // groups, 3, 3)).astype(np.float32)
     if two_four:
         values[:, [0, 1, 4, 5]] = 0
-    nodes = [helper.make_node("Conv", ["x", "v" if scaled else "w"], ["y"], name=name)]
+    nodes = [helper.make_node("Conv", ["x", "v" if scaled else "w"], ["y"], name=name, group=groups)]
     tensors = [numpy_helper.from_array(values, "w")]
     if scaled:
         nodes.insert(0, helper.make_node("Mul", ["w", "s"], ["v"], name="scale"))
@@ -200,6 +201,50 @@ def test_weights_that_qualify_and_are_not_listed_are_told(tmp_path: Path) -> Non
     log = dense_log(eligible="conv7").text()
     assert "2:4 in the ONNX model" in warnings(with_model(tmp_path, weights(tmp_path), log))[0]
     assert not warnings(with_model(tmp_path, weights(tmp_path, two_four=False), log))
+
+
+def test_elements_of_the_weights_are_cited_for_what_the_weights_show_alone(tmp_path: Path) -> None:
+    """That a layer runs on DLA, or is grouped by its own key, is no matter of its weights' values."""
+    log, cited = dense_log(eligible="conv7").text(), {}
+    for changes, groups in (({}, 1), ({"LayerType": "DLA"}, 1), ({"Groups": 2}, 2)):
+        build = with_model(tmp_path, weights(tmp_path, two_four=False, groups=groups), log, [("layer_info.json", info([said(**changes)]))])
+        cited[build.layers[0].reason] = [type(item).__name__ for item in build.layers[0].evidence if not isinstance(item, LineEvidence)]
+    assert cited == {"pattern": ["TensorEvidence"] * 3, "dla": [], "grouped": ["PointerEvidence"]}
+
+
+def test_a_flag_that_seems_off_is_why_though_the_weights_qualify(tmp_path: Path) -> None:
+    assert told(with_model(tmp_path, weights(tmp_path), quiet()).layers[0]) == ("ineligible", "flag-off", "suggested")
+
+
+# ---- where layer info stands
+
+
+def test_layer_info_that_the_log_prints_has_no_file_to_point_into(tmp_path: Path) -> None:
+    for changes, value in (({"Groups": 8}, False), ({"HasDynamicFilter": 1}, False), ({"HasSparseWeights": 1}, True)):
+        log = dense_log(eligible="conv7", version="10.3.0")
+        log.engine.clear()
+        build = main(tmp_path, log.text() + info([said(**changes)]) + "\n")
+        assert build.layers[0].eligibility.value is value and pointers(build.layers[0]) == [], changes
+
+
+def test_layer_info_may_be_the_first_input(tmp_path: Path) -> None:
+    for name, text in (("build.log", dense_log(eligible="conv7").text()), ("layer_info.json", info([said(Groups=8)]))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    build = explain([str(tmp_path / name) for name in ("layer_info.json", "build.log")]).captures[0].main
+    assert build is not None and ("/Layers/0/Groups", "8") in pointers(build.layers[0])
+    (tmp_path / "layer_info.json").write_text(info([said(HasSparseWeights=1)]), encoding="utf-8")
+    build = explain([str(tmp_path / name) for name in ("layer_info.json", "build.log")]).captures[0].main
+    assert build is not None and ("/Layers/0/HasSparseWeights", '"HasSparseWeights": 1') in pointers(build.layers[0])
+
+
+def test_the_keys_of_a_convolution_that_was_fused_with_a_pooling_have_another_name(tmp_path: Path) -> None:
+    fused = {**said(), "ConvGroups": 8, "ConvHasSparseWeights": 0}
+    del fused["Groups"], fused["HasSparseWeights"]
+    plain = said(Groups=8)
+    del plain["HasSparseWeights"]
+    for layer, key in ((fused, "ConvGroups"), (plain, "Groups")):
+        found = verdict(tmp_path, dense_log(eligible="conv7"), info([layer]))
+        assert told(found) == ("ineligible", "grouped", "proven") and pointers(found)[-1] == (f"/Layers/0/{key}", "8")
 
 
 def test_what_the_weights_suggest_without_a_whole_list(tmp_path: Path) -> None:

@@ -52,6 +52,35 @@ def test_a_layer_that_could_be_one_is_not_passed_over() -> None:
     assert judged([MAYBE], fail_on=("sparse",)).outcome == "passed"  # a dense tactic runs: it is not sparse
 
 
+def test_what_runs_dense_is_ineligible_or_a_fallback_and_what_is_eligible_is_not_ineligible() -> None:
+    """The statuses that a layer could still turn out to have."""
+    known = unknown_layer("known", "undetermined", "unnamed-tactic", eligibility=Eligibility(True, "proven"))
+    for one, could, cannot in (
+        (MAYBE, ("dense", "ineligible", "slower", "pattern"), ("sparse", "picked", "other", "undetermined")),
+        (OPAQUE, ("dense", "sparse", "ineligible", "dense-unknown", "pattern"), ("other",)),
+        (known, ("dense", "sparse", "slower", "picked"), ("ineligible", "pattern", "dense-unknown", "eligibility-unknown", "other")),
+    ):
+        assert {judged([one], fail_on=(id,)).outcome for id in could} == {"cannot-tell"}, one.name
+        assert {judged([one], fail_on=(id,)).outcome for id in cannot} <= {"passed", "failed"}, one.name
+    # What a layer is known to be, nobody says that it could be, too.
+    assert judged([OPAQUE], fail_on=("myelin-opaque",)).messages == ("myelin-opaque: 1 layer, 'region'",)
+    assert judged([OPAQUE], fail_on=("undetermined",)).messages == ("undetermined: 1 layer, 'region'",)
+    seen = layer("d", reason="not-captured", proof="unknown", suspects=(Suspect("memory-bound", "suggested", "it waits for memory"),))
+    assert judged([seen], fail_on=("memory-bound",)).messages == ("memory-bound: 1 layer, 'd'",)
+    assert "eligibility is unknown" in judged([MAYBE], fail_on=("dense",)).messages[0]
+
+
+def test_a_gate_that_passes_names_no_layer() -> None:
+    result = judged([OPAQUE], fail_on=("dense",), allow_unknown=True)
+    assert (result.outcome, result.messages, result.layers) == ("passed", (), ())
+
+
+def test_only_a_dense_layer_hides_why_it_runs_dense() -> None:
+    """The log ended before the engine: of a layer whose tactic is unknown that is said, and no race of a fallback is missing."""
+    cut = unknown_layer("cut", "undetermined", "log-truncated")
+    assert judged([cut], fail_on=("slower",)).messages == ("cannot tell: slower could hold for 1 layer, 'cut', whose tactic is unknown (--allow-unknown passes them)",)
+
+
 def test_only_verdicts_sure_enough_count() -> None:
     unsure = layer("d", eligibility=Eligibility(True, "suggested"), proof="suggested")
     assert judged([unsure], fail_on=("dense",), proof="suggested").outcome == "failed"
@@ -70,6 +99,17 @@ def test_a_capture_without_a_build_cannot_be_told() -> None:
     empty = Diagnosis((CaptureDiagnosis(INPUTS, None, ()),))
     gates = Gates(("dense",), 0.5, 1.0, diagnosis(build(sparse(1))).captures[0])
     assert [result.outcome for result in evaluate(empty, gates)] == ["cannot-tell"] * 4
+
+
+def test_a_warning_of_a_capture_without_a_build_cannot_be_told() -> None:
+    empty = Diagnosis((CaptureDiagnosis(INPUTS, None, ()),))
+    assert failures(empty, ("warn:stderr-missing",)) == ["cannot tell: warn:stderr-missing: no build in these inputs"]
+
+
+def test_what_is_found_is_not_told_as_unknown_because_more_may_be_missing() -> None:
+    cut = dataclasses.replace(diagnosis(build(dense(1), warnings=(CUT,))).captures[0], inputs=(Input("x", "build_log", None, 1, 1, None),))
+    assert failures(Diagnosis((cut,)), ("dense",)) == ["dense: 1 layer, 'd0'"]
+    assert failures(Diagnosis((cut,)), ("warn:log-truncated",)) == ["warn:log-truncated: the log ends"]
 
 
 def without_layers(log: str = "build_log", warnings: tuple[Warning, ...] = (), sparsity: str | None = "enable", listed: int | None = None) -> Diagnosis:
@@ -105,6 +145,42 @@ def test_a_whole_log_that_says_that_nothing_is_eligible_is_known(whole: Diagnosi
     assert outcomes.pop("fail-on ineligible") == outcomes.pop("fail-on warn:out-of-memory") == "cannot-tell"
     assert outcomes.pop("min-picked 0.5") == "failed"
     assert set(outcomes.values()) == {"passed"} and len(outcomes) == 4
+
+
+def test_no_share_is_asked_for_is_always_reached() -> None:
+    assert evaluate(without_layers(), Gates(min_picked=0.0))[0].outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("why", "said"), [("build-failed", "the build did not complete"), ("log-truncated", "the log ends before the engine was made"), (None, "these inputs do not list")]
+)
+def test_why_layers_may_be_missing_is_said(why: str | None, said: str) -> None:
+    found = without_layers(warnings=(Warning(why, "as it says"),) if why is not None else ())
+    assert failures(found, ("dense",))[0].startswith(f"cannot tell: dense: {said}")
+
+
+def shortened(whole: bool, *kinds: str | None) -> Diagnosis:
+    """Layers of a log's list alone have no type; `whole` False: dots stand in place of names."""
+    layers = [one for number, kind in enumerate(kinds) for one in sparse(1, number, type=kind)]
+    return Diagnosis((CaptureDiagnosis((Input("x", "build_log", None, 1, 1, None),), 0, (build(layers, whole=whole),)),))
+
+
+def test_a_list_that_was_shortened_lists_the_layers_only_where_nothing_else_does() -> None:
+    assert failures(shortened(False, None, None), ("dense",)) == ["cannot tell: dense: a list in the log was shortened, and these inputs do not list all layers of the engine"]
+    assert failures(shortened(True, None, None), ("dense",)) == []
+    assert failures(shortened(False, "CaskConvolution", None), ("dense",)) == []  # the engine itself is printed
+
+
+def test_layers_that_are_known_are_judged_whatever_the_list_says() -> None:
+    """A list that names none, and an engine all the same: the list is not what is gone by."""
+    for known in (build(sparse(1), warnings=(CUT,), eligible_listed=0), build(sparse(1, type=None), whole=False, eligible_listed=0)):
+        both = Diagnosis((CaptureDiagnosis((Input("x", "build_log", None, 1, 1, None),), 0, (known,)),))
+        assert evaluate(both, Gates(("dense",)))[0].outcome == "cannot-tell"
+
+
+def test_where_none_is_eligible_only_what_eligible_layers_have_is_known() -> None:
+    outcomes = {id: evaluate(without_layers(listed=0), Gates((id,)))[0].outcome for id in ("dense", "slower", "sparse", "pattern", "flag-off", "ineligible")}
+    assert outcomes == dict.fromkeys(("dense", "slower", "sparse"), "passed") | dict.fromkeys(("pattern", "flag-off", "ineligible"), "cannot-tell")
 
 
 def test_an_engine_without_a_layer_that_qualifies_passes() -> None:
@@ -152,6 +228,8 @@ def test_weights_that_no_input_holds_may_break_the_pattern() -> None:
     assert failures(unseen, ("pattern",)) == ["cannot tell: pattern could hold for 1 layer, 'conv': add the ONNX model, which holds the weights"]
     assert failures(unseen, ("not-listed",)) == ["not-listed: 1 layer, 'conv'"]
     assert failures(unseen, ("flag-off", "op-kind")) == []
+    known = diagnosis(build([*dense(1), unknown_layer("conv", "ineligible", "grouped")]), inputs=unseen.captures[0].inputs)
+    assert failures(known, ("pattern",)) == []
     assert failures(diagnosis(build([conv])), ("pattern",)) == []
 
 
@@ -212,6 +290,27 @@ def test_layers_nobody_can_tell_about_count_only_where_they_could_decide() -> No
     assert judged([*sparse(5), *dense(4), OPAQUE], min_picked=0.6, allow_unknown=True).outcome == "failed"
 
 
+def test_of_those_nobody_can_tell_about_the_allowed_ones_are_left_out_of_the_share() -> None:
+    assert judged([*sparse(6), *dense(4), OPAQUE], min_picked=0.6, allow_unknown=True).outcome == "passed"
+    assert judged([OPAQUE], min_picked=0.5, allow_unknown=True).outcome == "passed"
+
+
+def test_a_layer_that_is_not_eligible_has_no_part_in_share_or_time() -> None:
+    out = unknown_layer("region", "undetermined", "jit-deferred", time_ms=0.2, eligibility=Eligibility(False, "proven"))
+    assert judged([*sparse(6), *dense(4), out], min_picked=0.6).outcome == "passed"
+    assert judged([*dense(1, time_ms=0.4), out], max_fallback_ms=0.5).outcome == "passed"
+    known = unknown_layer("region", "undetermined", "jit-deferred", time_ms=0.2, eligibility=Eligibility(True, "proven"))
+    assert judged([*sparse(6), *dense(4), known], min_picked=0.6).outcome == "cannot-tell"
+    assert judged([*dense(1, time_ms=0.4), known], max_fallback_ms=0.5).outcome == "cannot-tell"
+
+
+def test_a_fallback_that_is_not_sure_enough_counts_neither_in_share_nor_in_time() -> None:
+    unsure = layer("d", eligibility=Eligibility(True, "suggested"), time_ms=0.4)
+    for proof, outcome in (("suggested", "failed"), ("proven", "passed")):
+        assert judged([*sparse(1), unsure], min_picked=0.9, proof=proof).outcome == outcome
+        assert judged([unsure], max_fallback_ms=0.1, proof=proof).outcome == outcome
+
+
 def test_no_eligible_layer_is_no_share() -> None:
     none = unknown_layer("pool", "other", None)
     assert judged([none], min_picked=0.1).messages == ("no layer is eligible, so none runs sparse",)
@@ -258,6 +357,11 @@ def test_a_time_that_nobody_knows_is_not_zero() -> None:
     assert judged([*dense(1, time_ms=0.4), MAYBE], max_fallback_ms=0.5).outcome == "cannot-tell"
     assert judged([*dense(1, time_ms=0.4), MAYBE], max_fallback_ms=0.5, allow_unknown=True).outcome == "passed"
     assert judged([*dense(1, time_ms=0.1), MAYBE], max_fallback_ms=0.5).outcome == "passed"  # even if it is one
+    assert judged([*dense(1, time_ms=0.4), OPAQUE], max_fallback_ms=0.5).outcome == "cannot-tell"
+    untimed = unknown_layer("maybe", "dense-unknown", "eligibility-unknown")
+    assert judged([*dense(1, time_ms=0.4), untimed], max_fallback_ms=0.5).messages == ("cannot tell: no time is known for 1 layer, 'maybe'",)
+    known = judged([*dense(1, time_ms=0.6), *dense(1, 1, time_ms=None)], max_fallback_ms=0.5)
+    assert (known.messages, known.layers) == (("0.6 ms in 1 layer, 'd0', above 0.5 ms",), ("d0",))
 
 
 # ---- --baseline
@@ -273,6 +377,7 @@ def test_what_ran_sparse_must_still() -> None:
     result = against(sparse(3), [*sparse(1), fallen, *sparse(1, 2)])
     assert (result.outcome, result.layers) == ("failed", ("s1",))
     assert "1 layer, 's1', ran sparse in the baseline and does not now: slower" in result.messages[0]
+    assert not any("what runs now is unknown" in message for message in result.messages)
 
 
 def test_a_sparse_layer_that_became_opaque_or_vanished_cannot_be_told() -> None:
@@ -283,6 +388,16 @@ def test_a_sparse_layer_that_became_opaque_or_vanished_cannot_be_told() -> None:
     vanished = against([*sparse(1), *dense(1)], dense(1))
     assert vanished.messages == ("cannot tell: 1 layer, 's0', ran sparse in the baseline and has no counterpart now",)
     assert against(sparse(1), [opaque], allow_unknown=True).outcome == "passed"
+    many = against([*sparse(2), *dense(1)], dense(1))
+    assert many.messages == ("cannot tell: 2 layers, 's0' among them, ran sparse in the baseline and have no counterpart now",)
+    assert against([*sparse(1), *dense(1)], sparse(1)).outcome == "passed"  # what is gone ran dense
+
+
+def test_a_layer_that_ran_dense_and_is_opaque_now_did_not_run_sparse() -> None:
+    opaque = unknown_layer("d0", "undetermined", "unnamed-tactic", onnx_nodes=("d0",), time_ms=0.1)
+    for rest in ([], sparse(1)):
+        result = against([*dense(1, time_ms=0.1), *rest], [opaque, *rest])
+        assert result.messages == ("cannot tell: the time in fallbacks now is unknown",)
 
 
 def test_a_fusion_that_runs_sparse_in_part_is_no_loss_if_it_was_so_before() -> None:
@@ -291,6 +406,20 @@ def test_a_fusion_that_runs_sparse_in_part_is_no_loss_if_it_was_so_before() -> N
     assert against([whole], split).outcome == "failed"
     assert against(split, split).outcome == "passed"
     assert against(split, [whole]).outcome == "passed"
+    assert against(split, [layer("s0 + d0", onnx_nodes=("s0", "d0"), time_ms=0.0004)]).outcome == "failed"  # its sparse part is gone
+    assert against([whole], [*sparse(1, time_ms=0.04), unknown_layer("d0", "ineligible", "not-listed", onnx_nodes=("d0",))]).outcome == "passed"
+    for gone in (unknown_layer("s0", "ineligible", "not-listed", onnx_nodes=("s0",)), unknown_layer("s0", "other", None, onnx_nodes=("s0",))):
+        assert against(sparse(1), [gone]).outcome == "failed", gone.status
+    before = [sparse_layer("p + q", onnx_nodes=("p", "q"), time_ms=0.1), layer("r", onnx_nodes=("r",), time_ms=0.1)]
+    now = [sparse_layer("p", onnx_nodes=("p",), time_ms=0.1), layer("q + r", onnx_nodes=("q", "r"), time_ms=0.1)]
+    assert against(before, now).outcome == "passed"  # one group, a part of which ran dense before
+
+
+def test_what_ceased_to_run_sparse_is_said_with_why() -> None:
+    fallen = [layer(f"s{n}", onnx_nodes=(f"s{n}",), time_ms=0.0005, summary="") for n in range(2)]
+    assert against(sparse(3), [*fallen, *sparse(1, 2)]).messages[0] == "2 layers, 's0' among them, ran sparse in the baseline and do not now: slower"
+    other = unknown_layer("s0", "other", None, onnx_nodes=("s0",))
+    assert against(sparse(1), [other]).messages[0] == "1 layer, 's0', ran sparse in the baseline and does not now: other (The inputs do not say.)"
 
 
 def test_fallback_time_may_grow_within_noise_only() -> None:
@@ -299,8 +428,37 @@ def test_fallback_time_may_grow_within_noise_only() -> None:
     assert grown.messages == ("0.25 ms in fallbacks, 0.2 ms in the baseline: beyond noise; most of it in 'd1'",)
     assert grown.layers[0] == "d1"
     assert against(dense(2, time_ms=0.1), dense(2, time_ms=0.15), noise=Noise(0.6, 0.0)).outcome == "passed"
+    assert against(dense(1, time_ms=0.25), dense(1, time_ms=0.5), noise=Noise(1.0, 0.0)).outcome == "passed"  # the band itself is within it
+    more = against([*sparse(1), *dense(2, time_ms=0.1)], [*sparse(1, time_ms=0.9), *dense(1, time_ms=0.1), *dense(1, 1, time_ms=0.15)])
+    assert more.messages == grown.messages and more.layers == ("d1", "d0")  # a sparse layer that takes longer is no fallback
+    most = against(dense(3, time_ms=0.1), [*dense(1, time_ms=0.12), *dense(1, 1, time_ms=0.3), *dense(1, 2, time_ms=0.2)])
+    assert most.messages[0].endswith("; most of it in 'd1'")
+    slowly = against(dense(3, time_ms=0.1), dense(3, time_ms=0.108), noise=Noise(0.0, 0.01))
+    assert slowly.messages == ("0.324 ms in fallbacks, 0.3 ms in the baseline: beyond noise",)  # none of them by itself
+    new = against(dense(1, time_ms=0.2), [*dense(1, time_ms=0.1), layer("other", type="Gemm", time_ms=0.5, input_formats=(), output_formats=())])
+    assert new.messages == ("0.6 ms in fallbacks, 0.2 ms in the baseline: beyond noise",)  # what was there takes less
     assert against(dense(1, time_ms=None), dense(1)).outcome == "cannot-tell"
     assert against(dense(1, time_ms=None), sparse(1)).outcome == "passed"  # no fallback is left to have a time
+
+
+def test_a_time_in_fallbacks_of_which_a_part_is_missing_is_no_time() -> None:
+    """What is missing now may be the growth; what is missing in the baseline may be all of it."""
+    two, half = dense(2, time_ms=0.1), [*dense(1, time_ms=0.1), *dense(1, 1, time_ms=None)]
+    lost = against(two, half)
+    assert (lost.messages, lost.layers) == (("cannot tell: no time is known for 1 layer, 'd1'",), ())
+    assert against(half, two).messages == ("cannot tell: no time is known for 1 layer, 'd1', in the baseline",)
+    assert against(half, dense(2, time_ms=0.04)).outcome == "passed"  # less than the part that is known
+    assert against(two, [*dense(1, time_ms=0.3), *dense(1, 1, time_ms=None)]).outcome == "failed"  # more without the rest
+    assert against(half, half).outcome == "passed"  # what neither knows has not changed
+    assert against([*half, *dense(1, 2, time_ms=0.1)], [*dense(1, 2, time_ms=0.1), *half]).outcome == "passed"
+    new = against(half, [*half, *dense(1, 2, time_ms=None)])
+    assert new.messages == ("cannot tell: no time is known for 1 layer, 'd2'",) and against(half, [*half, *dense(1, 2, time_ms=None)], allow_unknown=True).outcome == "passed"
+    assert against([*half, *dense(1, 2, time_ms=None)], half).outcome == "passed"  # one less
+    assert against(half, [*dense(1, time_ms=0.2), *dense(1, 1, time_ms=None)]).outcome == "failed"
+    assert against([*half, *dense(1, 2, time_ms=None)], dense(1, time_ms=0.2)).messages == ("cannot tell: no time is known for 2 layers, 'd1' among them, in the baseline",)
+    assert against([*half, *sparse(1)], [*half, *sparse(1, time_ms=None)]).outcome == "passed"
+    assert against([*two, *sparse(1)], [*two, *sparse(1, time_ms=None)]).outcome == "passed"  # a layer that runs sparse is no fallback
+    assert against(dense(1, time_ms=0.1), dense(1, time_ms=None)).messages == ("cannot tell: the time in fallbacks now is unknown",)
 
 
 def test_every_capture_is_judged() -> None:

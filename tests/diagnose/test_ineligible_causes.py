@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnose.test_adversarial import DENSE_2, INFO_HWC8, LAYER, Log, dense_log, info, info_layer, main, told, verdict
+from tests.diagnose.test_adversarial import DENSE_2, INFO_HWC8, LAYER, Log, dense_log, engine_line, info, info_layer, main, told, verdict
 from tests.small_log import DENSE_NAME, SPARSE_NAME
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis, LineEvidence, PointerEvidence
@@ -44,14 +44,39 @@ def test_the_log_proves_a_grouped_convolution(tmp_path: Path) -> None:
 
 
 def test_a_name_that_two_nodes_share_does_not_say_which_of_them_has_groups(tmp_path: Path) -> None:
-    found = verdict(tmp_path, unlisted(*convolution(LAYER, 16), *convolution("conv0", 1), *convolution(LAYER, 1)))
-    assert found.reason == "not-listed"
+    for first, second in ((16, 1), (1, 16), (16, 16)):
+        found = verdict(tmp_path, unlisted(*convolution(LAYER, first), *convolution("conv0", 1), *convolution(LAYER, second)))
+        assert found.reason == "not-listed"
+
+
+def test_every_grouped_convolution_of_a_log_is_one(tmp_path: Path) -> None:
+    log = unlisted(*convolution(LAYER, 2), *convolution("conv2", 2))
+    log.engine.append(engine_line("conv2", DENSE_2, "x2 (Half[1,64,28,28])", "y2 (Half[1,64,28,28])"))
+    assert [told(item) for item in main(tmp_path, log).layers[:2]] == [("ineligible", "grouped", "proven")] * 2
+
+
+def test_what_is_fused_with_a_grouped_convolution_has_no_groups(tmp_path: Path) -> None:
+    relu = ["Parsing node: relu1 [Relu]", "relu1 [Relu] inputs: [y -> (1, 64, 28, 28)[FLOAT]], ", "relu1 [Relu] outputs: [z -> (1, 64, 28, 28)[FLOAT]], "]
+    both = {**UNSAID, "Metadata": "[ONNX Layer: conv1][ONNX Layer: relu1]"}
+    assert told(verdict(tmp_path, unlisted(*convolution(LAYER, 8), *relu), info([both]))) == ("ineligible", "grouped", "proven")
+
+
+def test_a_kernel_line_of_before_8_6_says_nothing_of_groups(tmp_path: Path) -> None:
+    said = [line.split(", nbGroups")[0] for line in convolution(LAYER, 8)]
+    assert told(verdict(tmp_path, unlisted(*said))) == ("ineligible", "not-listed", "proven")
+
+
+def test_a_node_is_known_by_the_name_of_its_layer_too(tmp_path: Path) -> None:
+    """Two nodes of one name become two layers of different names."""
+    said = [line.replace("Registering layer: node", f"Registering layer: {LAYER}") for line in convolution("node", 8)]
+    assert told(verdict(tmp_path, unlisted(*said))) == ("ineligible", "grouped", "proven")
 
 
 def test_of_two_convolutions_in_one_layer_one_with_groups_only_suggests(tmp_path: Path) -> None:
     both = {**UNSAID, "Metadata": "[ONNX Layer: conv1][ONNX Layer: conv2]"}
     found = verdict(tmp_path, unlisted(*convolution("conv1", 1), *convolution("conv2", 8)), info([both]))
-    assert told(found) == ("ineligible", "grouped", "suggested")
+    assert told(found) == ("ineligible", "grouped", "suggested") and "8 groups" in found.summary
+    assert [item.text.rpartition(": ")[2] for item in found.evidence if isinstance(item, LineEvidence) and "Using kernel" in item.text] == ["8"]
 
 
 def test_layer_info_knows_the_engine_better_than_the_parser(tmp_path: Path) -> None:
@@ -63,6 +88,8 @@ def test_layer_info_knows_the_engine_better_than_the_parser(tmp_path: Path) -> N
     ("said", "reason", "pointer"),
     [
         ({"Kernel": [3, 3, 3]}, "op-kind", "/Layers/0/Kernel"),
+        ({"Kernel": [3, 3, 3], "LayerType": "fusion"}, "op-kind", "/Layers/0/Kernel"),
+        ({"Kernel": [3, 3, 3], "ParameterType": ""}, "op-kind", "/Layers/0/Kernel"),
         ({"Weights": {"Type": "Int4", "Count": 4}}, "precision", "/Layers/0/Weights/Type"),
         ({"Weights": {"Type": "FP4", "Count": 4}}, "precision", "/Layers/0/Weights/Type"),
     ],
@@ -70,7 +97,13 @@ def test_layer_info_knows_the_engine_better_than_the_parser(tmp_path: Path) -> N
 def test_layer_info_suggests_why(said: dict[str, object], reason: str, pointer: str, tmp_path: Path) -> None:
     found = verdict(tmp_path, unlisted(), info([{**PLAIN, **said}]))
     assert told(found) == ("ineligible", reason, "suggested")
-    assert pointer in [item.pointer for item in found.evidence if isinstance(item, PointerEvidence)]
+    text = {item.pointer: item.text for item in found.evidence if isinstance(item, PointerEvidence)}[pointer]
+    assert text in ("[3, 3, 3]", "Int4", "FP4") and pointer.startswith("/Layers/0/")
+
+
+def test_a_product_has_no_spatial_sizes(tmp_path: Path) -> None:
+    said = {**PLAIN, "Kernel": [3, 3, 3], "LayerType": "CaskGemmMatrixMultiply", "ParameterType": "MatrixMultiply"}
+    assert verdict(tmp_path, unlisted(), info([said])).reason == "not-listed"
 
 
 @pytest.mark.parametrize("kind", ["Float", "Half", "BFloat16", "Int8", "FP8"])
@@ -107,6 +140,15 @@ def test_an_operation_without_a_node_may_be_any_name_that_a_sub_build_lists(tmp_
     found = main(tmp_path, unlisted(lists=inside, version="10.16.0"), info([PLAIN, said]))
     layer = next(item for item in found.layers if item.name == name)
     assert layer.eligibility.value is None and layer.status != "ineligible"
+
+
+@pytest.mark.parametrize(("listed", "eligible"), [("conv7", None), (LAYER, False)], ids=["a name too many", "every name has its layer"])
+def test_an_operation_without_a_node_may_be_any_listed_name_without_a_layer(listed: str, eligible: bool | None, tmp_path: Path) -> None:
+    name = "__myl_Fc_myl0_5"
+    said = {**PLAIN, "Name": name, "LayerType": "gemm", "Metadata": ""}
+    lists = [f"(Sparsity) Found 1 layer(s) eligible to use sparse tactics: {listed}", "(Sparsity) Chose 0 layer(s) using sparse tactics: "]
+    found = main(tmp_path, unlisted(lists=lists, version="10.16.0"), info([PLAIN, said]))
+    assert next(item for item in found.layers if item.name == name).eligibility.value is eligible
 
 
 def test_tensorrt_8_listed_nothing_inside_myelin(tmp_path: Path) -> None:

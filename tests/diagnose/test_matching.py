@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.report.factory import layer
-from trtlens.diagnose.matching import Match, match_layers, parse_format
+from trtlens.diagnose.matching import Match, is_reformat, match_layers, parse_format
 from trtlens.diagnose.model import LayerVerdict
 
 
@@ -83,6 +83,47 @@ def test_a_region_takes_in_what_lies_between_its_ends() -> None:
     assert found.only_b == (4,)
 
 
+def test_a_region_takes_in_the_other_engines_layers_whichever_side_it_is_on() -> None:
+    parts = [conv("first", "first"), conv("middle", "middle"), conv("last", "last"), conv("head", "head")]
+    region = [conv("{ForeignNode[first...last]}", "first", "last", type="Myelin"), conv("head", "head")]
+    assert match_layers(parts, region).matches == (Match((0, 1, 2), (0,), "region"), Match((3,), (1,), "nodes"))
+    assert [(m.a, m.b) for m in match_layers(region, region).matches] == [((0,), (0,)), ((1,), (1,))]
+
+
+def test_what_lies_between_the_parts_of_a_layer_that_is_no_region_is_not_its_own() -> None:
+    fused = [conv("first + last", "first", "last")]
+    found = match_layers(fused, [conv("first", "first"), conv("middle", "middle"), conv("last", "last")])
+    assert found.matches == (Match((0,), (0, 2), "nodes"),) and found.only_b == (1,)
+
+
+def test_a_region_takes_in_no_copy_no_matched_layer_and_none_of_another_profile() -> None:
+    region = [conv("{ForeignNode[first...last]}", "first", "last", type="Myelin"), conv("own", "own")]
+    between = [conv("first", "first"), reformat("copy"), conv("own", "own"), conv("other [profile 1]", "x", optimization_profile=1), conv("last", "last")]
+    found = match_layers(region, between)
+    assert found.matches == (Match((0,), (0, 4), "nodes"), Match((1,), (2,), "nodes")) and found.only_b == (1, 3)
+
+
+def test_the_closest_tie_counts_and_a_node_that_others_share_does_not() -> None:
+    a = [conv(f"a{i}", f"n{i}", "shared") for i in range(2)]
+    b = [conv(f"b{i}", f"n{i}", "shared", f"more{i}") for i in range(2)]
+    assert [(m.a, m.b) for m in match_layers(a, b).matches] == [((0,), (0,)), ((1,), (1,))]
+
+
+def test_the_optimization_profile_is_the_layers_own_before_it_is_its_names() -> None:
+    mine = [conv("c", "n", optimization_profile=1)]
+    assert match_layers(mine, [conv("c", "n"), conv("d", "n", optimization_profile=1)]).matches == (Match((0,), (1,), "nodes"),)
+    assert match_layers(mine, [conv("c", "n"), conv("c [profile 1]", "n")]).matches == (Match((0,), (1,), "nodes"),)
+    assert match_layers([conv("c", "n", optimization_profile=0)], [conv("c [profile 1]", "n"), conv("c", "n")]).matches == (Match((0,), (1,), "nodes"),)
+
+
+def test_a_copy_is_no_layers_counterpart() -> None:
+    """It may hold the nodes of the layer that it serves; it is known by its type, or by its name alone."""
+    plain = [conv("conv", "n")]
+    for copy in (conv("copy", "n", type="Reformat"), conv("copy", "n", type="NoOp"), conv("Reformatting CopyNode for Input Tensor 0 to conv", "n", type=None)):
+        assert is_reformat(copy) and match_layers(plain, [copy]).matches == match_layers([copy], plain).matches == ()
+    assert not is_reformat(plain[0])
+
+
 def test_renamed_layers_are_found_by_shape_and_neighbours() -> None:
     shapes = ["1x3x8x8", "1x16x8x8", "1x16x8x8", "1x16x8x8", "1x32x4x4", "1x10"]
     a = [shaped(f"old{i}", shape) for i, shape in enumerate(shapes)]
@@ -110,6 +151,8 @@ def test_a_format_text_is_taken_apart_only_where_it_has_that_form() -> None:
     assert parse_format("Half CHW16 1x64x-1x56") == parse_format("Half CHW16 1x64x-1x56")
     assert (parse_format("Half CHW16 1x64").layout, parse_format("Half CHW16 1x64").dimensions) == ("CHW16", "1x64")
     assert (parse_format("Half 1x64").layout, parse_format("Half 1x64").dimensions) == (None, "1x64")
+    assert (parse_format("1x64").datatype, parse_format("1x64").dimensions) == ("1x64", None)
+    assert (parse_format("Half CHW16 odd").datatype, parse_format("Half CHW16 odd 1x64").dimensions) == ("Half CHW16 odd", None)
     odd = "Half(401408,3136:8,56,1) with words behind it"
     assert parse_format(odd).datatype == odd
 

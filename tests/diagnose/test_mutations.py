@@ -7,6 +7,7 @@ A catcher is a test of one of HAND_MADE by name, or (seed, switches) of a synthe
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import sys
@@ -23,10 +24,23 @@ import trtlens.diagnose.explain as unchanged
 from tests.diagnose import (
     test_adversarial,
     test_conditions,
+    test_dictionary,
+    test_diff,
+    test_eligibility,
+    test_environment,
+    test_findings,
+    test_gates,
+    test_ineligible_causes,
+    test_load,
+    test_matching,
     test_plain_races,
     test_reason_conditions,
     test_reformat_conditions,
     test_shared_facts,
+    test_sparsity,
+    test_traces,
+    test_two_four,
+    test_weights,
     test_what_logs_hide,
     test_what_stands_elsewhere,
 )
@@ -36,8 +50,9 @@ from tests.synthetic.truth import Capture, Switches, make_capture
 from trtlens.diagnose import load
 
 HAND_MADE = (
-    test_adversarial, test_conditions, test_plain_races, test_reason_conditions, test_reformat_conditions, test_shared_facts, test_what_logs_hide,
-    test_what_stands_elsewhere,
+    test_adversarial, test_conditions, test_dictionary, test_diff, test_eligibility, test_environment, test_findings, test_gates, test_ineligible_causes,
+    test_load, test_matching, test_plain_races, test_reason_conditions, test_reformat_conditions, test_shared_facts, test_sparsity, test_traces,
+    test_two_four, test_weights, test_what_logs_hide, test_what_stands_elsewhere,
 )  # fmt: skip
 MUTANTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "mutants.json").read_text(encoding="utf-8"))
 
@@ -98,6 +113,7 @@ def test_a_dropped_condition_is_noticed(mutant: dict[str, Any], tmp_path: Path, 
     for catcher in mutant["caught_by"]:
         if isinstance(catcher, str):
             with mutated(mutant["module"], mutant["old"], mutant["new"]):
+                importlib.import_module(f"trtlens.diagnose.{mutant['module']}")  # which `explain` alone need not take with it
                 caught = caught_by_hand(catcher, tmp_path, monkeypatch)
         else:
             made = capture(catcher[0], tuple(catcher[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -24,8 +25,10 @@ from tests.diagnose.test_adversarial import (
     tactic,
 )
 from trtlens.diagnose.explain import explain
+from trtlens.diagnose.layers import EngineLayer
 from trtlens.diagnose.model import BuildDiagnosis, Evidence, LineEvidence, PointerEvidence
 from trtlens.diagnose.session import Session
+from trtlens.diagnose.traces import Traced, read_traces
 from trtlens.parse.kernel_trace import parse_kernel_trace
 
 POOL = "sm50_xmma_pooling_max_NCHW_HALF_WINDOWSIZE_3_NOT_PROPAGATE_NAN_2D"
@@ -93,6 +96,59 @@ def test_a_launch_may_have_a_longer_or_shorter_name_than_its_tactic(tmp_path: Pa
     for name in (KERNELS[DENSE_2] + "_aligna8_alignc8", KERNELS[DENSE_2].rpartition("_")[0]):
         found = explained(tmp_path, engine(1, DENSE_2), csv(name, name))
         assert not [w for w in found.warnings if w.id == "capture-mismatch"] and found.layers[0].status == "dense"
+
+
+def test_one_of_the_names_in_a_trace_may_be_shorter_than_the_tactics(tmp_path: Path) -> None:
+    """Whatever other names the trace holds."""
+    found = explained(tmp_path, engine(1, DENSE_2), csv(KERNELS[DENSE_2].rpartition("_")[0], KERNELS[DENSE]))
+    assert not [w for w in found.warnings if w.id == "capture-mismatch"] and found.layers[0].status == "dense"
+
+
+def read(tmp_path: Path, layers: list[EngineLayer], *traces: str) -> Traced:
+    parsed = []
+    for number, text in enumerate(traces):
+        (tmp_path / f"{number}.csv").write_text(text)
+        parsed.append((number, parse_kernel_trace(str(tmp_path / f"{number}.csv"))))
+    return read_traces(parsed, layers)
+
+
+def runs(kernel: str | None, kind: str = "CaskConvolution", by: Literal["layer_info", "log", "names", "none"] = "layer_info") -> EngineLayer:
+    return EngineLayer(kernel or "unnamed", kernel or "unnamed", kind, (), tactic_name=kernel, named_by=by if kernel else "none")
+
+
+OTHERS = [f"sm80_xmma_fprop_implicit_gemm_f16f16_f16f32_f32_nhwckrsc_nhwc_tilesize{n}x64x32_stage3" for n in range(10, 40)]
+
+
+def test_layers_that_sparsity_does_not_concern_are_not_looked_for(tmp_path: Path) -> None:
+    """A pooling is neither missed nor does it launch a product."""
+    found = read(tmp_path, [runs(KERNELS[DENSE]), runs(POOL, "CudaPooling"), runs(None, "CudaPooling")], csv(KERNELS[DENSE]))
+    assert found.all_dense is not None and not found.warnings
+    lacking = read(tmp_path, [runs(KERNELS[DENSE]), runs(None), runs(POOL, "CudaPooling")], csv(KERNELS[DENSE], POOL))
+    assert lacking.all_dense is None  # one product for two layers with weights
+
+
+def test_only_kernels_that_the_capture_itself_names_are_looked_for(tmp_path: Path) -> None:
+    """Another log's names are guesses, and a stub stands for a kernel that is chosen later."""
+    for guess in (runs(KERNELS[DENSE_2], by="names"), runs("__myelin_CASK_STUB", "gemm")):
+        found = read(tmp_path, [runs(KERNELS[DENSE]), guess], csv(KERNELS[DENSE], KERNELS[DENSE]))
+        assert not found.warnings and found.all_dense is not None
+    for sure in (runs(KERNELS[DENSE_2]), runs(KERNELS[DENSE_2], by="log")):
+        assert read(tmp_path, [runs(KERNELS[DENSE]), sure], csv(KERNELS[DENSE], KERNELS[DENSE])).warnings
+
+
+@pytest.mark.parametrize(("missing", "warned", "dense"), [(0, False, True), (1, False, False), (2, True, False)])
+def test_a_trace_that_lacks_a_kernel_does_not_say_that_all_are_dense(missing: int, warned: bool, dense: bool, tmp_path: Path) -> None:
+    """Up to a twentieth may be missing before the trace is of another engine; what is missing may be sparse all the same."""
+    ran = OTHERS[missing:]
+    found = read(tmp_path, [runs(name) for name in OTHERS], csv(*ran, *ran))
+    assert bool(found.warnings) is warned and (found.all_dense is not None) is dense and bool(found.kernels) is not warned
+
+
+def test_each_trace_is_read_by_itself(tmp_path: Path) -> None:
+    of_another, own = csv(KERNELS[DENSE_2]), csv(KERNELS[DENSE])
+    for traces in ((of_another, own), (own, of_another)):
+        found = read(tmp_path, [runs(KERNELS[DENSE])], *traces)
+        assert len(found.warnings) == 1 and found.all_dense is not None and set(found.kernels) == {KERNELS[DENSE]}
 
 
 def test_a_trace_of_the_engine_raises_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tests.onnx_builder import conv, make_external, raw_bytes, save, tensor, two_four
+from tests.onnx_builder import conv, dense, make_external, raw_bytes, save, tensor, two_four
 from trtlens.diagnose import two_four as two_four_module
 from trtlens.diagnose.two_four import conforms_along, count_pattern
 from trtlens.parse import onnx_blocks
@@ -100,6 +100,74 @@ def test_rounding_to_fp16_is_counted_to_the_last_bit() -> None:
     assert count.violations == 3
     assert count.zeros_fp16_adds == np.count_nonzero(values) - np.count_nonzero(values.astype(np.float16)) == 3
     assert count.violations_fp16 == 1
+
+
+def test_rounding_to_fp16_is_asked_of_types_of_a_larger_range_alone() -> None:
+    """What is stored in another type, or is moved by a zero point, does not become FP16 by rounding these bits."""
+    values = two_four((4, 8), 1)
+    for dtype, moved, counted in (("FLOAT", None, True), ("BFLOAT16", None, True), ("FLOAT16", None, False), ("INT8", None, False), ("FLOAT", np.array([[False], [True], [False], [False]]), False)):
+        with TensorReader() as reader:
+            count = count_pattern(reader, stored(values, dtype), values.shape, 1, never_zero=moved)
+        assert (count.violations_fp16 is not None) is (count.zeros_fp16_adds is not None) is counted, dtype
+
+
+def test_rounding_adds_nothing_where_no_value_is_that_small() -> None:
+    values = dense((4, 8)).astype(np.float32)
+    with TensorReader() as reader:
+        count = count_pattern(reader, stored(values, "FLOAT"), values.shape, 1)
+    assert (count.violations, count.violations_fp16, count.zeros_fp16_adds) == (8, 8, 0)
+
+
+@pytest.mark.parametrize("long_row", [2, 256])
+@pytest.mark.parametrize("shape", [(4, 8), (4, 8, 3, 3), (3, 7, 5, 1)])
+def test_what_rounding_changes_is_counted_beside_what_is_stored(shape: tuple[int, ...], long_row: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_four_module, "_LONG_ROW", long_row)
+    values = two_four(shape, 1).astype(np.float32)
+    values[values == 0] = 1e-9
+    values[0, :4] = 3
+    whole, rounded = (each.reshape(*shape, *(1,) * (4 - len(shape))) for each in (values, values.astype(np.float16)))
+    with TensorReader() as reader:
+        count = count_pattern(reader, stored(values, "FLOAT"), shape, 1, output_axis=0)
+    assert (count.violations, count.violations_fp16) == (len(nested_loops(whole)), len(nested_loops(rounded)))
+    assert count.violations_by_output is not None and count.violations_by_output.sum() == count.violations > (count.violations_fp16 or 0)
+
+
+def test_a_type_without_a_zero_has_none() -> None:
+    element = next(e for e in ELEMENT_TYPES.values() if e.zero_mask is None)
+    data = bytes(32)
+    with TensorReader() as reader:
+        count = count_pattern(reader, StoredTensor("w", element, (4, 8), "typed", len(data), None, 0, data), (4, 8), 1)
+    assert (count.groups, count.violations, count.zeros) == (8, 8, 0)
+
+
+def test_counting_can_stop_at_the_first_block_that_violates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_blocks, "BLOCK_ELEMENTS", 8)
+    values = two_four((6, 8), 1)
+    values[2:, :] = 1
+    for stop, complete, violations in ((True, False, 2), (False, True, 8)):
+        with TensorReader() as reader:
+            count = count_pattern(reader, stored(values, "FLOAT"), values.shape, 1, stop_at_first=stop)
+        assert (count.complete, count.violations) == (complete, violations)
+    with TensorReader() as reader:
+        assert count_pattern(reader, stored(two_four((6, 8), 1), "FLOAT"), (6, 8), 1, stop_at_first=True).complete
+
+
+@pytest.mark.parametrize("block", [8, 64, 1 << 17])
+def test_zero_points_move_the_values_of_their_own_channels_in_every_block(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_blocks, "BLOCK_ELEMENTS", block)
+    values = two_four((6, 8, 3, 3), 1)
+    for at, axis in ((4, 0), (5, 1)):
+        shape = [1, 1, 1, 1]
+        shape[axis] = values.shape[axis]
+        moved = np.arange(values.shape[axis]).reshape(shape) == at
+        with TensorReader() as reader:
+            count = count_pattern(reader, stored(values, "INT8"), values.shape, 1, output_axis=0, never_zero=moved)
+        expected = nested_loops(np.where(moved, 1, values))
+        assert count.violations == len(expected) > 0 and [violation.index for violation in count.first] == expected[:5]
+        assert count.zeros == np.count_nonzero(np.where(moved, 1, values) == 0)
+    whole = np.array([[[[True]]]])
+    with TensorReader() as reader:
+        assert count_pattern(reader, stored(values, "INT8"), values.shape, 1, never_zero=whole).violations == 6 * 2 * 9
 
 
 def test_nan_and_subnormals_are_not_zero_and_negative_zero_is() -> None:

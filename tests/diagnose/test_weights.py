@@ -300,6 +300,93 @@ def test_totals_and_alignment(tmp_path: Path) -> None:
 def test_an_unknown_size_leaves_the_share_unknown(tmp_path: Path) -> None:
     check = check_model(save(tmp_path / "m.onnx", [conv()], [tensor("w", two_four((6, 8, 3, 3), 1))], inputs={"x": [1, 8, "h", "w2"]}))
     assert (check.summary.macs, check.summary.macs_eligible_share, check.summary.macs_unknown) == (None, None, 1)
+    assert [(warning.id, "1 operator are unknown (dynamic sizes)" in warning.message) for warning in check.warnings] == [("macs-unknown", True)]
+
+
+def test_a_weight_that_qualifies_in_one_of_its_uses_counts_as_one_that_does(tmp_path: Path) -> None:
+    """Whichever use comes first; the bytes of another weight that does not qualify are none of them."""
+    for axis in (0, 1):
+        nodes = [node("MatMul", ["x", "w"], ["h"], name="first"), node("Gemm", ["h", "w"], ["g"], name="second", transB=1), node("MatMul", ["g", "b"], ["y"], name="third")]
+        tensors = [tensor("w", two_four((8, 8), axis)), tensor("b", dense((8, 4)))]
+        summary = check_model(save(tmp_path / "m.onnx", nodes, tensors, inputs={"x": [1, 8]})).summary
+        assert (summary.weight_bytes, summary.weight_bytes_eligible, summary.eligible) == (4 * 64 + 4 * 32, 4 * 64, 1)
+
+
+def test_shares_of_nothing_are_unknown(tmp_path: Path) -> None:
+    check = check_model(save(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"], name="relu")], []))
+    assert (check.summary.macs, check.summary.macs_eligible, check.summary.macs_eligible_share) == (0, 0, None)
+    unknown = check_model(save(tmp_path / "m.onnx", [conv()], [tensor("w", two_four((6, 8, 3, 3), 1))], inputs={"x": [1, 8, "h", "w2"]}))
+    assert (unknown.summary.macs_eligible, unknown.weights[0].conforming_share) == (None, 1.0)
+    broken = two_four((4, 8), 0)
+    broken[:, 0] = 1
+    half = only(save(tmp_path / "m.onnx", [node("MatMul", ["x", "w"], ["y"])], [tensor("w", broken)], inputs={"x": [1, 4]}))
+    assert half.conforming_share == 7 / 8 and (half.dtype, half.shape) == ("FLOAT", (4, 8))
+    empty = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[0, 10**15])
+    assert only(save(tmp_path / "m.onnx", [node("MatMul", ["x", "w"], ["y"])], [empty])).conforming_share is None
+    dynamic = only(save(tmp_path / "m.onnx", [node("MatMul", ["x", "x"], ["y"])], [], inputs={"x": [8, 8]}))
+    assert (dynamic.conforming_share, dynamic.dtype, dynamic.shape, dynamic.weight_bytes) == (None, None, None, None)
+
+
+def test_one_weight_behind_two_zero_points_is_counted_for_each(tmp_path: Path) -> None:
+    values = two_four((6, 8, 1, 1), 1)
+    nodes, tensors = [], [tensor("w", values, "INT8"), tensor("scale", np.array(0.1))]
+    for name, point in (("zero", 0), ("three", 3), ("none", 0)):
+        tensors.append(tensor(f"point_{name}", np.array(point), "INT8"))
+        nodes += [node("DequantizeLinear", ["w", "scale", f"point_{name}"], [f"d_{name}"]), conv(f"d_{name}", f"y_{name}", name)]
+    check = check_model(save(tmp_path / "m.onnx", nodes, tensors))
+    assert {weight.name: verdict(weight) for weight in check.weights} == {"zero": ELIGIBLE, "three": BEHIND, "none": ELIGIBLE}
+
+
+def test_an_axis_too_short_to_violate_conforms_only_as_the_reduction(tmp_path: Path) -> None:
+    for channels, conforming in ((2, (1,)), (8, ())):
+        weight = only(save(tmp_path / "m.onnx", [conv()], [tensor("w", dense((6, channels, 3, 3)))], inputs={"x": [1, channels, 5, 5]}))
+        assert weight.conforming_axes == conforming
+    for kernel in (1, 2):  # short axes hold the pattern by being short, and it is not the wrong axis that was pruned
+        weight = only(save(tmp_path / "m.onnx", [conv()], [tensor("w", dense((6, 8, kernel, kernel)))]))
+        assert verdict(weight) == VIOLATED and weight.conforming_axes == ()
+
+
+@pytest.mark.parametrize(
+    ("stored", "shape", "axis", "conforms"),
+    [((6, 8, 9), (6, 8, 3, 3), 1, (1,)), ((6, 72), (6, 8, 3, 3), None, ()), ((48, 9), (6, 8, 3, 3), None, ())],
+)
+def test_of_a_reshaped_weight_only_the_reduction_axis_is_told(tmp_path: Path, stored: tuple[int, ...], shape: tuple[int, ...], axis: int | None, conforms: tuple[int, ...]) -> None:
+    for broken in (False, True):
+        values = two_four(shape, 1)
+        values[2, 4:8, 1, 1] = 3 if broken else values[2, 4:8, 1, 1]
+        nodes = [node("Reshape", ["w", "shape"], ["t"]), conv("t")]
+        weight = only(save(tmp_path / "m.onnx", nodes, [tensor("w", values.reshape(stored)), integers("shape", shape)]))
+        assert verdict(weight) == (VIOLATED if broken else ELIGIBLE)
+        assert (weight.axis, weight.conforming_axes) == (axis, () if broken else conforms)
+        assert weight.worst_output == ((2, 1) if broken else None)
+
+
+def test_an_axis_of_four_is_long_enough_to_be_the_wrong_one(tmp_path: Path) -> None:
+    weight = only(save(tmp_path / "m.onnx", [node("MatMul", ["x", "w"], ["y"])], [tensor("w", two_four((8, 4), 1))], inputs={"x": [1, 8]}))
+    assert verdict(weight) == ("ineligible", "pattern-wrong-axis", "suggested") and weight.conforming_axes == (1,)
+
+
+def test_a_weight_whose_reduction_axis_is_lost_on_the_way_is_undetermined(tmp_path: Path) -> None:
+    nodes = [node("Transpose", ["w"], ["t"], perm=[1, 0]), node("Reshape", ["t", "shape"], ["r"]), conv("r")]
+    weight = only(save(tmp_path / "m.onnx", nodes, [tensor("w", dense((72, 6))), integers("shape", [12, 4, 3, 3])]))
+    assert verdict(weight) == ("undetermined", None, "unknown") and weight.groups is None
+
+
+def test_weights_that_tensorrt_computes_from_constants_are_undetermined(tmp_path: Path) -> None:
+    nodes = [node("Concat", ["a", "b"], ["w"], axis=0), conv("w")]
+    weight = only(save(tmp_path / "m.onnx", nodes, [tensor(name, dense((3, 8, 1, 1))) for name in "ab"]))
+    assert verdict(weight) == ("undetermined", None, "unknown") and weight.groups is None and "computed by" in weight.summary
+
+
+def test_what_a_check_warns_of(tmp_path: Path) -> None:
+    def warned(*nodes: Any, **inputs: Any) -> list[str]:
+        return [warning.id for warning in check_model(save(tmp_path / "m.onnx", nodes, [tensor("w", two_four((8, 8), 0))], inputs=inputs or {"x": [1, 8]})).warnings]
+
+    assert warned(node("MatMul", ["x", "w"], ["y"], name="n")) == []
+    assert warned(node("MatMul", ["x", "w"], ["y"])) == ["unnamed-nodes"]
+    assert warned(node("MatMul", ["x", "w"], ["h"], name="n"), node("MatMul", ["h", "w"], ["y"], name="m")) == []  # one way of use
+    assert warned(node("MatMul", ["x", "w"], ["h"], name="n"), node("Gemm", ["h", "w"], ["y"], name="m", transB=1)) == ["shared-weight"]
+    assert warned(node("MatMul", ["x", "w"], ["h"], name="n"), node("MatMul", ["h", "x2"], ["y"], name="m"), x=[1, 8], x2=[8, 8]) == []
 
 
 @pytest.fixture
@@ -337,6 +424,40 @@ def test_a_layer_with_one_weight_that_qualifies_proves_nothing(joined: ModelChec
     reason = reason_for_nodes(joined, ["good", "broken"])
     assert reason is not None
     assert (reason.reason, reason.proof, len(reason.weights)) == ("pattern", "suggested", 2)
+
+
+def test_the_name_of_a_node_is_no_tensors(tmp_path: Path) -> None:
+    """Exporters call tensors after nodes: the Relu of that name has no weights, whoever writes a tensor of its name."""
+    nodes = [conv("w", "relu", "conv"), node("Relu", ["relu"], ["y"], name="relu")]
+    check = check_model(save(tmp_path / "m.onnx", nodes, [tensor("w", dense((6, 8, 1, 1)))]))
+    reason = reason_for_nodes(check, ["relu"])
+    assert reason is not None and (reason.status, reason.reason, reason.proof, reason.weights) == ("ineligible", "op-kind", "proven", ())
+    both = reason_for_nodes(check, ["relu", "conv"])
+    assert both is not None and (both.reason, both.proof) == ("pattern", "proven")
+
+
+def test_a_layer_of_all_nodes_of_a_model_without_weights(tmp_path: Path) -> None:
+    reason = reason_for_nodes(check_model(save(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"], name="relu")], [])), ["relu"])
+    assert reason is not None and (reason.status, reason.reason, reason.proof) == ("ineligible", "op-kind", "proven")
+
+
+def test_a_branch_says_nothing_of_tensors_and_not_of_nodes_that_the_model_has_itself(tmp_path: Path) -> None:
+    where = " | then_graph (then_branch) | choose (If)"
+    nodes = [conv("w", "c", "broken"), node("Relu", ["c"], ["y"], name=f"broken{where}")]
+    check = check_model(save(tmp_path / "m.onnx", nodes, [tensor("w", dense((6, 8, 1, 1)))]))
+    assert reason_for_nodes(check, [f"c{where}"]) is None
+    own = reason_for_nodes(check, [f"broken{where}"])
+    assert own is not None and (own.reason, own.proof) == ("op-kind", "proven")
+
+
+def test_two_causes_in_one_layer_prove_neither_and_what_is_unknown_stays_so(tmp_path: Path) -> None:
+    nodes = [conv("a", "b", "broken"), conv("g", "c", "grouped", group=2), node("Add", ["v", "v"], ["s"], name="sum"), conv("s", "d", "computed"), conv("good", "y", "good")]
+    tensors = [tensor("a", dense((8, 8, 1, 1))), tensor("g", two_four((6, 4, 1, 1), 1)), tensor("v", two_four((6, 8, 1, 1), 1)), tensor("good", two_four((6, 8, 1, 1), 1))]
+    check = check_model(save(tmp_path / "m.onnx", nodes, tensors))
+    found = {names: reason_for_nodes(check, names) for names in (("broken", "grouped"), ("computed", "good"), ("computed",))}
+    told = {names: (reason.status, reason.reason, reason.proof) for names, reason in found.items() if reason is not None}
+    assert told[("broken", "grouped")][::2] == ("ineligible", "suggested")
+    assert told[("computed", "good")] == told[("computed",)] == ("undetermined", None, "unknown")
 
 
 def test_a_node_of_a_branch_is_found_by_the_models_own_name(joined: ModelCheck) -> None:

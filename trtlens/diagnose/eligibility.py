@@ -113,7 +113,7 @@ class Judge:
             if not self.loose_nodes.intersection(layer.onnx_nodes) and not self._nameless(layer):
                 return self._not_listed(layer, weights)
             return Judgement(Eligibility(None, "unknown"), suspects=self._unknown_suspects(layer, weights))
-        if self.flag_off_suggested and not (weights is not None and weights.status == "eligible" and self.build is None):
+        if self.flag_off_suggested:
             return Judgement(
                 Eligibility(False, "suggested"), "flag-off", "suggested",
                 "the verbose log reaches the engine without any (Sparsity) line: the build did not ask for sparsity, as far as the log shows",

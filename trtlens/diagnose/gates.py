@@ -229,17 +229,25 @@ class _Judge:
         if gone:
             text = f"{len(gone):,} layers, {gone[0]!r} among them, ran" if len(gone) > 1 else f"1 layer, {gone[0]!r}, ran"
             unknown.append(f"{text} sparse in the baseline and {'have' if len(gone) > 1 else 'has'} no counterpart now")
-        grown, doubt = self._fallback_growth(result)
+        assert baseline.main is not None
+        grown, doubt = self._fallback_growth(result, baseline.main.layers)
         layers = [name for one in (*lost, *opaque) for name in one.b.names] + gone
         return self._result(rule, failed + grown, unknown + doubt, layers or (_costliest([v for v in self.layers if v.status == "dense"]) if grown else ()))
 
-    def _fallback_growth(self, result: DiffResult) -> tuple[list[str], list[str]]:
+    def _fallback_growth(self, result: DiffResult, reference: Sequence[LayerVerdict]) -> tuple[list[str], list[str]]:
         before, now = result.totals_a.fallback_ms, result.totals_b.fallback_ms
         if result.totals_b.fallback == 0 and not any(layer.status in ("dense-unknown", "undetermined") for layer in self.layers):
             return [], []
         if before is None or now is None:
             return [], [f"the time in fallbacks {'of the baseline' if before is None else 'now'} is unknown"]
-        if now - before <= max(self.gates.noise.ratio * before, self.gates.noise.time_ms):
+        # Both are sums of the times that are known: one that is missing on one side alone only adds, now or to the baseline.
+        grown = now - before > max(self.gates.noise.ratio * before, self.gates.noise.time_ms)
+        pairs = [(one.a.positions, one.b.positions) if grown else (one.b.positions, one.a.positions) for one in result.layers]
+        here, there = (reference, self.layers) if grown else (self.layers, reference)
+        untimed = _untimed_here_alone(here, there, pairs)
+        if untimed:
+            return [], [f"no time is known for {_count(untimed)}{', in the baseline' if grown else ''}"]
+        if not grown:
             return [], []
         longer = sorted(
             (one for one in result.layers if one.b.status == "dense" and (one.delta_ms or 0.0) > 0 and one.beyond_noise),
@@ -296,6 +304,18 @@ def _sureness(layer: LayerVerdict, id: str) -> Proof | None:
 
 def _is_suspect(reason: Reason | None) -> bool:
     return reason is not None and reason.kind == "suspect"
+
+
+def _untimed_here_alone(
+    here: Sequence[LayerVerdict], there: Sequence[LayerVerdict], pairs: Iterable[tuple[Sequence[int], Sequence[int]]]
+) -> list[LayerVerdict]:
+    """Fallbacks without a time whose counterpart is none without a time, too. `pairs`: positions here and there."""
+
+    def untimed(layer: LayerVerdict) -> bool:
+        return layer.status == "dense" and layer.time_ms is None
+
+    both = {i for mine, theirs in pairs if any(untimed(there[j]) for j in theirs) for i in mine}
+    return [layer for i, layer in enumerate(here) if i not in both and untimed(layer)]
 
 
 def _could_hide(layer: LayerVerdict, id: str) -> bool:

@@ -74,7 +74,7 @@ def choose_pass(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> C
     passes = build.passes
     if not passes:
         return ChosenPass(-1, True, "the log has no tuning")
-    if len(passes) == 1:
+    if len(passes) == 1 and passes[0].fate != "skipped":  # else the lines of the one that made the engine are lost
         return ChosenPass(passes[0].index, True, "the build has one pass", passes[0].strategy)
     fits = {p.index: _fit(p, build, log, layers) for p in passes}
     used = [p for p in passes if p.fate == "used"]
@@ -123,8 +123,11 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         if item.doubtful or (item.count is not None and item.count != len(item.names)):
             listing.count_mismatch.append(item.at)
             listing.counted = listing.counted and item.kind != "eligible"
-        if item.count is None and item.kind == "eligible" and _cut(item.names, item.at.text, layers):
-            listing.counted = False
+        if item.count is None and _cut(item.names, item.at.text, layers):
+            if item.kind == "eligible":
+                listing.counted = False
+            else:
+                listing.count_mismatch.append(item.at)
         whole = [name for name in item.names if not _ELISION.match(name)]
         if len(whole) < len(item.names):
             listing.elided.append(item.at)

@@ -1,0 +1,263 @@
+"""Which pass made the engine, and what its `(Sparsity)` lists name, asked of the module itself. Every text here is invented; nothing in it was measured.
+
+In: logs built line by line with the builders of test_adversarial.py. Out: assertions on `ChosenPass`, `Listing` and `Matches`, and on the verdicts that stand on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.diagnose.test_adversarial import (
+    CHOSE,
+    DENSE,
+    DENSE_2,
+    FOUND,
+    INFO_HWC8,
+    LAYER,
+    PAIR,
+    SPARSE,
+    USED,
+    Log,
+    combination,
+    dense_log,
+    engine_line,
+    info,
+    info_layer,
+    layer,
+    main,
+    one_race,
+    strategies,
+    told,
+)
+from trtlens.diagnose.layers import EngineLayer, layers_from_log
+from trtlens.diagnose.sparsity import ChosenPass, Listing, choose_pass, match_names, read_listing
+from trtlens.parse.build_log import parse_build_log
+from trtlens.parse.textio import TextSource
+
+OWN, OTHER = one_race(DENSE, (SPARSE, 0.07), (DENSE, 0.05)), one_race(DENSE_2, (SPARSE, 0.02), (DENSE_2, 0.01))
+DROPPED = "Skip backend strategy {}since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."
+ENGINE = "[01/02/2030-03:04:05] [V] [TRT] Engine Layer Information"
+FOREIGN_FOUND = " (foreignNode) (Sparsity) Found 1 layer(s) eligible to use sparse tactics: Gemm_1"
+FOREIGN_CHOSE = " (foreignNode) (Sparsity) Chose 1 layer(s) using sparse tactics: Gemm_1"
+
+
+def read(tmp_path: Path, log: Log | str, number: int = -1, layers: Sequence[EngineLayer] | None = None) -> Listing:
+    """The listing of one build; `layers` None: of the engine that the log prints."""
+    path = tmp_path / "build.log"
+    path.write_text(log if isinstance(log, str) else log.text(), encoding="utf-8")
+    parsed = parse_build_log(TextSource(str(path)), None)
+    build = parsed.builds[number]
+    return read_listing(build, parsed, layers_from_log(build) if layers is None else layers)
+
+
+def chosen(tmp_path: Path, log: Log | str, number: int = -1, layers: Sequence[EngineLayer] | None = None) -> ChosenPass:
+    path = tmp_path / "build.log"
+    path.write_text(log if isinstance(log, str) else log.text(), encoding="utf-8")
+    parsed = parse_build_log(TextSource(str(path)), None)
+    build = parsed.builds[number]
+    return choose_pass(build, parsed, layers_from_log(build) if layers is None else layers)
+
+
+# ---- the pass
+
+
+def test_a_pass_that_was_dropped_did_not_make_the_engine_though_it_is_the_only_one(tmp_path: Path) -> None:
+    """The lines of the strategy that was used are lost; what this one timed was timed for another engine."""
+    for fate, certain, answer in ((USED, True, ("dense", "slower", "proven")), (DROPPED, False, ("dense", "slower", "suggested"))):
+        log = strategies((4, [*OWN, FOUND, CHOSE, fate.format(4)]))
+        assert chosen(tmp_path, log).certain is certain
+        assert told(main(tmp_path, log).layers[0]) == answer
+    alone = chosen(tmp_path, strategies((4, [*OTHER, FOUND, CHOSE, DROPPED.format(4)])), layers=[])
+    assert (alone.index, alone.certain) == (None, False)
+
+
+def test_of_passes_that_were_all_dropped_none_is_certain(tmp_path: Path) -> None:
+    made = [EngineLayer("conv9", "conv9", None, ())]
+    found = chosen(tmp_path, strategies((4, [*OWN, DROPPED.format(4)]), (3, [*OWN, DROPPED.format(3)])), layers=made)
+    assert (found.index, found.certain) == (None, False)
+
+
+def test_an_engine_of_which_nothing_is_known_fits_every_pass(tmp_path: Path) -> None:
+    assert chosen(tmp_path, strategies((4, OWN), (3, OTHER)), layers=[]) == ChosenPass(1, False, "the log does not say which pass became the engine", 3)
+
+
+def test_a_pass_fits_by_the_names_it_tuned_and_by_the_tactics_it_chose(tmp_path: Path) -> None:
+    fused = layer("conv1 + relu1", combination("conv1 + relu1", PAIR[1], [(SPARSE, 0.07), (DENSE, 0.05)], DENSE))
+    third = 0xD0000000000000FF  # which neither chose
+    for passes, strategy in ((((4, OWN), (3, fused)), 4), (((4, fused), (3, OWN)), 3), (((4, OTHER), (3, OWN)), 3), (((4, OWN), (3, OTHER)), 4)):
+        number = third if fused in (passes[0][1], passes[1][1]) else DENSE
+        log = strategies(*passes)
+        log.engine = [engine_line(LAYER, number)]
+        found = chosen(tmp_path, log)
+        assert (found.strategy, found.certain) == (strategy, False), passes
+
+
+def test_what_another_build_chose_fits_no_pass_of_this_one(tmp_path: Path) -> None:
+    """Both builds have passes 0 and 1; the first one's pass 1 chose what the second one's engine runs."""
+    other = strategies((4, OTHER), (3, OWN))
+    mine = strategies((4, OWN), (3, OTHER))
+    assert chosen(tmp_path, mine.text()).strategy == 4
+    assert chosen(tmp_path, other.text() + mine.text()).strategy == 4
+
+
+def test_the_lines_that_say_which_pass_is_used_are_those_there_are(tmp_path: Path) -> None:
+    found = chosen(tmp_path, strategies((4, [*OWN, USED.format(4)]), (3, OTHER)))
+    assert found.certain and [line.text.split(" with")[0] for line in found.lines] == ["Use backend strategy 4"]
+
+
+# ---- the lists
+
+
+def test_lists_of_one_pass_are_united_and_those_of_sub_builds_known(tmp_path: Path) -> None:
+    outer = ["(Sparsity) Found 2 layer(s) eligible to use sparse tactics: conv1, conv2", "(Sparsity) Chose 1 layer(s) using sparse tactics: conv2"]
+    found = read(tmp_path, dense_log(lists=[FOREIGN_FOUND, FOREIGN_CHOSE, *outer]))
+    assert (set(found.eligible or ()), set(found.picked or ())) == ({"Gemm_1", "conv1", "conv2"}, {"Gemm_1", "conv2"})
+    assert (set(found.foreign), set(found.foreign_picked)) == ({"Gemm_1"}, {"Gemm_1"})
+    assert found.foreign_whole and found.complete and found.counted and not found.lost
+    empty = read(tmp_path, dense_log(lists=[]))
+    assert (empty.eligible, empty.picked, empty.names, empty.complete) == (None, None, None, False)
+
+
+def test_the_lists_of_a_dropped_pass_are_not_the_engines(tmp_path: Path) -> None:
+    others = [FOREIGN_FOUND, FOREIGN_CHOSE, "(Sparsity) Found 1 layer(s) eligible to use sparse tactics: conv8", "(Sparsity) Chose 1 layer(s) using sparse tactics: conv8"]
+    for passes in (((4, [*OWN, FOUND, CHOSE, USED.format(4)]), (3, [*OTHER, *others, DROPPED.format(3)])), ((3, [*OTHER, *others, DROPPED.format(3)]), (4, [*OWN, FOUND, CHOSE, USED.format(4)]))):
+        found = read(tmp_path, strategies(*passes))
+        assert (set(found.eligible or ()), found.picked, found.foreign, found.foreign_picked, found.names) == ({LAYER}, {}, {}, {}, 1)
+        assert [line.text for line in found.list_lines] == [FOUND, CHOSE.strip()]
+
+
+def test_lists_before_the_tuning_are_those_of_the_one_pass(tmp_path: Path) -> None:
+    log = dense_log(lists=[])
+    log.tuned = [" (foreignNode) (Sparsity) Found 0 layer(s) eligible to use sparse tactics: ", FOREIGN_CHOSE, FOUND, CHOSE, *log.tuned]
+    found = read(tmp_path, log)
+    assert set(found.eligible or ()) == {LAYER} and found.complete and found.settled and found.foreign_whole
+    log.tuned.remove(FOUND)
+    assert read(tmp_path, log).lost
+
+
+def test_each_sub_build_must_have_said_what_it_chose(tmp_path: Path) -> None:
+    """Whatever the outer pair and the dropped passes lack."""
+    pair = [FOREIGN_FOUND, FOREIGN_CHOSE]
+    for inner, outer, whole in ((pair, [FOUND], True), (pair, [FOUND, CHOSE], True), ([*pair, FOREIGN_FOUND], [FOUND, CHOSE], False), ([], [FOUND], True)):
+        assert read(tmp_path, dense_log(lists=[*inner, *outer])).foreign_whole is whole
+        dropped = (3, [*OTHER, FOREIGN_FOUND, FOUND, CHOSE, DROPPED.format(3)])
+        assert read(tmp_path, strategies((4, [*OWN, *inner, *outer, USED.format(4)]), dropped)).foreign_whole is whole
+    halves = strategies((4, [*OWN, FOREIGN_FOUND, FOUND, CHOSE, USED.format(4)]), (3, [*OTHER, *pair, FOREIGN_CHOSE, FOUND, CHOSE, DROPPED.format(3)]))
+    assert not read(tmp_path, halves).foreign_whole
+
+
+@pytest.mark.parametrize(
+    ("lists", "lost"),
+    [([FOUND, CHOSE], False), ([FOUND], False), ([CHOSE], True), ([FOREIGN_CHOSE, FOUND, CHOSE], True), ([FOREIGN_FOUND, CHOSE], True), ([FOUND, FOREIGN_FOUND, CHOSE, FOREIGN_CHOSE], False)],
+)
+def test_a_list_of_what_was_chosen_stands_behind_one_of_what_is_eligible(lists: list[str], lost: bool, tmp_path: Path) -> None:
+    assert read(tmp_path, dense_log(lists=lists)).lost is lost
+    kept, dropped = (4, [*OWN, *lists, USED.format(4)]), (3, [*OTHER, CHOSE, FOREIGN_CHOSE, DROPPED.format(3)])
+    assert read(tmp_path, strategies(kept, dropped)).lost is lost
+
+
+def test_a_whole_list_may_name_the_beginning_of_a_layers_name(tmp_path: Path) -> None:
+    """`conv7` is no torn `conv7 + relu7` where the list says how many names it holds, and holds them."""
+    log = dense_log(lists=["(Sparsity) Found 2 layer(s) eligible to use sparse tactics: conv1, conv7", CHOSE])
+    log.engine.append(engine_line("conv7 + relu7", DENSE, "x1 (Half[1,64,28,28])", "y1 (Half[1,64,28,28])"))
+    assert read(tmp_path, log).counted and main(tmp_path, log).layers[0].eligibility.proof == "proven"
+    log.lists = ["(Sparsity) Layers eligible for sparse math: conv1, conv7", CHOSE]
+    assert not read(tmp_path, log).counted and main(tmp_path, log).layers[0].eligibility.proof == "suggested"
+
+
+def test_an_empty_list_is_whole(tmp_path: Path) -> None:
+    found = read(tmp_path, dense_log(lists=["(Sparsity) Layers eligible for sparse math:", "(Sparsity) TRT inference plan picked sparse implementation for layers:"]))
+    assert found.counted and found.complete and not found.count_mismatch and (found.eligible, found.picked) == ({}, {})
+
+
+def test_a_list_of_chosen_layers_that_breaks_off_leaves_open_who_else_was_chosen(tmp_path: Path) -> None:
+    """TensorRT 8 says no number. Whether the torn name, or one behind it, is this layer's nobody knows: it does not run dense, and its kernel contradicts nothing."""
+    unnamed = info([{**info_layer(LAYER, 0x9999999999999999, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": 1}])
+    kernel = info([info_layer(LAYER, SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})])
+    for torn, status, mismatch in (("conv0", "dense", True), ("conv0,", "undetermined", False), ("con", "undetermined", False)):
+        eligible, picked = "(Sparsity) Layers eligible for sparse math: conv0, conv1", f"(Sparsity) TRT inference plan picked sparse implementation for layers: {torn}"
+        log = f"[01/02/2030-03:04:05] [I] [TRT] {eligible}\n[01/02/2030-03:04:05] [I] [TRT] {picked}\n[01/02/2030-03:04:05] [I] Engine built in 4 sec.\n"
+        found = main(tmp_path, log, unnamed)
+        assert found.layers[0].status == status and found.layers[0].eligibility.proof == "proven"
+        runs = main(tmp_path, log, kernel)
+        assert runs.layers[0].status == "sparse" and ("capture-mismatch" in {warning.id for warning in runs.warnings}) is mismatch
+
+
+def test_a_name_at_the_end_of_the_chosen_ones_is_no_gap_in_the_eligible_ones(tmp_path: Path) -> None:
+    found = read(tmp_path, dense_log(lists=["(Sparsity) Layers eligible for sparse math: conv1", "(Sparsity) TRT inference plan picked sparse implementation for layers: con"]))
+    assert found.counted and len(found.count_mismatch) == 1
+
+
+REGION = "{ForeignNode[Gemm_7.weight...Softmax_8]}"
+CACHED = "{} [Half(64,1) -> Half(64,1)] got cached result: Myelin, tactic 0x0000000000000000, 0.05 ms"
+SILENT = [f"=============== Computing costs for {REGION}", "*************** Autotuning format combination: Half(64,1) -> Half(64,1) ***************"]
+RACED = [*SILENT, f"--------------- Timing Runner: {REGION} (Myelin[0x80000023])", "Tactic: 0x0000000000000000 Time: 0.05", ">>>>>>>>>>>>>>> Chose Runner Type: Myelin Tactic: 0x0000000000000000"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reused"),
+    [([], False), (RACED, False), (SILENT, True), ([SILENT[0], CACHED.format(REGION)], True), ([*RACED, CACHED.format(REGION)], False), ([CACHED.format("conv9")], False)],
+    ids=["no region", "raced", "silent", "cached", "raced and cached", "cached, and no region"],
+)
+def test_a_region_without_a_race_of_its_own_was_compiled_elsewhere(lines: list[str], reused: bool, tmp_path: Path) -> None:
+    for before in (True, False):  # whether it is the first layer of all
+        log = dense_log()
+        log.tuned = [*lines, *log.tuned] if before else [*log.tuned, *lines]
+        assert read(tmp_path, log).reused_region is reused
+        kept, dropped = (4, [*OWN, *lines, FOUND, CHOSE, USED.format(4)]), (3, [*OTHER, SILENT[0], CACHED.format(REGION), FOUND, CHOSE, DROPPED.format(3)])
+        assert read(tmp_path, strategies(*((dropped, kept) if before else (kept, dropped)))).reused_region is reused
+
+
+def test_a_cut_log_settles_nothing_while_strategies_may_follow(tmp_path: Path) -> None:
+    for log, settled in ((dense_log(), True), (strategies((4, [*OWN, FOUND, CHOSE])), False)):
+        text = log.text()
+        assert read(tmp_path, text[: text.index(ENGINE)], layers=[]).settled is settled
+        assert read(tmp_path, text).settled
+    text = dense_log(lists=[FOUND]).text()
+    assert not read(tmp_path, text[: text.index(ENGINE)], layers=[]).settled
+
+
+# ---- the names
+
+
+def made(name: str, *nodes: str, kind: str = "CaskConvolution", base: str | None = None, reformat: bool = False) -> EngineLayer:
+    return EngineLayer(name, base or name, "Reformat" if reformat else kind, nodes or (name,))
+
+
+def test_a_listed_name_is_the_layers_own_before_it_is_its_profiles(tmp_path: Path) -> None:
+    second = made("conv1 [profile 1]", "conv1", base="conv1")
+    found = match_names([made("conv1"), second], ["conv1", "conv1 [profile 1]"])
+    assert (found.of, found.exact, found.unmatched) == (["conv1", "conv1 [profile 1]"], [True, True], [])
+    assert match_names([made("conv1"), second], ["conv1"]).of == ["conv1", "conv1"]
+
+
+def test_a_name_without_a_layer_is_joined_by_its_nodes_and_never_exact() -> None:
+    found = match_names([made("conv1 + relu1", "conv1", "relu1"), made("conv2")], ["conv1", "conv9"])
+    assert (found.of, found.exact, found.unmatched) == (["conv1", None], [False, False], ["conv9"])
+
+
+def test_a_copy_is_nobodys_layer() -> None:
+    copy = made("conv1", reformat=True)
+    assert match_names([copy], ["conv1"]).of == [None]
+    assert match_names([made("copy", "conv1", reformat=True), made("conv1 + relu1", "conv1", "relu1")], ["conv1"]).of == [None, "conv1"]
+
+
+def test_of_two_layers_that_hold_a_node_the_one_with_weights_is_meant() -> None:
+    product, pool = made("conv1 + relu1", "conv1", "shared"), made("pool1", "pool1", "shared", kind="CudnnPooling")
+    assert match_names([pool, product], ["shared + gone"]).of == [None, "shared + gone"]
+    assert match_names([product, made("conv2", "conv2", "shared")], ["shared + gone"]).of == [None, None]
+    assert match_names([pool, product], ["shared"]).of == [None, "shared"]
+
+
+def test_the_layer_that_holds_every_node_of_a_name_is_meant_before_those_that_hold_some() -> None:
+    assert match_names([made("conv1 + relu1", "conv1", "relu1"), made("conv2", "conv2", "relu1")], ["relu1 + conv1"]).of == ["relu1 + conv1", None]
+
+
+def test_a_layer_that_has_a_name_is_not_given_another() -> None:
+    found = match_names([made("conv1", "conv1", "relu1"), made("conv2 + relu1", "conv2", "relu1")], ["conv1", "relu1"])
+    assert found.of == ["conv1", "relu1"]  # the only one that is free
+    twice = match_names([made("conv1 + relu1", "conv1", "relu1")], ["conv1", "relu1"])
+    assert (twice.of, twice.unmatched) == (["conv1"], ["relu1"])
