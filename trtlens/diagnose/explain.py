@@ -312,9 +312,9 @@ class _Diagnosing:
             for layer in self.layers
             if not layer.tactic_name and layer.tactic_id is not None and not layer.is_reformat and concern(layer) == "weights"
         ]
-        self.races.learn_names({tactic for _, tactic, kernels in unnamed if not kernels})
+        self.races.kernels.learn({tactic for _, tactic, kernels in unnamed if not kernels})
         for layer, tactic, kernels in unnamed:
-            name = kernels.pop() if len(kernels) == 1 else self.races.name_of(tactic) if not kernels else None
+            name = kernels.pop() if len(kernels) == 1 else self.races.kernels.of(tactic) if not kernels else None
             if name is not None:
                 layer.tactic_name, layer.named_by = name, "log"
         # A name that another log gives the id (--names) suggests; it never proves.
@@ -661,7 +661,7 @@ class _Diagnosing:
         if layer.name in self.naming:
             pass  # its line is cited with what runs
         elif layer.named_by == "log" and layer.tactic_id is not None and layer.tactic_name is not None and self.races is not None:
-            naming = self.races.naming_line(layer.tactic_id, layer.tactic_name, same)
+            naming = self.races.kernels.line(layer.tactic_id, layer.tactic_name, same)
             if naming is not None:
                 self.citer.tactic(*naming, layer.tactic_name)
             evidence = (*evidence, *([self.citer.place(*naming)] if naming is not None else []))
@@ -749,7 +749,7 @@ class _Diagnosing:
                 self.citer.tactic(entry.line, entry.offset, entry.kernel)
         if ruling.reason == "workspace" and race is not None and self.races is not None:
             skipped = [(tactic, kernel) for c in race.telling for _, kernel, tactic, _ in c.skipped if is_sparse(kernel)]
-            naming = [self.races.naming_line(tactic, kernel or "", []) for tactic, kernel in dict.fromkeys(skipped[:4])]
+            naming = [self.races.kernels.line(tactic, kernel or "", []) for tactic, kernel in dict.fromkeys(skipped[:4])]
             evidence += [self.citer.place(*place) for place in naming if place is not None]
         if layer.region is not None and layer.tactic_name is None and race is not None and race.combinations[-1].winner is not None:
             winner = race.combinations[-1].winner

@@ -16,7 +16,7 @@ from ..text import said_of, tactic_hex
 from .citing import Citer
 from .layers import EngineLayer, concern, numbered
 from .model import Evidence, PointerEvidence, Warning
-from .races import stderr_missing
+from .race_gaps import stderr_missing
 from .sparsity import Listing, Matches
 
 _MYELIN_INSTRUCTION = re.compile(r"^__mye?l|_myl\d+_\d+$")

@@ -4,7 +4,7 @@ In: the columns that races.py made. Out: a `PlainRace` for each layer whose race
 undecided; cached results only where they repeat a race that has no gap either). Next: races.py, which makes all other races combination by combination.
 
 Nine of ten layers of a large log are plain, and the rules need one or two combinations of each: making all of them would cost more than parsing.
-What is plain is decided here by the very conditions of `Races.combination` and `Races._find_gaps`; tests compare both ways on every log.
+What is plain is decided here by the very conditions of `Races.combination` and `RaceGaps.find`; tests compare both ways on every log.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class PlainColumns:
         clean = ~cached & ~nameless & ~self._left_out()[numbers]
         clean &= (races.unnamed[numbers] == 0) & (races.failed[numbers] == 0)
         decided = (winning >= 0) & ~confused  # the row that won is one of those that were timed and, where all are named, one with a name
-        # `No valid tactics` for every runner counts as a race where nothing can be missing: see `_distrust_partial` in races.py.
+        # `No valid tactics` for every runner counts as a race where nothing can be missing: see `distrust_partial` in race_gaps.py.
         nothing_valid = (times == 0) & has_runners & all_empty & (c["winner_line"][numbers] == 0)
         layer_tried = np.bitwise_or.reduceat(tried, begins)[layer]
         decided &= (layer_tried == 0) | (tried != 0)
@@ -112,12 +112,12 @@ class PlainColumns:
         damaged = np.sort(np.array([line.line for line in (*log.damaged_lines, *log.unknown_samples)], dtype=np.int64))
         whole = np.searchsorted(damaged, first, side="left") == np.searchsorted(damaged, last + 2, side="right")  # no damage within
         self._silent = (np.logical_and.reduceat(silent, begins) & whole).tolist()
-        # What a cached result repeats must have no gap either, nor what else was raced for that layer: `_source_race` in races.py.
+        # What a cached result repeats must have no gap either, nor what else was raced for that layer: `_source_race` in race_gaps.py.
         place = np.full(len(log.combinations) + 1, -1, dtype=np.int64)
         place[numbers] = layer
         origin = np.where(cached & (source >= 0), place[source], -1)
         sound = np.append(np.logical_and.reduceat(clean | cached, begins) & whole, False)[origin]
-        repeats = cached & sound & (origin != layer) & (not races.pruned)
+        repeats = cached & sound & (origin != layer) & (not races.gaps.pruned)
         clean, decided = clean | repeats, (decided & ~cached) | repeats
         lost = (sparse >= 0) & (winner_kind == DENSE)
         plain = np.logical_and.reduceat(clean, begins) & np.logical_or.reduceat(decided, begins) & whole
