@@ -195,7 +195,7 @@ class Arithmetic:
         return best
 
     def _lost_lines(self, number: int, sections: list[int]) -> bool:
-        """Whether what was fastest or chosen has no time, or one runner was tried twice: the signs that races.py knows, of a reformat."""
+        """Whether what was fastest or chosen has no time, or one runner was tried twice: the signs that race_gaps.py knows, of a reformat."""
         c, s = self.races.log.combinations.arrays, self.races.log.sections.arrays
         if c["cached"][number]:
             return False
