@@ -1,6 +1,6 @@
 """Evidence by line: rules cite (line, offset), the text is read back from the file in one go at the end.
 
-In: places in the log. Out: `LineEvidence` with the very line as the user has it. Next: explain.py.
+In: places in the log. Out: `LineEvidence` with the very line as the user has it. Next: joins.py.
 """
 
 from __future__ import annotations

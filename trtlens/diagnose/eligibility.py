@@ -1,6 +1,6 @@
 """Whether a layer's weights qualify for sparse math, and why not.
 
-In: an `EngineLayer`, the build's `(Sparsity)` lists, options, the weight check. Out: `Judgement`. Next: explain.py.
+In: an `EngineLayer`, the build's `(Sparsity)` lists, options, the weight check. Out: `Judgement`. Next: layer_verdicts.py and fallbacks.py.
 The list of the engine's pass proves eligibility; `HasSparseWeights`/`AllowSparse` and a 2:4 check of the weights suggest it (issue 4694). That a
 layer does not qualify takes the list of a complete log that does not name it, or the flag off; 0 in `HasSparseWeights` proves nothing.
 """

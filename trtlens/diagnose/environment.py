@@ -1,6 +1,6 @@
 """What a build ran on and with which options, from the log's option and device blocks, trex metadata or the manifest.
 
-In: a `Build`, a manifest. Out: `Environment`, the GPU, the lines that say it. Next: explain.py.
+In: a `Build`, a manifest. Out: `Environment`, the GPU, the lines that say it. Next: joins.py.
 """
 
 from __future__ import annotations

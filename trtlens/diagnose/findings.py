@@ -1,6 +1,6 @@
 """The warnings that undermine trust in a diagnosis, each with its evidence.
 
-In: the capture's inputs as parsed and joined. Out: `Warning`s. Next: explain.py. Their ids and texts: catalogue/warnings.py.
+In: the capture's inputs as parsed and joined. Out: `Warning`s. Next: joins.py. Their ids and texts: catalogue/warnings.py.
 """
 
 from __future__ import annotations

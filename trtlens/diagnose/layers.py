@@ -1,6 +1,6 @@
 """What runs in the engine: its layers, from layer info and from the log's `Engine Layer Information`, joined by name.
 
-In: `EngineInfo`, the log's engine lines. Out: `EngineLayer`s in the engine's order. Next: explain.py, which gives each a verdict.
+In: `EngineInfo`, the log's engine lines. Out: `EngineLayer`s in the engine's order. Next: joins.py.
 Which kind of tactic runs is read from the kernel's own name alone; cuDNN, cuBLAS and hand-written runners have no 2:4 kernels.
 """
 

@@ -1,6 +1,6 @@
 """The records of a diagnosis, field for field the contract's JSON (`schema_version` 1).
 
-In: nothing. Out: frozen dataclasses that rules fill and reporters read. Next: reasons.py (the catalogue), engine.py (joins and rules).
+In: nothing. Out: frozen dataclasses that rules fill and reporters read. Next: reasons.py (the catalogue), rules.py, fallbacks.py and layer_verdicts.py.
 Units: every `*_ms` is milliseconds; a figure the inputs do not hold is None, never 0.
 """
 

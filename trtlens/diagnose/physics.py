@@ -1,6 +1,6 @@
 """What a fallback could gain: measured in the log, bounded by the roofline, or unknown; never a number without its kind.
 
-In: a layer, its ruling, what is known of the build. Out: `Remedy`s, the surest first. Next: explain.py.
+In: a layer, its ruling, what is known of the build. Out: `Remedy`s, the surest first. Next: fallbacks.py.
 """
 
 from __future__ import annotations

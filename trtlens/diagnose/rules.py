@@ -1,6 +1,6 @@
 """Why an eligible layer runs dense: the contract's five rules, in their order, each with what it proves.
 
-In: a layer's race, the tactic that runs, what the log holds. Out: a `Ruling`. Next: explain.py turns it into a verdict.
+In: a layer's race, the tactic that runs, what the log holds. Out: a `Ruling`. Next: fallbacks.py turns it into a verdict.
 A `proven` must follow from the lines it cites; every condition that could make it wrong lowers it to `suggested` or to another reason.
 """
 
@@ -35,7 +35,7 @@ class Noise:
 
 @dataclass(slots=True)
 class Ruling:
-    """A reason with its figures. `proof` is of the reason alone; explain.py lowers it to that of the eligibility."""
+    """A reason with its figures. `proof` is of the reason alone; fallbacks.py lowers it to that of the eligibility."""
 
     reason: str
     proof: Proof

@@ -1,6 +1,6 @@
 """A layer's sizes as a matrix product, and what physics and the known sparse kernels suggest about it.
 
-In: an `EngineLayer`, the GPU, kernels. Out: `GemmShape`, suspects. Next: explain.py puts the suspects into the verdict. Suggestions only.
+In: an `EngineLayer`, the GPU, kernels. Out: `GemmShape`, suspects. Next: fallbacks.py puts the suspects into the verdict. Suggestions only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What TensorRT itself says about sparsity: the `(Sparsity)` lists of the pass that became the engine.
 
-In: a `Build` of the log, the engine's layers. Out: `Listing`. Next: eligibility.py and explain.py.
+In: a `Build` of the log, the engine's layers. Out: `Listing`. Next: eligibility.py and joins.py.
 A log holds a pair of lists for each pass (backend strategies, optimization profiles) and for each Myelin sub-build; the last one in the file need
 not be the engine's (contract, "Builds and passes").
 """

@@ -1,6 +1,6 @@
 """Causes that the inputs only suggest, beyond physics and kernels: another fusion, another type, clocks, shapes, a selector, a compiler option.
 
-In: the races, the engine's layers, the build, the manifest. Out: `Suspect`s with the evidence in words. Next: explain.py puts them into the verdict.
+In: the races, the engine's layers, the build, the manifest. Out: `Suspect`s with the evidence in words. Next: fallbacks.py puts them into the verdict.
 A suspect never changes a verdict or its proof. What holds for the whole build is looked up once, what is rare is looked at only where it shows.
 """
 

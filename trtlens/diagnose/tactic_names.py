@@ -1,6 +1,6 @@
 """The kernels of tactic ids, as one log names them, and the line that does.
 
-In: the columns of a log's tactics. Out: `TacticKernels`. Next: races.py, and explain.py for engine layers that have an id alone.
+In: the columns of a log's tactics. Out: `TacticKernels`. Next: races.py, and joins.py for engine layers that have an id alone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a kernel trace says about an engine: which of its kernels ran, and whether every one that ran is dense.
 
-In: `KernelTrace`s, the engine's layers. Out: `Traced`. Next: explain.py. A trace holds launches, not layers: it confirms the name of a kernel that
+In: `KernelTrace`s, the engine's layers. Out: `Traced`. Next: joins.py. A trace holds launches, not layers: it confirms the name of a kernel that
 another input gives, and names none. That nothing sparse ran is a statement about the layers only where the trace can hold a whole inference.
 """
 

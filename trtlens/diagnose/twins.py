@@ -1,6 +1,6 @@
 """Layers without a race of their own: TensorRT times equal layers once, and 8.x says nothing about the others.
 
-In: the races, the engine's layers, the log's network. Out: the `Ruling` of the one layer whose race was reused, at most `suggested`. Next: explain.py.
+In: the races, the engine's layers, the log's network. Out: the `Ruling` of the one layer whose race was reused, at most `suggested`. Next: fallbacks.py.
 Equal means: same tactic in the engine, same operators, kernel, strides, dilations and groups, same shapes and types, and, where the log lists the
 silent layer's combinations, the same combinations. With no candidate or several nothing is inherited.
 """
