@@ -1,7 +1,7 @@
 """How fast a build log is read, as a whole process, beside a bare loop over its lines, `grep -c` and a line loop with regular expressions.
 
 In: options. Out: a table on standard output, all figures of this one run. Next: benchmarks/README.md keeps them.
-Run: python benchmarks/bench_log.py [--megabytes 300] [--dialect 8.6] [--repeat 3] [--folder DIR]
+Run: python benchmarks/bench_log.py [--megabytes 300] [--dialect 8.6] [--tactics 8] [--repeat 3] [--folder DIR]
 
 The mark is the median of five bare loops `for line in open(path, "rb"): pass`, each timed inside its own process. Every other figure is of a
 whole process, imports included: processor seconds (user and system) from wait4, peak memory the child's own (VmHWM; Linux).
@@ -20,6 +20,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from make_log import MOST_TACTICS
 
 HERE = Path(__file__).resolve().parent
 _PEAK = """
@@ -93,10 +95,11 @@ def best(repeat: int, code: str, *arguments: str, stdin: Path | None = None) -> 
     return min((python(code, *arguments, stdin=stdin) for _ in range(repeat)), key=lambda r: r.cpu)
 
 
-def make(folder: Path, megabytes: float, dialect: str) -> tuple[Path, Path]:
-    log, artefacts = folder / f"build-{dialect}-{megabytes:g}.log", folder / f"artefacts-{dialect}-{megabytes:g}"
+def make(folder: Path, megabytes: float, dialect: str, tactics: int = MOST_TACTICS) -> tuple[Path, Path]:
+    name = f"{dialect}-{megabytes:g}" + (f"-{tactics}" if tactics != MOST_TACTICS else "")
+    log, artefacts = folder / f"build-{name}.log", folder / f"artefacts-{name}"
     if not log.exists():
-        command = [sys.executable, str(HERE / "make_log.py"), str(log), "--megabytes", f"{megabytes:g}", "--dialect", dialect]
+        command = [sys.executable, str(HERE / "make_log.py"), str(log), "--megabytes", f"{megabytes:g}", "--dialect", dialect, "--tactics", str(tactics)]
         subprocess.run([*command, "--artefacts", str(artefacts)], check=True)
     return log, artefacts
 
@@ -110,6 +113,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--megabytes", type=float, default=300.0)
     parser.add_argument("--dialect", choices=("8.5", "8.6", "10.x"), default="8.6")
+    parser.add_argument("--tactics", type=int, default=MOST_TACTICS, help="most tactics of a combination: more of them, fewer layers (default 8)")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--log", type=Path, help="measure this log alone (of real_lines.py, or your own) instead of a synthetic one")
     parser.add_argument("--folder", type=Path, help="where logs are made and kept (default: a temporary folder)")
@@ -117,7 +121,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        log = options.log or make(folder, options.megabytes, options.dialect)[0]
+        log = options.log or make(folder, options.megabytes, options.dialect, options.tactics)[0]
         megabytes = log.stat().st_size / 1e6
         bare = statistics.median(float(run([sys.executable, "-c", _BARE, str(log)]).output) for _ in range(5))
         parsed = best(options.repeat, _PARSE, str(log))
@@ -134,10 +138,10 @@ def main() -> int:
         print(f"diagnosis {diagnosing:.2f} s after {parsing:.2f} s of parsing, imports apart: {diagnosing / parsing:.2f} times")
         if options.log is not None:
             return 0
-        half, _ = make(folder, options.megabytes / 2, options.dialect)
+        half, _ = make(folder, options.megabytes / 2, options.dialect, options.tactics)
         shorter = best(options.repeat, _PARSE, str(half))
         print(f"twice the log, {parsed.cpu / shorter.cpu:.2f} times the processor time")
-        small, artefacts = make(folder, 30, options.dialect)
+        small, artefacts = make(folder, 30, options.dialect, options.tactics)
         inputs = [str(artefacts / "layer_info.json"), str(artefacts / "profile.json"), str(small)]
         everyday = best(options.repeat, _EXPLAIN, "explain", *inputs, "--quiet")
         print(f"everyday (30 MB log, layer info, profile): {everyday.wall:.2f} s wall, {everyday.cpu:.2f} s CPU, {everyday.peak_mib:.0f} MiB")
