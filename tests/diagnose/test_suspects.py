@@ -83,6 +83,16 @@ def test_two_times_of_one_tactic_that_differ_point_to_the_clocks(tmp_path: Path)
     assert "0.05 ms" in text and "0.08 ms" in text and "60%" in text and text.count("line") == 2
 
 
+@pytest.mark.parametrize("times", [(0.05, 0.06, 0.08), (0.06, 0.05, 0.08), (0.08, 0.06, 0.05), (0.06, 0.08, 0.05)])
+def test_of_three_times_the_slowest_and_the_fastest_count(times: tuple[float, ...], tmp_path: Path) -> None:
+    """Sparse at 0.075 ms is 50 % slower than dense at 0.05 ms, and one dense tactic alone varies by 60 %: a tie."""
+    race = combination(LAYER, PAIR[1], [*((DENSE, time) for time in times), (SPARSE, 0.075)], DENSE)
+    found = verdict(tmp_path, Log(layer(LAYER, race), RUNS))
+    assert (found.reason, found.proof, found.stability) == ("tie", "proven", "coin-toss")
+    text = said(found)["clocks"]
+    assert "0.05 ms" in text and "0.08 ms" in text and "60%" in text and "0.06" not in text
+
+
 @pytest.mark.parametrize(("first", "second"), [(0.05, 0.051), (0.0050, 0.0055)], ids=["within 3 %", "within 1 us"])
 def test_the_usual_noise_does_not(first: float, second: float, tmp_path: Path) -> None:
     assert "clocks" not in said(verdict(tmp_path, twice(first, second)))

@@ -16,29 +16,25 @@ from .race_sources import MIX
 
 
 def all_spreads(log: BuildLog, owner: npt.NDArray[np.int32], sources: Callable[[], npt.NDArray[np.int64]]) -> dict[int, float]:
-    """The spread of every combination in which some tactic was timed twice.
+    """The spread of every combination in which some tactic was timed twice, or more often: the slowest of its times against the fastest.
 
     `owner`: the combination of each row of the tactics table. `sources`: of every combination the one whose race it repeats.
     """
-    every = log.tactics
-    rows = np.flatnonzero((every.source == TIMED) & (every.time_ms > 0))
-    count = np.bincount(every.section[rows], minlength=len(log.sections))
-    rows = rows[count[every.section[rows]] > 1]
-    # Few tactics are timed twice: find out which may be, and sort those alone.
-    for factor in MIX[:2]:
-        rows = rows[_sharing(every.section[rows], every.tactic[rows], factor)]
+    every, rows = log.tactics, _maybe_twice(log)
     if not len(rows):
         return {}
     rows = rows[np.lexsort((every.tactic[rows], every.section[rows]))]
-    again = (every.tactic[rows][1:] == every.tactic[rows][:-1]) & (every.section[rows][1:] == every.section[rows][:-1])
-    first, second = every.time_ms[rows][:-1][again], every.time_ms[rows][1:][again]
+    section, tactic, time_ms = every.section[rows], every.tactic[rows], every.time_ms[rows]
+    begins = np.flatnonzero(np.concatenate([[True], (tactic[1:] != tactic[:-1]) | (section[1:] != section[:-1])]))
+    twice = np.diff(np.append(begins, len(rows))) > 1
     found: dict[int, float] = {}
-    ratios = np.maximum(first, second) / np.minimum(first, second) - 1.0
-    for number, ratio in zip(owner[rows[:-1][again]].tolist(), ratios.tolist(), strict=True):
+    ratios = np.maximum.reduceat(time_ms, begins) / np.minimum.reduceat(time_ms, begins) - 1.0
+    for number, ratio in zip(owner[rows[begins[twice]]].tolist(), ratios[twice].tolist(), strict=True):
         found[number] = max(found.get(number, 0.0), ratio)
     # A cached result has the noise of the race that it repeats: its verdict is that race's verdict.
-    repeated = sources()
-    for number in np.flatnonzero(np.isin(repeated, list(found))).tolist():
+    repeated, noisy = sources(), np.zeros(len(log.combinations), dtype=bool)
+    noisy[list(found)] = True
+    for number in np.flatnonzero((repeated >= 0) & noisy[repeated]).tolist():
         found[number] = found[repeated.item(number)]
     return found
 
@@ -46,22 +42,28 @@ def all_spreads(log: BuildLog, owner: npt.NDArray[np.int32], sources: Callable[[
 _PIECE, _SLOT_BITS = 1 << 15, 18
 
 
-def _sharing(section: npt.NDArray[np.int32], tactic: npt.NDArray[np.uint64], factor: np.uint64) -> npt.NDArray[np.bool_]:
-    """Which rows may have section and tactic in common with another one: all that have, and some by chance. A fifth of the time that sorting takes.
+def _maybe_twice(log: BuildLog) -> npt.NDArray[np.int64]:
+    """The rows of tactics that may have been timed twice by one runner in one combination: all that were, and a few by chance.
 
-    Piece by piece, so that the table of slots stays in the processor's cache; a section never begins in one piece and ends in another.
+    Few tactics are, so only these are sorted: that takes a tenth of the time. Piece by piece, so that the table of slots stays in the processor's
+    cache; a section never begins in one piece and ends in another.
     """
-    found = np.zeros(len(section), dtype=bool)
-    last, shared = np.empty(1 << _SLOT_BITS, dtype=np.int32), np.zeros(1 << _SLOT_BITS, dtype=bool)
-    cuts = [0, len(section)]
-    if len(section) > _PIECE and bool((section[1:] >= section[:-1]).all()):
-        cuts = np.unique([0, *np.searchsorted(section, section[_PIECE::_PIECE]).tolist(), len(section)]).tolist()
+    every = log.tactics
+    section, cuts = every.section, [0, len(every)]
+    if len(every) > _PIECE and bool((section[1:] >= section[:-1]).all()):
+        cuts = sorted({0, *np.searchsorted(section, section[_PIECE::_PIECE]).tolist(), len(every)})
+    bits = max(_SLOT_BITS, max((end - first for first, end in pairwise(cuts)), default=0).bit_length() + 2)
+    last, shared = np.empty(1 << bits, dtype=np.int32), np.zeros(1 << bits, dtype=bool)
+    found: list[npt.NDArray[np.int64]] = []
     for first, end in pairwise(cuts):
-        slots = ((section[first:end].astype(np.uint64) * MIX[2] ^ tactic[first:end]) * factor) >> np.uint64(64 - _SLOT_BITS)
-        numbers = np.arange(end - first, dtype=np.int32)
-        last[slots] = numbers
-        doubled = slots[last[slots] != numbers]
-        shared[doubled] = True
-        found[first:end] = shared[slots]
-        shared[doubled] = False
-    return found
+        rows = np.flatnonzero((every.source[first:end] == TIMED) & (every.time_ms[first:end] > 0)) + first
+        keys = section[rows].astype(np.uint64) * MIX[0] ^ every.tactic[rows]
+        for factor in MIX[1:3]:
+            slots, numbers = (keys * factor) >> np.uint64(64 - bits), np.arange(len(rows), dtype=np.int32)
+            last[slots] = numbers
+            doubled = slots[last[slots] != numbers]
+            shared[doubled] = True
+            rows, keys = rows[shared[slots]], keys[shared[slots]]
+            shared[doubled] = False
+        found.append(rows)
+    return np.concatenate(found)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..parse.build_log.records import Build, BuildLog
+from .race_columns import distinct
 
 SEVERAL = -2
 """Several earlier races could be meant."""
@@ -32,10 +33,10 @@ def joined_sources(log: BuildLog, build: Build) -> npt.NDArray[np.int64]:
         return found
     both = np.concatenate([raced, cached])
     columns = (c["text"][both], c["winner_runner"][both], c["winner_tactic"][both], *_six_digits(time_ms[both]))
-    distinct, key = np.unique(_mixed(columns), return_inverse=True)
+    keys, _, key = distinct(_mixed(columns))
     ours, theirs = key[: len(raced)], key[len(raced) :]
     order = np.argsort(ours, kind="stable")  # the races of a key, in the order of the log
-    starts = np.searchsorted(ours[order], np.arange(len(distinct) + 1))
+    starts = np.searchsorted(ours[order], np.arange(len(keys) + 1))
     first, last = starts[theirs], starts[theirs + 1]
     # Exactly one race before the cached result: the first of its key stands before it, the second does not.
     number = np.append(raced[order], np.iinfo(np.int64).max)

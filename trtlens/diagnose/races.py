@@ -18,7 +18,7 @@ from ..parse.kernel_names import classify, is_sparse
 from ..text import said_of
 from .layers import runner_may_be_sparse
 from .plain_races import PlainColumns
-from .race_columns import RaceColumns, by_value
+from .race_columns import RaceColumns, by_value, distinct
 from .race_gaps import SILENT, RaceGaps, distrust_partial
 from .race_noise import all_spreads
 from .race_records import DENSE, SPARSE, UNKNOWN, Combination, Entry, LayerRace
@@ -105,7 +105,7 @@ class Races(RaceColumns):
         mask = (columns["build"] == self.build.index) & (columns["is_reformat"] == 0) & (columns["text"] >= 0)
         if self.pass_index is not None:
             mask &= columns["pass_index"] == self.pass_index
-        texts, first = np.unique(columns["text"][mask], return_index=True)
+        texts, first, _ = distinct(columns["text"][mask])
         order = np.argsort(first)
         for text, line in zip(texts[order].tolist(), columns["line"][mask][first[order]].tolist(), strict=True):
             if self.log.formats.texts[text]:
@@ -120,7 +120,7 @@ class Races(RaceColumns):
         mask &= (columns["pass_index"] == self.pass_index) | (self.pass_index is None)
         lines = columns["line"][mask]
         empty = {number for number, text in enumerate(self.log.formats.texts) if not text} | {-1}
-        if not len(lines) or not empty.isdisjoint(np.unique(columns["text"][mask]).tolist()):
+        if not len(lines) or not empty.isdisjoint(distinct(columns["text"][mask])[0].tolist()):
             return False
         last = max(int(lines[-1]), int(columns["winner_line"][mask].max()))
         return not self.gaps.damage(int(lines[0]), last + _BEHIND)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
 from ..text import tactic_hex
 from .layers import EngineLayer
 from .model import Suspect
+from .race_columns import distinct
 from .race_records import SPARSE, Entry, LayerRace
 from .races import Races
 from .rules import Noise, Ruling
@@ -86,7 +88,7 @@ class Suspicions:
         found: dict[str, list[str]] = defaultdict(list)
         held = self.races.best[SPARSE::3] >= 0
         columns = self.races.log.combinations
-        for number in np.unique(columns["layer"][np.flatnonzero(held[: len(columns)])]).tolist():
+        for number in distinct(columns["layer"][np.flatnonzero(held[: len(columns)])])[0].tolist():
             name = self.races.log.layers.get(number)
             if name is None or name in self._engine or name not in self.races.by_layer:
                 continue
@@ -124,19 +126,20 @@ class Suspicions:
     def _clocks(self, race: LayerRace) -> Iterator[Suspect]:
         """One tactic timed twice by one runner in one combination, with times further apart than the usual noise: the widest such pair."""
         assert self.races is not None
-        rows, widest = self.races.log.tactics, None
+        rows = self.races.log.tactics
+        widest: tuple[float, int, tuple[float, int], tuple[float, int]] | None = None
         for number in self.races.by_layer.get(race.layer, ()):
-            first: dict[tuple[int, int], tuple[float, int]] = {}
+            seen: dict[tuple[int, int], tuple[tuple[float, int], tuple[float, int]]] = {}
             for row in self.races.rows_of(number).tolist():
                 time_ms = rows.time_ms.item(row)
                 if rows.source.item(row) != TIMED or not time_ms > 0:
                     continue
                 key, here = (rows.section.item(row), rows.tactic.item(row)), (time_ms, rows.line.item(row))
-                other = first.setdefault(key, here)
-                low, high = min(other, here), max(other, here)
+                low, high = seen.get(key, (here, here))
+                low, high = seen[key] = min(low, here), max(high, here)
                 spread = high[0] / low[0] - 1.0
                 if spread > self.noise.band(low[0]) and (widest is None or spread > widest[0]):
-                    widest = spread, key[1], other, here
+                    widest = spread, key[1], min(low, high, key=itemgetter(1)), max(low, high, key=itemgetter(1))
         if widest is not None:
             spread, tactic, one, two = widest
             yield Suspect(

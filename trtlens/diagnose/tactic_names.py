@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..parse.build_log.records import stretches
-from .race_columns import RaceColumns
+from .race_columns import RaceColumns, distinct
 from .race_records import Combination
 
 
@@ -44,7 +44,7 @@ class TacticKernels:
             won = self._log.combinations["winner_tactic"][(self._log.combinations["winner_line"] > 0) & (self._columns.winning < 0)]
             out = self._columns.left_out()
             asked = np.concatenate([asked, won, rows.tactic[out[rows.kernel[out] < 0]]])
-        wanted = np.unique(asked[asked >= np.uint64(1 << 40)])
+        wanted = distinct(asked[asked >= np.uint64(1 << 40)])[0]
         if not len(wanted):
             return
         # By their low bits first: looking up half a million ids in a sorted list would take a tenth of the diagnosis.
