@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trtlens
+from tests.small_log import DENSE_HWC, DENSE_NAME, log_text
 from trtlens.diagnose import race_noise
 from trtlens.diagnose.race_columns import by_value, distinct
 from trtlens.parse.build_log.records import CACHED, SKIPPED, TIMED
@@ -63,3 +67,27 @@ def test_the_noise_is_the_widest_pair_of_times_of_one_tactic(piece: int, rows: l
     if 0 in expected:
         expected[4] = expected[0]
     assert found == pytest.approx(expected)
+
+
+TINY = f"Tactic Name: {DENSE_NAME} Tactic: 0x{DENSE_HWC:016x} Time: "
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(("0.0501", "1e-320"), id="a cached result and its race"),
+        pytest.param(("0.0203", "1e-320"), id="a dense time that sparse lost against"),
+        pytest.param((f"{TINY}0.0203", f"{TINY}1e-320\n[01/02/2026-03:04:05] [V] [TRT] {TINY}0.0203"), id="a tactic that was timed twice"),
+    ],
+)
+def test_a_time_next_to_nothing_makes_no_noise_on_standard_error(damage: tuple[str, str], tmp_path: Path) -> None:
+    # GIVEN a time so small that its inverse is no number any more
+    whole = log_text()
+    (tmp_path / "build.log").write_text(whole.replace(*damage))
+    assert damage[0] in whole
+    # WHEN numpy's warnings, which go to the user's terminal, are errors
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        found = trtlens.explain(tmp_path / "build.log")
+    # THEN there is none, and the layer has its verdict
+    assert [layer.status for layer in found.diagnosis.captures[0].builds[-1].layers if layer.name == "conv1 + relu1"] == ["dense"]

@@ -10,19 +10,12 @@ from dataclasses import replace
 
 from ..errors import UsageError
 from ..parse.build_log.records import Build
-from .findings import (
-    held_builds,
-)
+from .findings import held_builds
 from .joins import Options
 from .layer_verdicts import Verdicts
-from .layers import (
-    layers_from_log,
-)
+from .layers import layers_from_log
 from .load import Capture, Progress, load_captures
-from .model import (
-    CaptureDiagnosis,
-    Diagnosis,
-)
+from .model import CaptureDiagnosis, Diagnosis
 
 
 def explain(paths: Sequence[str], options: Options | None = None, progress: Progress | None = None) -> Diagnosis:
@@ -68,7 +61,6 @@ def _main_build(capture: Capture, builds: list[Build]) -> tuple[int, bool]:
             return max(zip(scores, (b.index for b in builds), strict=True))[1], open_
     complete = [b for b in builds if b.complete]
     return (complete or builds)[-1].index, open_
-
 
 
 __all__ = ["Options", "diagnose", "explain"]

@@ -11,9 +11,7 @@ from dataclasses import replace
 from ..text import said_of, tactic_hex
 from .eligibility import Judgement
 from .fallbacks import Fallbacks
-from .findings import (
-    chosen_otherwise,
-)
+from .findings import chosen_otherwise
 from .layers import (
     EngineLayer,
     LayerTime,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -82,7 +82,6 @@ class EngineLayer:
     """A kernel that Myelin generated (kgen) for a product of weights, which no other layer computes."""
     nodes_certain: bool = False
     """The ONNX nodes come from the inspector's metadata, not from the fused name, which may leave some out."""
-    extra_lines: list[Line] = field(default_factory=list)
 
     dilation: tuple[int, ...] | None = None
     padding: tuple[tuple[int, ...], tuple[int, ...]] | None = None

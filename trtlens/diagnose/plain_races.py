@@ -1,7 +1,8 @@
 """Which races hide nothing, and their figures: all layers at once, in columns.
 
-In: the columns that races.py made. Out: a `PlainRace` for each layer whose race has no gap of its own (nothing skipped, silent, unnamed, failed, lost or
-undecided; cached results only where they repeat a race that has no gap either). Next: races.py, which makes all other races combination by combination.
+In: the columns of race_columns.py. Out: a `PlainRace` for each layer of which the log says nothing but its combinations (a silent race: a twin of
+TensorRT 8), or whose race has no gap of its own (nothing skipped, silent, unnamed, failed, lost or undecided; cached results only where they repeat a
+race that has no gap either). Next: races.py, which makes all other races combination by combination.
 
 Nine of ten layers of a large log are plain, and the rules need one or two combinations of each: making all of them would cost more than parsing.
 What is plain is decided here by the very conditions of `Races.combination` and `RaceGaps.find`; tests compare both ways on every log.
@@ -126,7 +127,7 @@ class PlainColumns:
         time_ms = rows.time_ms
         dense_ms = np.where(dense >= 0, time_ms[dense], np.inf)
         sparse_ms = np.where(sparse >= 0, time_ms[sparse], np.inf)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.where(lost, np.where(dense_ms > 0, sparse_ms / dense_ms, np.where(sparse_ms <= 0, 1.0, np.inf)), np.inf)
         any_lost = np.logical_or.reduceat(lost, begins)
         won = (sparse >= 0) & ~lost

@@ -28,7 +28,8 @@ def all_spreads(log: BuildLog, owner: npt.NDArray[np.int32], sources: Callable[[
     begins = np.flatnonzero(np.concatenate([[True], (tactic[1:] != tactic[:-1]) | (section[1:] != section[:-1])]))
     twice = np.diff(np.append(begins, len(rows))) > 1
     found: dict[int, float] = {}
-    ratios = np.maximum.reduceat(time_ms, begins) / np.minimum.reduceat(time_ms, begins) - 1.0
+    with np.errstate(over="ignore"):  # a time that is damaged to 1e-320
+        ratios = np.maximum.reduceat(time_ms, begins) / np.minimum.reduceat(time_ms, begins) - 1.0
     for number, ratio in zip(owner[rows[begins[twice]]].tolist(), ratios[twice].tolist(), strict=True):
         found[number] = max(found.get(number, 0.0), ratio)
     # A cached result has the noise of the race that it repeats: its verdict is that race's verdict.

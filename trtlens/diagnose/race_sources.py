@@ -61,7 +61,7 @@ def _mixed(columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
 
 def _six_digits(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(digits, power): each value to six significant digits, as TensorRT prints it with a cached result."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         power = np.where(values > 0, np.floor(np.log10(values)), 0.0)
         digits = np.rint(values * 10.0 ** (5.0 - power))
     over = digits >= 1_000_000.0

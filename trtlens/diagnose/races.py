@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog
+from ..parse.build_log.records import MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
 from ..parse.kernel_names import classify, is_sparse
 from ..text import said_of
@@ -395,6 +395,7 @@ class Races(RaceColumns):
         spreads = self._spreads
         return max([spreads[number] for number in numbers if number in spreads], default=0.0) if spreads else 0.0
 
+
 def _innermost_first(log: BuildLog) -> bool:
     """Whether this log prints strides innermost first (TensorRT 7 and before): decided by its version, else by the first telling combination."""
     for build in log.builds:
@@ -407,4 +408,4 @@ def _innermost_first(log: BuildLog) -> bool:
     return False
 
 
-__all__ = ["CACHED", "DENSE", "SPARSE", "UNKNOWN", "Combination", "Entry", "LayerRace", "Races"]
+__all__ = ["DENSE", "SPARSE", "UNKNOWN", "Combination", "Entry", "LayerRace", "Races"]

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from .model import (
-    LayerVerdict,
-    Summary,
-)
+from .model import LayerVerdict, Summary
 
 
 def summary(verdicts: Sequence[LayerVerdict], listed: int | None, unmatched: int | None, total_ms: float | None, bounds: Sequence[float]) -> Summary:

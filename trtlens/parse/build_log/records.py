@@ -124,13 +124,6 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineLayerLine:
-    """A raw `Layer(...)` line of `Engine Layer Information:` (engine_lines.py parses it)."""
-
-    at: Line
-
-
-@dataclass(frozen=True, slots=True)
 class NetworkNode:
     """One ONNX node as the parser printed it."""
 
