@@ -186,6 +186,20 @@ def test_a_list_of_chosen_layers_that_breaks_off_leaves_open_who_else_was_chosen
         assert runs.layers[0].status == "sparse" and ("capture-mismatch" in {warning.id for warning in runs.warnings}) is mismatch
 
 
+@pytest.mark.parametrize(
+    ("picked", "status"), [("conv0, conv2", "dense"), ("conv9, conv2", "undetermined"), ("conv2", "undetermined"), ("conv0, conv", "undetermined"), ("conv0 + relu0, conv2", "undetermined")]
+)
+def test_a_list_that_shortens_other_fusions_too_is_whole(picked: str, status: str, tmp_path: Path) -> None:
+    """`conv2` may be what is left of `conv2 + relu2`, unless the list calls `conv0 + relu0` by its first node, too. conv1 is not on it."""
+    names = ("conv0 + relu0", "conv1", "conv2 + relu2")
+    layers = info([{**info_layer(name, 0x9999999999999999, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": 1} for name in names])
+    lists = f"Layers eligible for sparse math: {', '.join(names)}", f"TRT inference plan picked sparse implementation for layers: {picked}"
+    log = "".join(f"[01/02/2030-03:04:05] [I] [TRT] (Sparsity) {line}\n" for line in lists) + "[01/02/2030-03:04:05] [I] Engine built in 4 sec.\n"
+    found = next(layer for layer in main(tmp_path, log, layers).layers if layer.name == "conv1")
+    assert (found.status, found.eligibility.proof) == (status, "proven")
+    assert found.proof != "proven"
+
+
 def test_a_name_at_the_end_of_the_chosen_ones_is_no_gap_in_the_eligible_ones(tmp_path: Path) -> None:
     found = read(tmp_path, dense_log(lists=["(Sparsity) Layers eligible for sparse math: conv1", "(Sparsity) TRT inference plan picked sparse implementation for layers: con"]))
     assert found.counted and len(found.count_mismatch) == 1

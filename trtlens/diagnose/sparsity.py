@@ -126,7 +126,7 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         if item.count is None and _cut(item.names, item.at.text, layers):
             if item.kind == "eligible":
                 listing.counted = False
-            else:
+            elif not _shortens(item.names, layers):
                 listing.count_mismatch.append(item.at)
         whole = [name for name in item.names if not _ELISION.match(name)]
         if len(whole) < len(item.names):
@@ -171,6 +171,13 @@ def _cut(names: Sequence[str], text: str, layers: Sequence[EngineLayer]) -> bool
         return True
     last = names[-1] if names else ""
     return last != "" and any(layer.name.startswith(last) for layer in layers) and not any(last in (layer.name, layer.base_name) for layer in layers)
+
+
+def _shortens(names: Sequence[str], layers: Sequence[EngineLayer]) -> bool:
+    """Whether a list that may break off within its last name prints fusions under shorter names anyway: an earlier one is such a name, too."""
+    engine = {layer.name for layer in layers}
+    beginnings = {layer.name[: sign.start()] for layer in layers for sign in re.finditer(r" \+ ", layer.name)} - engine
+    return len(names) > 1 and names[-1] in beginnings and not beginnings.isdisjoint(names[:-1])
 
 
 @dataclass(slots=True)
