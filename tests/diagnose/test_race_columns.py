@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,11 +53,11 @@ def test_the_noise_is_the_widest_pair_of_times_of_one_tactic(piece: int, rows: l
     # GIVEN runner sections 0 to 6 of combinations 0 to 3, in the log's order or one run into another; combination 4 repeats combination 0
     rows = sorted(rows, key=lambda row: row[0]) if ordered else rows
     section, tactic, source, time_ms = (np.array([row[at] for row in rows], dtype=kind) for at, kind in enumerate(("i4", "u8", "i1", "f8")))
-    log = SimpleNamespace(tactics=Rows(section=section, tactic=tactic, source=source, time_ms=time_ms), combinations=range(5))
+    log: Any = SimpleNamespace(tactics=Rows(section=section, tactic=tactic, source=source, time_ms=time_ms), combinations=range(5))
     # WHEN pieces are short, or hold all
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(race_noise, "_PIECE", piece)
-        found = race_noise.all_spreads(log, (section // 2).astype(np.int32), lambda: np.array([-1, -1, -2, -1, 0]))  # type: ignore[arg-type]
+        found = race_noise.all_spreads(log, (section // 2).astype(np.int32), lambda: np.array([-1, -1, -2, -1, 0]))
     # THEN the slowest and the fastest time of one tactic in one section count for its combination
     expected: dict[int, float] = {}
     for number in range(4):

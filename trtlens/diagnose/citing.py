@@ -25,7 +25,6 @@ class Citer:
         self._naming: dict[int, str] = {}
         self._cited: dict[int, LineEvidence] = {}
         self._whole: dict[int, LineEvidence] = {}
-        self._cut: dict[tuple[int, str], LineEvidence] = {}
 
     def line(self, line: Line) -> LineEvidence:
         """Cite a line whose message is known."""
@@ -80,14 +79,12 @@ class Citer:
 
     def _filled(self, item: LineEvidence, texts: dict[int, str], about: str) -> LineEvidence:
         """The line with its text: one object for all layers that cite it, unless it is so long that each cites another part."""
-        found = self._whole.get(item.line) or self._cut.get((item.line, about))
+        found = self._whole.get(item.line)
         if found is None:
             text = texts.get(item.line, item.text)
-            if len(text) <= _LONGEST:
-                found = self._whole[item.line] = LineEvidence(item.input, item.line, text)
-            else:
-                self._cut.clear()  # a layer cites its part of a line for its eligibility and for its verdict; nobody else does
-                found = self._cut[item.line, about] = LineEvidence(item.input, item.line, self._around(item.line, text, about))
+            if len(text) > _LONGEST:
+                return LineEvidence(item.input, item.line, self._around(item.line, text, about))
+            found = self._whole[item.line] = LineEvidence(item.input, item.line, text)
         return found
 
     def _around(self, line: int, text: str, about: str) -> str:

@@ -17,11 +17,7 @@ from ..parse.records import TensorInfo
 from ..text import tactic_hex
 from .eligibility import Judgement
 from .joins import Joins, Options
-from .layers import (
-    EngineLayer,
-    LayerTime,
-    in_region,
-)
+from .layers import EngineLayer, LayerTime, in_region
 from .load import Capture
 from .model import (
     Evidence,

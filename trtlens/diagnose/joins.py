@@ -6,12 +6,13 @@ In: a `Capture` and one build of its log. Out: `Joins`. Next: fallbacks.py and l
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
 from ..parse.build_log.records import Build, Line
 from ..parse.build_log.state import KEPT_LINES
-from ..parse.layer_names import node_in_branch, split_profile_suffix
+from ..parse.layer_names import node_in_branch, onnx_nodes_from_name, split_profile_suffix
 from .catalogue.conditions import build_facts
 from .citing import Citer
 from .eligibility import Judge
@@ -44,10 +45,7 @@ from .layers import (
     profile_total_ms,
 )
 from .load import Capture
-from .model import (
-    PointerEvidence,
-    Warning,
-)
+from .model import PointerEvidence, Warning
 from .network import convolution_nodes
 from .races import Races
 from .reformats import Arithmetic
@@ -198,7 +196,7 @@ class Joins:
         taken = {node for layer in self.layers if not layer.is_reformat for node in layer.onnx_nodes}
         for name in matches.unmatched:
             base, number = split_profile_suffix(name)
-            nodes = _nodes_of(base)
+            nodes = onnx_nodes_from_name(base)
             if taken.intersection(nodes) and self.layers:
                 continue  # it is in the engine under another name; the summary counts it as unmatched
             self.layers.append(
@@ -304,7 +302,7 @@ class Joins:
         flag_off = self._flag_off()
         # That the file is of this very engine is likely, as trex writes them side by side, and not shown; nor which of a log's builds made it.
         copied = flag_off == self._copied_off() if isinstance(flag_off, PointerEvidence) else self.unsure
-        loose = frozenset(node for name in matches.unmatched for node in _nodes_of(split_profile_suffix(name)[0]))
+        loose = frozenset(node for name in matches.unmatched for node in onnx_nodes_from_name(split_profile_suffix(name)[0]))
         return Judge(
             listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
             self.distrusted, flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose, copied,
@@ -366,10 +364,8 @@ class Joins:
 
     def _line_offset(self, line: int) -> tuple[int, int]:
         c = self.capture.log.combinations.arrays if self.capture.log is not None else {}
-        import bisect
-
         lines = c["line"]
-        at = bisect.bisect_left(lines, line)
+        at = bisect_left(lines, line)
         return line, c["offset"][at] if at < len(lines) and lines[at] == line else -1
 
     def _plan_whole(self) -> bool:
@@ -398,12 +394,6 @@ class Joins:
         if not names:
             return False
         return not names & self.reformatted
-
-
-def _nodes_of(name: str) -> tuple[str, ...]:
-    from ..parse.layer_names import onnx_nodes_from_name
-
-    return onnx_nodes_from_name(name)
 
 
 def _number(text: str | None) -> float | None:

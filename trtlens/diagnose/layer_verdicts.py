@@ -32,7 +32,7 @@ from .reasons import REASONS
 from .rules import Ruling
 from .shapes import gemm_shape
 from .sparsity import Matches
-from .totals import summary
+from .totals import add_up
 
 _STUB = "__myelin_CASK_STUB"
 _NO_WEIGHTS = Judgement(Eligibility(None, "unknown"))
@@ -52,7 +52,7 @@ class Verdicts(Fallbacks):
         strategy = listing.chosen.strategy if listing is not None else None
         engine = {layer.name for layer in self.layers if not layer.listed_only}
         unmatched = len([n for n in self.matches.unmatched if n not in engine]) if listing is not None and listing.names is not None and engine else None
-        totals = summary(verdicts, listing.names if listing is not None else None, unmatched, self.total_ms, self.bounds)
+        totals = add_up(verdicts, listing.names if listing is not None else None, unmatched, self.total_ms, self.bounds)
         whole = not (listing is not None and listing.elided) and self._info_whole()
         return BuildDiagnosis(self.index, lines, strategy, self.around.environment, totals, tuple(verdicts), warnings, whole=whole)
 

@@ -46,7 +46,7 @@ _PIECE, _SLOT_BITS = 1 << 15, 18
 def _maybe_twice(log: BuildLog) -> npt.NDArray[np.int64]:
     """The rows of tactics that may have been timed twice by one runner in one combination: all that were, and a few by chance.
 
-    Few tactics are, so only these are sorted: that takes a tenth of the time. Piece by piece, so that the table of slots stays in the processor's
+    Few tactics are, so only these are sorted: that takes two fifths of the time. Piece by piece, so that the table of slots stays in the processor's
     cache; a section never begins in one piece and ends in another.
     """
     every = log.tactics

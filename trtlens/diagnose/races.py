@@ -46,7 +46,7 @@ class Races(RaceColumns):
         self.kernels = TacticKernels(self)
         self.gaps = RaceGaps(self, gap)
         rows = log.tactics
-        # What `entry` asks for each row: 30,000 rows of a large log.
+        # What `entry` asks for each row: 15,000 rows of a log of 300 MB.
         self._cells = (
             rows.tactic.item, rows.kernel.item, rows.time_ms.item, rows.section.item, rows.line.item, rows.offset.item, self.kind.item,
             log.sections.arrays["runner"], log.kernels.texts, log.runners.texts,
@@ -294,7 +294,7 @@ class Races(RaceColumns):
         return int(self.log.tactics.offset[at]) if at >= 0 else -1
 
     def expect(self, tactics: Mapping[str, int]) -> None:
-        """Look up at once for which combinations of each layer its tactic was chosen: one by one that takes as long as all rules together."""
+        """Look up at once, for `won`, for which combinations of each layer its tactic was chosen: verdicts ask for it several times a layer."""
         log, c = self.log, self.log.combinations
         wanted, asked = np.zeros(len(log.layers.texts), dtype=np.uint64), np.zeros(len(log.layers.texts), dtype=bool)
         for layer, tactic in tactics.items():

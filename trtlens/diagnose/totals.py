@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from .model import LayerVerdict, Summary
 
 
-def summary(verdicts: Sequence[LayerVerdict], listed: int | None, unmatched: int | None, total_ms: float | None, bounds: Sequence[float]) -> Summary:
+def add_up(verdicts: Sequence[LayerVerdict], listed: int | None, unmatched: int | None, total_ms: float | None, bounds: Sequence[float]) -> Summary:
     """`listed`: names on the log's list of eligible layers; `unmatched`: those of them that fit no layer. `bounds`: of each fallback that has one."""
     fallback = [v for v in verdicts if v.status == "dense"]
     # What runs sparse is eligible, even where neither list nor weights say so: matrix products have no HasSparseWeights.
