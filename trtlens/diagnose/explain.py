@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..errors import UsageError
 from ..parse.build_log.records import Build
 from .findings import held_builds
-from .joins import Options
+from .joins import Joins, Options
 from .layer_verdicts import Verdicts
 from .layers import layers_from_log
 from .load import Capture, Progress, load_captures
@@ -32,10 +32,10 @@ def diagnose(capture: Capture, options: Options) -> CaptureDiagnosis:
         raise UsageError(f"--build {options.build}: these inputs hold {held}")
     if not builds:
         lone = log.builds[-1] if log is not None and log.builds else None
-        diagnosis = Verdicts(capture, lone, options, index=0).run()
+        diagnosis = Verdicts(Joins(capture, lone, options, index=0)).run()
         return CaptureDiagnosis(tuple(capture.inputs), 0, (diagnosis,))
     main, open_ = (options.build, False) if options.build is not None else _main_build(capture, builds)
-    done = tuple(Verdicts(capture if b.index == main else _log_only(capture), b, options, b.index, open_ and b.index == main).run() for b in builds)
+    done = tuple(Verdicts(Joins(capture if b.index == main else _log_only(capture), b, options, b.index, open_ and b.index == main)).run() for b in builds)
     return CaptureDiagnosis(tuple(capture.inputs), main, done)
 
 

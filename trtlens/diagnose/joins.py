@@ -9,10 +9,12 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..parse.build_log.records import Build, Line
 from ..parse.build_log.state import KEPT_LINES
 from ..parse.layer_names import node_in_branch, onnx_nodes_from_name, split_profile_suffix
+from ..text import tactic_hex
 from .catalogue.conditions import build_facts
 from .citing import Citer
 from .eligibility import Judge
@@ -37,6 +39,7 @@ from .layers import (
     LayerTime,
     attach_log_lines,
     concern,
+    in_region,
     is_region,
     join_times,
     layers_from_info,
@@ -45,13 +48,13 @@ from .layers import (
     profile_total_ms,
 )
 from .load import Capture
-from .model import PointerEvidence, Warning
+from .model import Evidence, PointerEvidence, Warning
 from .network import convolution_nodes
-from .races import Races
+from .races import LayerRace, Races
 from .reformats import Arithmetic
 from .rules import Circumstances, Noise, fp32_only, index_only
 from .sparsity import Listing, Matches, match_names, read_listing
-from .suspects import tuned_elsewhere
+from .suspects import Suspicions, tuned_elsewhere
 from .traces import Traced, read_traces
 from .twins import TwinFinder
 
@@ -291,6 +294,44 @@ class Joins:
             return frozenset((*build.network_inputs, *build.network_outputs))
         return None
 
+    # ---- what is said of one layer
+
+    def race_of(self, layer: EngineLayer) -> LayerRace | None:
+        """The race of a layer, or that of a Myelin operation; None where the log holds none under its name."""
+        if self.races is None:
+            return None
+        if in_region(layer):
+            for name in (layer.name, *layer.onnx_nodes):
+                found = self.races.of_operation(name)
+                if found is not None:
+                    return found
+        return self.races.of(layer.name)
+
+    def tactic_evidence(self, layer: EngineLayer) -> tuple[Evidence, ...]:
+        """Where the inputs say which tactic runs."""
+        found: list[Evidence] = []
+        if layer.pointer is not None and self.capture.engine_input >= 0:
+            if layer.tactic_name and layer.named_by == "layer_info":
+                found.append(PointerEvidence(self.capture.engine_input, f"{layer.pointer}/TacticName", layer.tactic_name))
+            elif layer.tactic_id is not None and self.capture.engine is not None and self.capture.engine.detailed:
+                found.append(PointerEvidence(self.capture.engine_input, f"{layer.pointer}/TacticValue", tactic_hex(layer.tactic_id)))
+        if layer.line is not None:
+            found.append(self.citer.line(layer.line))
+        if layer.name in self.naming:
+            found.append(self.citer.line(self.naming[layer.name]))
+        if self.trace_all_dense is not None and layer.sparse is None:
+            found += self.trace_all_dense
+        if layer.tactic_name in self.traced.kernels:
+            found.append(self.traced.kernels[layer.tactic_name])
+        return tuple(found)
+
+    @cached_property
+    def suspicions(self) -> Suspicions:
+        """Made when the first layer asks for it: looking for other fusions takes the races, which are made late."""
+        # A log of another build says nothing of what could have been in this one.
+        races = None if self.distrusted else self.races
+        return Suspicions(races, self.layers, self.build, self.capture.manifest, self.options.noise)
+
     # ---- what holds for the whole build
 
     def _judge(self, matches: Matches) -> Judge:
@@ -371,7 +412,7 @@ class Joins:
     def _plan_whole(self) -> bool:
         """Whether every layer of the engine is known: from whole layer info, or from a log whose engine is whole and that goes on after its last line."""
         if self.capture.engine is not None:
-            return self._info_whole()
+            return self.info_whole()
         if self.build is None or self.capture.log is None:
             return True
         printed = self.build.engine_layers
@@ -379,7 +420,7 @@ class Joins:
             return False
         return bool(self.build.layer_infos) or (bool(printed) and printed[-1].line < self.capture.log.lines)
 
-    def _info_whole(self) -> bool:
+    def info_whole(self) -> bool:
         """Whether nothing of the layer info, if there is one, was lost."""
         return self.capture.engine is None or not any(note.lost for note in self.capture.engine.notes)
 
