@@ -294,110 +294,116 @@ def _types(text: str) -> list[str]:
     return re.findall(r"([A-Z][A-Za-z0-9]*)\(", text.split(" where ")[0].replace("(SHAPE ", "").replace("(#", ""))
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What rules 2 to 5 share. `fitting`: combinations whose winner runs, in formats that fit the engine's.
+
+    `whole`: every combination was raced and decided by tactics with names, in lines that are whole and of this engine.
+    """
+
+    layer: EngineLayer
+    race: LayerRace
+    around: Circumstances
+    fitting: list[Combination]
+    whole: bool
+
+    def band(self, dense_ms: float) -> float:
+        return self.around.noise.band(dense_ms, self.race.repeat_spread)
+
+
 def _sparse_lost(
     layer: EngineLayer, race: LayerRace, sparse: list[Combination], around: Circumstances,
     arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None,
 ) -> Ruling:  # fmt: skip
     """Rules 2 to 5: sparse tactics were timed."""
     if around.truncated and any(c.winner is None and c.raced for c in race.telling):
-        fastest = race.best_sparse()
-        return Ruling(
-            "log-truncated", "unknown", "sparse tactics were timed, and the log ends within this layer's race",
-            best_sparse=fastest, sparse_ms=fastest.time_ms if fastest is not None else None, cites=_entry_cites(fastest),
-        )  # fmt: skip
-    running = _running(layer, race)
-    fitting = [c for c in running if around.fits(layer, c) is not False]
+        return _unsettled("log-truncated", "sparse tactics were timed, and the log ends within this layer's race", race.best_sparse())
+    fitting = [c for c in _running(layer, race) if around.fits(layer, c) is not False]
     winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.telling)
     undecided = _unraced(race)
     whole = around.trusted and not undecided and winners_known and not race.doubts and not any(c.winner is None and c.raced for c in race.telling)
+    settled = _Settled(layer, race, around, fitting, whole)
     lost = [c for c in sparse if c.winner is not None and c.winner.sparse is False and c.dense is not None]
     if len(lost) == len(sparse):
-        close = min(lost, key=lambda c: _ratio(c.sparse, c.dense))
-        assert close.sparse is not None and close.dense is not None
-        if close.dense.time_ms <= 0:
-            return Ruling(
-                "unexplained", "unknown", "the dense tactic's time is 0 ms in the log, with which nothing can be compared",
-                best_dense=close.dense, best_sparse=close.sparse, dense_ms=close.dense.time_ms, sparse_ms=close.sparse.time_ms, cites=_entry_cites(close.sparse, close.dense),
-            )  # fmt: skip
-        margin = _ratio(close.sparse, close.dense) - 1.0
-        if margin < -around.noise.band(close.dense.time_ms, race.repeat_spread):
-            return Ruling(
-                "unexplained", "unknown",
-                f"a dense tactic was chosen where a sparse one was timed faster ({_ms(close.sparse.time_ms)} against {_ms(close.dense.time_ms)} ms), and the log does not say why",
-                best_dense=close.dense, best_sparse=close.sparse, dense_ms=close.dense.time_ms, sparse_ms=close.sparse.time_ms, margin=margin,
-                cites=_entry_cites(close.sparse, close.dense),
-            )  # fmt: skip
-        # The engine's own tactic must be one of these races' winners, in its own formats, or they are not the races that decided.
-        joined = bool(fitting) or (close.table and _chose_what_runs(layer, race))
-        whole = whole and (abs(margin) <= around.noise.band(close.dense.time_ms, race.repeat_spread) or not _closer_unnamed(race, around.noise))
-        ruling = _compare(
-            "slower", close.dense, close.sparse, margin, around.noise, race, _proof(whole and joined and not _skipped_sparse(race))
-        )
-        where = (
-            "its table"
-            if close.table
-            else f"each of the {race.lost} combinations where both were timed"
-            if race.lost > 1
-            else "the combination where both were timed"
-        )
-        ruling.summary = _race_sentence(ruling, where)
-        return ruling
+        return _lost_everywhere(settled, lost)
     # Rule 3 speaks of the combinations that sparse won: where it lost, dense is the better choice anyway.
     gone = {id(c) for c in lost}
-    won = [c for c in sparse if id(c) not in gone]
-    best = min(won, key=lambda c: c.sparse.time_ms)  # type: ignore[union-attr]
-    assert best.sparse is not None
+    best = min((c.sparse for c in sparse if id(c) not in gone and c.sparse is not None), key=lambda entry: entry.time_ms)
     won_here = [c for c in fitting if c.winner is not None and c.winner.sparse]
     if won_here and len(won_here) == len(fitting):
-        ruling = Ruling(
-            "unexplained",
-            "unknown",
-            "a sparse tactic won the very combination that runs, yet the engine runs another: log and engine do not fit together",
-        )
-        ruling.cites, ruling.contradiction = _entry_cites(won_here[0].sparse, won_here[0].dense), True
-        return ruling
-    fitting = [c for c in fitting if c.winner is None or not c.winner.sparse]  # a dense tactic runs, so of two combinations with its id it is not the sparse one's
+        return Ruling(
+            "unexplained", "unknown", "a sparse tactic won the very combination that runs, yet the engine runs another: log and engine do not fit together",
+            cites=_entry_cites(won_here[0].sparse, won_here[0].dense), contradiction=True,
+        )  # fmt: skip
+    return _lost_its_format(settled, best, arithmetic)
+
+
+def _lost_everywhere(settled: _Settled, lost: list[Combination]) -> Ruling:
+    """Rule 2: dense won each combination in which sparse was timed."""
+    race, around = settled.race, settled.around
+    close = min(lost, key=lambda c: _ratio(c.sparse, c.dense))
+    assert close.sparse is not None and close.dense is not None
+    if close.dense.time_ms <= 0:
+        return Ruling(
+            "unexplained", "unknown", "the dense tactic's time is 0 ms in the log, with which nothing can be compared",
+            best_dense=close.dense, best_sparse=close.sparse, dense_ms=close.dense.time_ms, sparse_ms=close.sparse.time_ms, cites=_entry_cites(close.sparse, close.dense),
+        )  # fmt: skip
+    margin, band = _ratio(close.sparse, close.dense) - 1.0, settled.band(close.dense.time_ms)
+    if margin < -band:
+        return Ruling(
+            "unexplained", "unknown",
+            f"a dense tactic was chosen where a sparse one was timed faster ({_ms(close.sparse.time_ms)} against {_ms(close.dense.time_ms)} ms), and the log does not say why",
+            best_dense=close.dense, best_sparse=close.sparse, dense_ms=close.dense.time_ms, sparse_ms=close.sparse.time_ms, margin=margin,
+            cites=_entry_cites(close.sparse, close.dense),
+        )  # fmt: skip
+    # The engine's own tactic must be one of these races' winners, in its own formats, or they are not the races that decided.
+    joined = bool(settled.fitting) or (close.table and _chose_what_runs(settled.layer, race))
+    whole = settled.whole and (abs(margin) <= band or not _closer_unnamed(race, around.noise))
+    ruling = _compare("slower", close.dense, close.sparse, margin, around.noise, race, _proof(whole and joined and not _skipped_sparse(race)))
+    several = f"each of the {race.lost} combinations where both were timed" if race.lost > 1 else "the combination where both were timed"
+    ruling.summary = _race_sentence(ruling, "its table" if close.table else several)
+    return ruling
+
+
+def _lost_its_format(settled: _Settled, best: Entry, arithmetic: Callable[[LayerRace, Combination | None], Ruling | None] | None) -> Ruling:
+    """Rules 3 to 5: `best` won in some format, and the engine runs a dense tactic in another one."""
+    race, around = settled.race, settled.around
+    fitting = [c for c in settled.fitting if c.winner is None or not c.winner.sparse]  # a dense tactic runs, so of two combinations with its id it is not the sparse one's
     timed = [c.winner for c in fitting if c.winner is not None and c.winner.time_ms > 0]  # not 0 ms, nor none
     current = timed[0] if len({round(winner.time_ms, 9) for winner in timed}) == 1 else None
     if current is None:
-        return Ruling(
-            "log-truncated" if around.truncated else "unexplained", "unknown", "a sparse tactic won in some format, and the time of the tactic that runs cannot be told from the log",
-            best_sparse=best.sparse, sparse_ms=best.sparse.time_ms, cites=_entry_cites(best.sparse),
-        )  # fmt: skip
-    margin = _ratio(best.sparse, current) - 1.0
+        return _unsettled(
+            "log-truncated" if around.truncated else "unexplained", "a sparse tactic won in some format, and the time of the tactic that runs cannot be told from the log", best
+        )
+    margin, band = _ratio(best, current) - 1.0, settled.band(current.time_ms)
     if margin >= 0:
-        sure = whole and len(fitting) == 1 and around.plan_whole and around.no_reformats(layer) and not _skipped_sparse(race)
+        sure = settled.whole and len(fitting) == 1 and around.plan_whole and around.no_reformats(settled.layer) and not _skipped_sparse(race)
         # A tactic without a name, if it is sparse, may be below what runs, or within the noise of it where no other one is.
-        band = around.noise.band(current.time_ms, race.repeat_spread)
         sure = sure and not _unnamed_below(race, current.time_ms * (1.0 + band) if margin > band else current.time_ms)
-        ruling = _compare("slower", current, best.sparse, margin, around.noise, race, _proof(sure))
+        ruling = _compare("slower", current, best, margin, around.noise, race, _proof(sure))
         ruling.summary = _race_sentence(ruling, "any format") + "; the dense tactic that runs is in another format than the sparse one"
         return ruling
     if around.truncated:
-        return Ruling(
-            "log-truncated",
-            "unknown",
-            "sparse won in some format, and the log ends before the plan is known",
-            best_sparse=best.sparse,
-            sparse_ms=best.sparse.time_ms,
-            cites=_entry_cites(best.sparse),
-        )
+        return _unsettled("log-truncated", "sparse won in some format, and the log ends before the plan is known", best)
+    gain_ms = current.time_ms - best.time_ms
     found = arithmetic(race, fitting[0] if len(fitting) == 1 else None) if arithmetic is not None else None
     if found is not None:
-        found.best_dense, found.best_sparse = current, best.sparse
-        found.dense_ms, found.sparse_ms, found.margin = current.time_ms, best.sparse.time_ms, margin
-        band = around.noise.band(current.time_ms, race.repeat_spread)
-        found.gain_ms = current.time_ms - best.sparse.time_ms
-        found.cites = list(dict.fromkeys([*_entry_cites(current, best.sparse), *found.cites]))  # the sum may be that of another combination
+        found.best_dense, found.best_sparse = current, best
+        found.dense_ms, found.sparse_ms, found.margin, found.gain_ms = current.time_ms, best.time_ms, margin, gain_ms
+        found.cites = list(dict.fromkeys([*_entry_cites(current, best), *found.cites]))  # the sum may be that of another combination
         found.stability = _shakier(found.stability, stability(margin, band))  # the sum decides, and that sparse is below t* brought it here
-        if found.proof == "proven" and not (whole and around.plan_whole and not _skipped_sparse(race) and not _unnamed_below(race, current.time_ms)):
+        if found.proof == "proven" and not (settled.whole and around.plan_whole and not _skipped_sparse(race) and not _unnamed_below(race, current.time_ms)):
             found.proof = "suggested"
         return found
-    ruling = _compare("unexplained", current, best.sparse, margin, around.noise, race, "unknown")
-    ruling.reason, ruling.proof = "unexplained", "unknown"
-    ruling.summary = f"sparse was timed faster in another format ({_ms(best.sparse.time_ms)} against {_ms(current.time_ms)} ms), and not all reformats of a switch are in the inputs"
-    ruling.gain_ms = current.time_ms - best.sparse.time_ms
+    ruling = _compare("unexplained", current, best, margin, around.noise, race, "unknown")
+    ruling.summary = f"sparse was timed faster in another format ({_ms(best.time_ms)} against {_ms(current.time_ms)} ms), and not all reformats of a switch are in the inputs"
+    ruling.gain_ms = gain_ms
     return ruling
+
+
+def _unsettled(reason: str, summary: str, sparse: Entry | None) -> Ruling:
+    """A sparse time is known, and nothing that it could be compared with."""
+    return Ruling(reason, "unknown", summary, best_sparse=sparse, sparse_ms=sparse.time_ms if sparse is not None else None, cites=_entry_cites(sparse))
 
 
 def _running(layer: EngineLayer, race: LayerRace) -> list[Combination]:
