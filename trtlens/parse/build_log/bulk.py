@@ -27,6 +27,7 @@ BULK_ROWS = 32
 
 MEMO = 10_000  # remembered texts of a kind
 _UNDECIDED = -2
+_NAN = float("nan")
 _STARS, _BLANK_STARS = np.uint64(k.word(b"********")), np.uint64(k.word(b" *******"))
 _GOT = b"] got cached result: "
 _OPTIMIZER = [np.uint64(k.word(g.OPTIMIZER_REFORMAT.encode()[at:])) for at in (0, 8, 16)]  # 18 characters
@@ -170,200 +171,232 @@ def _extend(columns: Columns, count: int, **values: I64 | int | float) -> int:
     return first
 
 
-def _lines_are_lost(
-    rows: I64, is_chosen: Bools, is_timing: Bools, begins: Bools, owners: I64, reformat_of: Bools, own: I64, timing_layer: I64
-) -> bool:
-    """Whether a runner names another layer than its combination's (of `owners`), or stands behind the choice of that combination's winner."""
-    owner = owners[own]
-    if ((owner >= 0) & (timing_layer >= 0) & (owner != timing_layer) & ~reformat_of[own]).any():
-        return True
-    place = np.arange(len(rows))
-    last_chosen, last_begun = (np.maximum.accumulate(np.where(which, place, -1))[is_timing] for which in (is_chosen, begins))
-    return bool((last_chosen > last_begun).any())
-
-
 def read_in_bulk(reader: LogReader, rows: I64) -> bool:
-    """Read the structural `rows` of the reader's block. Whether it was done."""
-    index = reader.index
-    kinds = index.kind[rows]
-    is_cost = kinds == k.COSTS
-    is_formats, is_reformat = kinds == k.FORMATS, kinds == k.REFORMATS
-    is_cached = kinds == k.CACHED_RESULT
-    is_combination = is_formats | is_reformat  # cached results are combinations, too, but nothing that follows belongs to them
-    is_new = is_combination | is_cached
-    is_op = kinds == k.OP_TABLE
-    is_timing, is_chosen = kinds == k.RUNNER, kinds == k.CHOSE
-    is_section = is_timing | (kinds == k.SKIP_RUNNER) | (kinds == k.DECLINED)
-    old = reader.combination
-    columns, c = reader.combinations, reader.combinations.arrays
-    if old >= 0 and c["text"][old] == -1:
-        return False  # a fragment, whose combinations are made as runners come
-
-    # Which combination each line stands in.
-    first_new = len(columns)
-    combination = np.full(len(rows) + 1, _UNDECIDED, dtype=np.int64)
-    combination[0] = old
-    after = combination[1:]
-    count = int(is_new.sum())
-    new_number = first_new + np.arange(count)
-    after[is_combination] = new_number[is_combination[is_new]]
-    after[is_cost] = -1
-    combination = _filled(combination, _UNDECIDED)[1:]
-    if (combination[is_section | is_chosen | is_op] < 0).any():
+    """Read the structural `rows` of the reader's block. Whether it was done; if not, they have to be read one by one."""
+    run = _Run(reader, rows)
+    if not (run.finds_combinations() and run.reads_texts() and run.finds_layers()):
         return False
-    if (index.id_start[rows[is_chosen]] == 0).any():
-        return False
-
-    # Texts.
-    openers, headers = _texts(index, rows[is_cost]), _texts(index, rows[is_op]) if is_op.any() else []
-    costs = [g.COSTS.match(text.decode("utf-8", "backslashreplace")) for text in openers]
-    tables = [g.OP_TABLE.match(text.decode("utf-8", "backslashreplace")) for text in headers]
-    if k.any_torn(openers) or k.any_torn(headers) or not all(costs) or not all(tables):
-        return False
-    formats = _format_numbers(reader, rows[is_combination], is_reformat[is_combination])
-    numbers = _runner_numbers(reader, rows[is_section])
-    if (len(formats) and formats.min() < 0) or (len(numbers) and numbers.min() < 0):
-        return False
-    cached = _cached_results(reader, rows[is_cached])
-    if cached is None:
-        return False
-    layer_of, runner_of = numbers[:, 0], numbers[:, 1]
-    chosen_rows = rows[is_chosen]
-    known, data = reader.chosen_memo, index.data
-    winners = [
-        known[t] if (t := data[b + 35 : e - 9]) in known else reader.chosen_runner(t)
-        for b, e in zip(index.message[chosen_rows].tolist(), index.id_start[chosen_rows].tolist(), strict=True)
-    ]
-
-    if -1 in winners:
-        return False
-
-    # The layer of each `Computing costs` section; -1 where TensorRT printed its name empty.
-    first_line = reader.line0 + int(rows[0])
-    reader._tuning_begins(first_line)
-    current = reader._pass(first_line)
-    build = reader._builder(first_line)
-    section = np.cumsum(is_cost)
-    section_layer = np.full(len(costs) + 1, -1, dtype=np.int64)
-    named = np.zeros(len(costs) + 1, dtype=np.bool_)
-    section_layer[0], named[0] = reader.layer, reader.named_sections
-    for number, match in enumerate(costs, 1):
-        assert match is not None
-        layer_section, name = match["what"] == "costs for", match["name"].strip()
-        named[number] = named[number - 1] or layer_section
-        section_layer[number] = reader.layers.add(name) if layer_section and name else -1
-
-    # Layers of combinations: by the section, else by the first runner line of the section (or, before 8.2, of the combination).
-    in_named = is_formats & named[section]
-    layer = np.where(in_named[is_new], section_layer[section[is_new]], -1)
-    old_layer = c["layer"][old] if old >= 0 else 0
-    timings = combination[is_timing]
-    timing_layer = layer_of[is_timing[is_section]]
-    reformat_of = np.concatenate([[c["is_reformat"][old] if old >= 0 else 0], is_reformat[is_new]]).astype(np.bool_)
-    own = np.where(timings >= first_new, timings - first_new + 1, 0)
-    by_section = ~reformat_of[own] & named[section[is_timing]]
-    # The first runner line counts, so assign them last to first.
-    names = np.full(len(costs) + 1, -1, dtype=np.int64)
-    names[section[is_timing][by_section][::-1]] = timing_layer[by_section][::-1]
-    unnamed = section_layer < 0
-    given = unnamed & (names >= 0)
-    layer = np.where((layer < 0) & in_named[is_new] & given[section[is_new]], names[section[is_new]], layer)
-    alone = np.full(count + 1, -1, dtype=np.int64)
-    alone[own[~by_section][::-1]] = timing_layer[~by_section][::-1]
-    layer = np.where(layer < 0, alone[1:], layer)
-    of_old = timing_layer[timings == old][:1] if old >= 0 and old_layer == -1 else np.array([old_layer])
-    of_old = np.array([old_layer]) if not len(of_old) else of_old
-    if _lines_are_lost(rows, is_chosen, is_timing, is_combination | is_cost, np.append(of_old, layer), reformat_of, own, timing_layer):
-        return False
-    if old >= 0 and c["winner_line"][old] and (timings == old).any():
-        return False
-    from_cache = is_cached[is_new]
-    text, winner_runner, new_reformat = (np.full(count, -1, dtype=np.int64) for _ in range(3))
-    text[~from_cache], text[from_cache] = formats, cached.text
-    layer[from_cache], winner_runner[from_cache] = cached.layer, cached.runner
-    new_reformat[~from_cache], new_reformat[from_cache] = is_reformat[is_combination], cached.is_reformat
-    if old >= 0 and old_layer == -1:
-        first_timing = np.flatnonzero(timings == old)
-        if len(first_timing):
-            reader.combination = old
-            reader._name_section(int(timing_layer[first_timing[0]]))
-        elif given[0] and not reformat_of[0]:
-            # The runner that names the section stands under a later combination of it.
-            reader.combination = old
-            reader._name_section(int(names[0]))
-    elif given[0] and named[0] and first_new:
-        reader.combination = first_new - 1
-        if c["section"][first_new - 1] == reader.section and c["layer"][first_new - 1] == -1 and not c["is_reformat"][first_new - 1]:
-            reader._name_section(int(names[0]))
-    section_layer = np.where(given, names, section_layer)
-
-    nan = float("nan")
-    new_rows = rows[is_new]
-    new_lines, new_offsets = new_rows + reader.line0, reader.starts[new_rows]
-    _extend(
-        columns, count, build=build.index, pass_index=current.index, profile=reader.profile, section=reader.section + section[is_new],
-        layer=layer, text=text, is_reformat=new_reformat, line=new_lines,
-        offset=new_offsets, winner_runner=winner_runner, winner_tactic=np.where(from_cache, index.tactic[new_rows], np.uint64(0)),
-        winner_time=nan, winner_line=np.where(from_cache, new_lines, 0), winner_offset=np.where(from_cache, new_offsets, 0), cached=from_cache,
-    )  # fmt: skip
-    # Runner sections, with one for each cached result.
-    is_place = is_section | is_cached | is_op
-    place_rows = rows[is_place]
-    timed, from_cache, from_table = is_section[is_place], is_cached[is_place], is_op[is_place]
-    of_combination, place_runner, place_layer, op = (np.full(len(place_rows), -1, dtype=np.int64) for _ in range(4))
-    of_combination[timed], place_runner[timed], place_layer[timed] = combination[is_section], runner_of, layer_of
-    of_combination[from_cache], place_runner[from_cache], place_layer[from_cache] = new_number[is_cached[is_new]], cached.runner, cached.layer
-    if tables:
-        of_combination[from_table] = combination[is_op]
-        place_runner[from_table] = reader.runners.add(MYELIN_RUNNER)
-        place_layer[from_table] = columns["layer"][combination[is_op]]
-        op[from_table] = reader.layers.add_all([match["op"] for match in tables if match])
-    first_section = _extend(
-        reader.sections, len(place_rows), combination=of_combination, runner=place_runner, layer=place_layer, line=place_rows + reader.line0,
-        no_valid=~(is_timing | is_cached | is_op)[is_place], fastest=0, fastest_time=nan, fastest_line=0, op=op,
-    )  # fmt: skip
-    if from_cache.any():
-        reader.cached_rows.append((first_section + np.flatnonzero(from_cache), rows[is_cached], new_number[is_cached[is_new]]))
-    chosen = combination[is_chosen]
-    for name, values in (
-        ("winner_runner", np.array(winners, dtype=np.int64)), ("winner_tactic", index.tactic[chosen_rows]),
-        ("winner_line", chosen_rows + reader.line0), ("winner_offset", reader.starts[chosen_rows]),
-    ):  # fmt: skip
-        columns[name][chosen] = values
-
-    # Where tactics belong after each line.
-    moves = is_cost | is_combination | is_timing
-    mark = np.full(len(rows), -1, dtype=np.int64)
-    mark[is_combination] = -(combination[is_combination] + 2)
-    section_at = np.full(len(rows), -1, dtype=np.int64)
-    section_at[is_place] = first_section + np.arange(len(place_rows))
-    mark[is_timing] = section_at[is_timing]
-    if moves.any():
-        reader.marks_row.append(rows[moves])
-        reader.marks.append(mark[moves])
-        last = int(np.flatnonzero(moves)[-1])
-        reader.combination, reader.op, reader.selected = int(combination[last]), -1, False
-        reader.runner = int(section_at[last])
-    else:
-        last = -1
-        reader.combination = old
-    if tables:
-        begun = np.flatnonzero(is_op)
-        reader.tables += zip(rows[begun].tolist(), section_at[begun].tolist(), strict=True)
-        reader.table_offsets.update(zip(section_at[begun].tolist(), reader.starts[rows[begun]].tolist(), strict=True))
-        if begun[-1] > last:
-            reader.op = int(section_at[begun[-1]])
-    reader.section += len(costs)
-    reader.named_sections = bool(named[-1])
-    if costs and costs[-1]:
-        reader.section_of = costs[-1]["what"]
-    changed = np.flatnonzero(is_cost | is_formats)
-    if len(changed):
-        # Before `Computing costs for` came, a format combination forgets the layer; a cost section sets it.
-        reader.layer = int(section_layer[-1]) if named[-1] or is_cost[changed[-1]] else -1
-    elif given[0]:
-        reader.layer = int(section_layer[0])
-    if count:
-        build.tuned = True
-        current.last_line = int(new_lines[-1])
+    run.write()
     return True
+
+
+class _Run:
+    """The lines of one run, column by column.
+
+    Three steps say what each line means, or that the run needs a closer look: in which combination it stands, what its texts say, which layer it is of.
+    `write` then makes the tables' rows. `is_*`: which lines are of a kind; a cached result is a combination, too, but nothing that follows belongs to it.
+    """
+
+    def __init__(self, reader: LogReader, rows: I64) -> None:
+        self.reader, self.rows, self.index = reader, rows, reader.index
+        kinds = reader.index.kind[rows]
+        self.is_cost, self.is_cached, self.is_op = kinds == k.COSTS, kinds == k.CACHED_RESULT, kinds == k.OP_TABLE
+        self.is_formats, self.is_reformat = kinds == k.FORMATS, kinds == k.REFORMATS
+        self.is_combination = self.is_formats | self.is_reformat
+        self.is_new = self.is_combination | self.is_cached
+        self.is_timing, self.is_chosen = kinds == k.RUNNER, kinds == k.CHOSE
+        self.is_section = self.is_timing | (kinds == k.SKIP_RUNNER) | (kinds == k.DECLINED)
+        self.old = reader.combination
+        self.first_new, self.count = len(reader.combinations), int(self.is_new.sum())
+        self.new_number = self.first_new + np.arange(self.count)
+
+    def finds_combinations(self) -> bool:
+        """The combination of each line; -1 between `Computing costs` and the next one."""
+        if self.old >= 0 and self.reader.combinations.arrays["text"][self.old] == -1:
+            return False  # a fragment, whose combinations are made as runners come
+        combination = np.full(len(self.rows) + 1, _UNDECIDED, dtype=np.int64)
+        combination[0] = self.old
+        after = combination[1:]
+        after[self.is_combination] = self.new_number[self.is_combination[self.is_new]]
+        after[self.is_cost] = -1
+        self.combination = _filled(combination, _UNDECIDED)[1:]
+        if (self.combination[self.is_section | self.is_chosen | self.is_op] < 0).any():
+            return False
+        return not (self.index.id_start[self.rows[self.is_chosen]] == 0).any()
+
+    def reads_texts(self) -> bool:
+        """What the lines name: sections, operations, formats, runners, winners. Interned at once, as the slower way would."""
+        reader, index, rows = self.reader, self.index, self.rows
+        openers, headers = _texts(index, rows[self.is_cost]), _texts(index, rows[self.is_op]) if self.is_op.any() else []
+        costs = [g.COSTS.match(text.decode("utf-8", "backslashreplace")) for text in openers]
+        tables = [g.OP_TABLE.match(text.decode("utf-8", "backslashreplace")) for text in headers]
+        if k.any_torn(openers) or k.any_torn(headers) or not all(costs) or not all(tables):
+            return False
+        self.costs, self.tables = [match for match in costs if match], [match for match in tables if match]
+        self.formats = _format_numbers(reader, rows[self.is_combination], self.is_reformat[self.is_combination])
+        numbers = _runner_numbers(reader, rows[self.is_section])
+        if (len(self.formats) and self.formats.min() < 0) or (len(numbers) and numbers.min() < 0):
+            return False
+        self.layer_of, self.runner_of = numbers[:, 0], numbers[:, 1]
+        cached = _cached_results(reader, rows[self.is_cached])
+        if cached is None:
+            return False
+        self.cached = cached
+        self.chosen_rows = rows[self.is_chosen]
+        known, data = reader.chosen_memo, index.data
+        self.winners = [
+            known[t] if (t := data[b + 35 : e - 9]) in known else reader.chosen_runner(t)
+            for b, e in zip(index.message[self.chosen_rows].tolist(), index.id_start[self.chosen_rows].tolist(), strict=True)
+        ]
+        return -1 not in self.winners
+
+    def finds_layers(self) -> bool:
+        """The layer of each section and of each combination; not where lines between them are lost."""
+        reader, c, old = self.reader, self.reader.combinations.arrays, self.old
+        first_line = reader.line0 + int(self.rows[0])
+        reader._tuning_begins(first_line)
+        self.current, self.build = reader._pass(first_line), reader._builder(first_line)
+        # The layer of each `Computing costs` section; -1 where TensorRT printed its name empty.
+        self.section = section = np.cumsum(self.is_cost)
+        section_layer = np.full(len(self.costs) + 1, -1, dtype=np.int64)
+        self.named = named = np.zeros(len(self.costs) + 1, dtype=np.bool_)
+        section_layer[0], named[0] = reader.layer, reader.named_sections
+        for number, match in enumerate(self.costs, 1):
+            layer_section, name = match["what"] == "costs for", match["name"].strip()
+            named[number] = named[number - 1] or layer_section
+            section_layer[number] = reader.layers.add(name) if layer_section and name else -1
+        # Layers of combinations: by the section, else by the first runner line of the section (or, before 8.2, of the combination).
+        in_named = self.is_formats & named[section]
+        layer = np.where(in_named[self.is_new], section_layer[section[self.is_new]], -1)
+        self.timings, self.timing_layer = self.combination[self.is_timing], self.layer_of[self.is_timing[self.is_section]]
+        old_reformat = c["is_reformat"][old] if old >= 0 else 0
+        self.reformat_of = np.concatenate([[old_reformat], self.is_reformat[self.is_new]]).astype(np.bool_)
+        own = np.where(self.timings >= self.first_new, self.timings - self.first_new + 1, 0)
+        by_section = ~self.reformat_of[own] & named[section[self.is_timing]]
+        # The first runner line counts, so assign them last to first.
+        self.names = np.full(len(self.costs) + 1, -1, dtype=np.int64)
+        self.names[section[self.is_timing][by_section][::-1]] = self.timing_layer[by_section][::-1]
+        self.given = (section_layer < 0) & (self.names >= 0)
+        layer = np.where((layer < 0) & in_named[self.is_new] & self.given[section[self.is_new]], self.names[section[self.is_new]], layer)
+        alone = np.full(self.count + 1, -1, dtype=np.int64)
+        alone[own[~by_section][::-1]] = self.timing_layer[~by_section][::-1]
+        layer = np.where(layer < 0, alone[1:], layer)
+        self.old_layer = c["layer"][old] if old >= 0 else 0
+        of_old = self.timing_layer[self.timings == old][:1] if old >= 0 and self.old_layer == -1 else np.array([self.old_layer])
+        of_old = np.array([self.old_layer]) if not len(of_old) else of_old
+        if self._lines_are_lost(np.append(of_old, layer), own):
+            return False
+        layer[self.is_cached[self.is_new]] = self.cached.layer
+        self.layer, self.section_layer = layer, np.where(self.given, self.names, section_layer)
+        return not (old >= 0 and c["winner_line"][old] and (self.timings == old).any())
+
+    def _lines_are_lost(self, owners: I64, own: I64) -> bool:
+        """Whether a runner names another layer than its combination's (of `owners`), or stands behind the choice of that combination's winner."""
+        owner = owners[own]
+        if ((owner >= 0) & (self.timing_layer >= 0) & (owner != self.timing_layer) & ~self.reformat_of[own]).any():
+            return True
+        place = np.arange(len(self.rows))
+        marked = (self.is_chosen, self.is_combination | self.is_cost)
+        last_chosen, last_begun = (np.maximum.accumulate(np.where(which, place, -1))[self.is_timing] for which in marked)
+        return bool((last_chosen > last_begun).any())
+
+    def write(self) -> None:
+        """Append what the run says to the reader's tables, and leave the reader where the last line does."""
+        self._name_what_waits()
+        self._write_combinations()
+        section_at = self._write_sections()
+        chosen = self.combination[self.is_chosen]
+        for name, values in (
+            ("winner_runner", np.array(self.winners, dtype=np.int64)), ("winner_tactic", self.index.tactic[self.chosen_rows]),
+            ("winner_line", self.chosen_rows + self.reader.line0), ("winner_offset", self.reader.starts[self.chosen_rows]),
+        ):  # fmt: skip
+            self.reader.combinations[name][chosen] = values
+        self._write_marks(section_at)
+        self._leave()
+
+    def _name_what_waits(self) -> None:
+        """The section before the run, or its last combination, may get its name from a runner of the run."""
+        reader, c, old = self.reader, self.reader.combinations.arrays, self.old
+        if old >= 0 and self.old_layer == -1:
+            first_timing = np.flatnonzero(self.timings == old)
+            if len(first_timing):
+                reader.combination = old
+                reader._name_section(int(self.timing_layer[first_timing[0]]))
+            elif self.given[0] and not self.reformat_of[0]:
+                # The runner that names the section stands under a later combination of it.
+                reader.combination = old
+                reader._name_section(int(self.names[0]))
+        elif self.given[0] and self.named[0] and self.first_new:
+            reader.combination = last = self.first_new - 1
+            if c["section"][last] == reader.section and c["layer"][last] == -1 and not c["is_reformat"][last]:
+                reader._name_section(int(self.names[0]))
+
+    def _write_combinations(self) -> None:
+        reader, from_cache = self.reader, self.is_cached[self.is_new]
+        text, winner_runner, new_reformat = (np.full(self.count, -1, dtype=np.int64) for _ in range(3))
+        text[~from_cache], text[from_cache] = self.formats, self.cached.text
+        winner_runner[from_cache] = self.cached.runner
+        new_reformat[~from_cache], new_reformat[from_cache] = self.is_reformat[self.is_combination], self.cached.is_reformat
+        rows = self.rows[self.is_new]
+        lines, offsets = rows + reader.line0, reader.starts[rows]
+        _extend(
+            reader.combinations, self.count, build=self.build.index, pass_index=self.current.index, profile=reader.profile,
+            section=reader.section + self.section[self.is_new], layer=self.layer, text=text, is_reformat=new_reformat, line=lines,
+            offset=offsets, winner_runner=winner_runner, winner_tactic=np.where(from_cache, self.index.tactic[rows], np.uint64(0)),
+            winner_time=_NAN, winner_line=np.where(from_cache, lines, 0), winner_offset=np.where(from_cache, offsets, 0), cached=from_cache,
+        )  # fmt: skip
+        if self.count:
+            self.build.tuned = True
+            self.current.last_line = int(lines[-1])
+
+    def _write_sections(self) -> I64:
+        """Runner sections, with one for each cached result and for each table; which of them each line opens (-1: none)."""
+        reader = self.reader
+        is_place = self.is_section | self.is_cached | self.is_op
+        rows = self.rows[is_place]
+        timed, from_cache, from_table = self.is_section[is_place], self.is_cached[is_place], self.is_op[is_place]
+        combination, runner, layer, op = (np.full(len(rows), -1, dtype=np.int64) for _ in range(4))
+        combination[timed], runner[timed], layer[timed] = self.combination[self.is_section], self.runner_of, self.layer_of
+        of_cached = self.new_number[self.is_cached[self.is_new]]
+        combination[from_cache], runner[from_cache], layer[from_cache] = of_cached, self.cached.runner, self.cached.layer
+        if self.tables:
+            combination[from_table] = self.combination[self.is_op]
+            runner[from_table] = reader.runners.add(MYELIN_RUNNER)
+            layer[from_table] = reader.combinations["layer"][self.combination[self.is_op]]
+            op[from_table] = reader.layers.add_all([match["op"] for match in self.tables])
+        first = _extend(
+            reader.sections, len(rows), combination=combination, runner=runner, layer=layer, line=rows + reader.line0,
+            no_valid=~(self.is_timing | self.is_cached | self.is_op)[is_place], fastest=0, fastest_time=_NAN, fastest_line=0, op=op,
+        )  # fmt: skip
+        if from_cache.any():
+            reader.cached_rows.append((first + np.flatnonzero(from_cache), self.rows[self.is_cached], of_cached))
+        section_at = np.full(len(self.rows), -1, dtype=np.int64)
+        section_at[is_place] = first + np.arange(len(rows))
+        return section_at
+
+    def _write_marks(self, section_at: I64) -> None:
+        """Where tactics belong after each line."""
+        reader = self.reader
+        moves = self.is_cost | self.is_combination | self.is_timing
+        mark = np.full(len(self.rows), -1, dtype=np.int64)
+        mark[self.is_combination] = -(self.combination[self.is_combination] + 2)
+        mark[self.is_timing] = section_at[self.is_timing]
+        if moves.any():
+            reader.marks_row.append(self.rows[moves])
+            reader.marks.append(mark[moves])
+            last = int(np.flatnonzero(moves)[-1])
+            reader.combination, reader.op, reader.selected = int(self.combination[last]), -1, False
+            reader.runner = int(section_at[last])
+        else:
+            last = -1
+            reader.combination = self.old
+        if self.tables:
+            begun = np.flatnonzero(self.is_op)
+            reader.tables += zip(self.rows[begun].tolist(), section_at[begun].tolist(), strict=True)
+            reader.table_offsets.update(zip(section_at[begun].tolist(), reader.starts[self.rows[begun]].tolist(), strict=True))
+            if begun[-1] > last:
+                reader.op = int(section_at[begun[-1]])
+
+    def _leave(self) -> None:
+        """The section in which the next line stands."""
+        reader = self.reader
+        reader.section += len(self.costs)
+        reader.named_sections = bool(self.named[-1])
+        if self.costs:
+            reader.section_of = self.costs[-1]["what"]
+        changed = np.flatnonzero(self.is_cost | self.is_formats)
+        if len(changed):
+            # Before `Computing costs for` came, a format combination forgets the layer; a cost section sets it.
+            reader.layer = int(self.section_layer[-1]) if self.named[-1] or self.is_cost[changed[-1]] else -1
+        elif self.given[0]:
+            reader.layer = int(self.section_layer[0])
