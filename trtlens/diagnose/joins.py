@@ -346,7 +346,7 @@ class Joins:
         loose = frozenset(node for name in matches.unmatched for node in onnx_nodes_from_name(split_profile_suffix(name)[0]))
         return Judge(
             listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
-            self.distrusted, flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose, copied,
+            self.distrusted, flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose, copied, self.around.environment.sparsity == "force",
         )  # fmt: skip
 
     def _flag_off(self) -> Line | PointerEvidence | None:
