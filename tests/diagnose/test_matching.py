@@ -137,6 +137,22 @@ def test_layers_that_nothing_tells_apart_stay_unmatched() -> None:
     assert found.only_b == (1,)
 
 
+def test_of_two_that_are_alike_nothing_says_which_one_is_gone() -> None:
+    """Each of the two stands next to a known layer; from the front the one would be what is left, from behind the other."""
+    two = [conv("x", "x"), shaped("p", "1x8"), shaped("q", "1x8"), conv("z", "z")]
+    one = [conv("x", "x"), shaped("r", "1x8"), conv("z", "z")]
+    assert [m.by for m in match_layers(two, one).matches] == [m.by for m in match_layers(one, two).matches] == ["nodes", "nodes"]
+    assert pairs([*two[:2], *two[3:]], one)[1] == (["p"], ["r"], "structure")
+
+
+def test_what_is_alike_from_one_side_alone_is_found_from_there() -> None:
+    """`r` follows `x` in both engines; behind it the one has a layer that the other lacks."""
+    a = [conv("x", "x"), shaped("p", "1x8"), shaped("q", "1x9"), conv("z", "z")]
+    b = [conv("x", "x"), shaped("r", "1x8"), conv("z", "z")]
+    assert pairs(a, b) == pairs(a, [*b[:2], shaped("new", "1x7"), b[2]]) == [(["x"], ["x"], "nodes"), (["p"], ["r"], "structure"), (["z"], ["z"], "nodes")]
+    assert pairs(a[::-1], b[::-1])[1] == (["p"], ["r"], "structure")
+
+
 def test_a_constant_that_all_layers_read_is_no_tie() -> None:
     a = [layer(f"a{i}", onnx_nodes=("shape", f"a{i}"), output_formats=(), input_formats=()) for i in range(40)]
     b = [layer(f"b{i}", onnx_nodes=("shape", f"b{i}"), output_formats=(), input_formats=()) for i in range(40)]
