@@ -136,6 +136,9 @@ def test_matrix_products() -> None:
     assert gemm_shape(product((768, 197), outputs=(197, 3072))) is None
     assert gemm_shape(product((197, 768), outputs=(8, 197, 3072))) is None
     assert gemm_shape(product((768, 768), outputs=(768, 3072), weights_count=100)) is None
+    # Weights of 64 x 64 on the left of 64 x 4096 look like 64 rows before weights of 4096 x 4096, which are 64 times the products
+    assert gemm_shape(product((64, 4096), outputs=(64, 4096))) is not None
+    assert gemm_shape(product((64, 4096), outputs=(64, 4096), left_constant=True)) is None
 
 
 def test_types_unknown_count_as_the_smallest() -> None:

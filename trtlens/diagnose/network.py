@@ -39,6 +39,12 @@ def printed_tensors(text: str | None) -> list[tuple[str, tuple[int, ...], str]]:
     return found
 
 
+def right_operand(node: NetworkNode) -> str | None:
+    """The second input of a matrix product, where the first one is another tensor."""
+    names = [name for name, _, _ in printed_tensors(node.inputs)] if node.operator in ("MatMul", "Gemm") else []
+    return names[1] if len(names) > 1 and names[0] != names[1] else None
+
+
 def kernel_words(node: NetworkNode) -> dict[str, str]:
     """What `Using kernel: (3, 3), strides: …` says, by its own keys."""
     return {match["key"]: match["sizes"] or match["number"] for match in _KERNEL_WORD.finditer(node.kernel or "")}

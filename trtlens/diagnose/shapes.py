@@ -37,6 +37,7 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
     """The layer as m x k x n; None where a size is unknown or dynamic, or the sizes do not fit together.
 
     No figure is above what the layer needs at least, as bounds stand on them: where the padding is not known, the least that any allows counts.
+    A product with its constant on the left has none, as its sizes look like those of one with the constant on the right where it is square.
     A transposed convolution has none: its output is larger than its input, so m x k x n would count products that nobody computes.
     """
     if not layer.inputs or not layer.outputs:
@@ -53,7 +54,7 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
     for extra in layer.inputs[1:]:
         if extra.dimensions == last:
             residual += int(math.prod(last) * min(_BYTES.get(extra.datatype or "", _LEAST_BYTES) / out_bytes, 1.0))
-    if convolution is None and layer.kernel:
+    if convolution is None and (layer.kernel or layer.left_constant):
         return None
     if convolution is not None:
         if is_transposed(layer) or not len(first) == len(last) == len(convolution.kernel) + 2 or first[0] != last[0]:

@@ -72,6 +72,8 @@ class WeightCheck:
     output_names: tuple[str, ...] = ()
     weight_id: int = 0
     """Equal for two uses of the same stored bytes."""
+    input_index: int = 1
+    """Which input of the operator the weight is: 0 for a product with the constant on its left."""
 
     @property
     def conforming_share(self) -> float | None:
@@ -236,6 +238,7 @@ def _check(use: WeightUse, reader: TensorReader, counted: dict[tuple[object, ...
         weight_bytes=use.tensor.nbytes if use.tensor else None,
         chain=tuple(step.operator for step in use.chain),
         output_names=use.aliases[1:],
+        input_index=use.input_index,
     )
     if tensor is not None and use.axis is not None and use.view_shape is not None:
         mask = use.never_zero
