@@ -104,10 +104,12 @@ class Judge:
                     f"TensorRT lists {layer.name} as eligible, the weights of the ONNX model say {weights.reason}: {weights.summary}"
                 )
             return Judgement(Eligibility(True, proof, evidence), disagrees=disagrees)
-        if layer.has_sparse_weights:
+        off_proven = self.flag_off is not None and not (self.distrusted or self.flag_off_copied)
+        # That the weights are sparse says nothing of what the build asked for; where it did not ask, nothing can run sparse.
+        if layer.has_sparse_weights and not off_proven:
             return Judgement(Eligibility(True, "suggested", self._pointer(layer)), disagrees=self._unlisted(layer))
         if self.flag_off is not None:
-            proof = "suggested" if self.distrusted or self.flag_off_copied else "proven"
+            proof = "proven" if off_proven else "suggested"
             cited = (self.flag_off if isinstance(self.flag_off, PointerEvidence) else self.cite(self.flag_off),)
             return Judgement(
                 Eligibility(False, proof, cited), "flag-off", proof, "the build did not ask for sparsity (SPARSE_WEIGHTS is off)", cited
