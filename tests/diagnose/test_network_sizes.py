@@ -26,7 +26,7 @@ from tests.diagnose.test_adversarial import (
 )
 from tests.onnx_builder import save, tensor
 from trtlens.diagnose.explain import explain
-from trtlens.diagnose.network import Convolution, convolution, groups_of, macs
+from trtlens.diagnose.network import Convolution, convolution, groups_of, macs, right_operand
 from trtlens.parse.build_log.records import NetworkNode
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "synthetic_small"
@@ -93,6 +93,20 @@ def test_a_log_alone_has_the_bounds_that_layer_info_gives() -> None:
     physical = {"memory-bound", "short-reduction", "few-tiles", "partial-tile"}
     said = [[{s.reason for s in layer.suspects} & physical for layer in build.layers] for build in (alone, both)]
     assert said[0] == said[1] and any(said[0])
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "name"),
+    [
+        ("MatMul", "[w -> (64, 64)[HALF]], [x -> (64, 4096)[HALF]], ", "x"),
+        ("Gemm", "[x -> (5, 7)[FLOAT]], [w -> (11, 7)[FLOAT]], [b -> (11)[FLOAT]], ", "w"),
+        ("MatMul", "[x -> (5, 5)[FLOAT]], [x -> (5, 5)[FLOAT]], ", None),
+        ("MatMul", "[x -> (5, 5)[FLOAT]], ", None),
+        ("Conv", "[x -> (1, 2, 3, 3)[FLOAT]], [w -> (4, 2, 3, 3)[FLOAT]], ", None),
+    ],
+)
+def test_the_right_operand_of_a_product(operator: str, inputs: str, name: str | None) -> None:
+    assert right_operand(node(operator, inputs, "")) == name and right_operand(NetworkNode("n", operator, None, None, None, None, 1)) is None
 
 
 @pytest.mark.parametrize("left", [False, True], ids=["constant on the right", "constant on the left"])

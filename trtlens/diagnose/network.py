@@ -41,8 +41,11 @@ def printed_tensors(text: str | None) -> list[tuple[str, tuple[int, ...], str]]:
 
 def right_operand(node: NetworkNode) -> str | None:
     """The second input of a matrix product, where the first one is another tensor."""
-    names = [name for name, _, _ in printed_tensors(node.inputs)] if node.operator in ("MatMul", "Gemm") else []
-    return names[1] if len(names) > 1 and names[0] != names[1] else None
+    if node.operator not in ("MatMul", "Gemm") or node.inputs is None:
+        return None
+    # Not `printed_tensors`: thousands of nodes are asked for their names alone.
+    names = [tensor.removeprefix("[").partition(" -> (")[0] for tensor in node.inputs.split("]], ")[:2]]
+    return names[1] or None if len(names) > 1 and names[0] != names[1] else None
 
 
 def kernel_words(node: NetworkNode) -> dict[str, str]:
