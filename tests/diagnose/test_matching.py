@@ -154,6 +154,12 @@ def test_what_is_alike_from_one_side_alone_is_found_from_there() -> None:
     assert pairs(a[::-1], b[::-1])[1] == (["p"], ["r"], "structure")
 
 
+def test_a_layer_of_another_optimization_profile_is_not_the_next_one() -> None:
+    x = conv("x", "x")
+    assert pairs([x, shaped("p", "1x8")], [x, shaped("r", "1x8")])[1][2] == "structure"
+    assert len(pairs([x, shaped("p", "1x8")], [x, shaped("r [profile 1]", "1x8")])) == 1
+
+
 def test_a_long_row_of_equal_layers_is_followed_from_its_end() -> None:
     """Longer than what any look at the neighbours sees, and what follows the row stands in another order."""
     rows = [[shaped(f"{side}{i}", "1x8") for i in range(150)] for side in "ab"]
