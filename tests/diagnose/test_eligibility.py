@@ -113,6 +113,15 @@ def test_a_flag_that_is_off_proves_for_its_own_build(tmp_path: Path) -> None:
     assert told(verdict(tmp_path, text, strangers(said()))) == ("ineligible", "flag-off", "suggested")
 
 
+def test_sparse_weights_in_a_build_that_did_not_ask_for_sparsity_are_no_fallback(tmp_path: Path) -> None:
+    """The inspector says that weights qualify; what would help is the flag, not another format or type."""
+    text = dense_log(lists=[]).text().replace("[01/02/2030-03:04:05] [I] Sparsity: Enabled", DISABLED).replace(" --sparsity=enable", "")
+    found = verdict(tmp_path, text, info([said(HasSparseWeights=1)]))
+    assert told(found) == ("ineligible", "flag-off", "proven") and found.eligibility.value is False
+    of_another = verdict(tmp_path, text, strangers(said(HasSparseWeights=1)))
+    assert of_another.status == "dense" and of_another.eligibility.proof == "suggested"  # that build may have asked for it
+
+
 def test_a_log_that_is_silent_about_sparsity_suggests_that_the_flag_is_off(tmp_path: Path) -> None:
     text = dense_log(lists=[]).text().replace("[01/02/2030-03:04:05] [I] Sparsity: Enabled\n", "").replace(" --sparsity=enable", "")
     found = verdict(tmp_path, text)

@@ -55,10 +55,12 @@ def test_a_layer_that_could_be_one_is_not_passed_over() -> None:
 def test_what_runs_dense_is_ineligible_or_a_fallback_and_what_is_eligible_is_not_ineligible() -> None:
     """The statuses that a layer could still turn out to have."""
     known = unknown_layer("known", "undetermined", "unnamed-tactic", eligibility=Eligibility(True, "proven"))
+    never = unknown_layer("never", "undetermined", "jit-deferred", eligibility=Eligibility(False, "proven"))
     for one, could, cannot in (
         (MAYBE, ("dense", "ineligible", "slower", "pattern"), ("sparse", "picked", "other", "undetermined")),
         (OPAQUE, ("dense", "sparse", "ineligible", "dense-unknown", "pattern"), ("other",)),
         (known, ("dense", "sparse", "slower", "picked"), ("ineligible", "pattern", "dense-unknown", "eligibility-unknown", "other")),
+        (never, ("ineligible", "pattern", "flag-off"), ("dense", "slower", "sparse", "picked", "dense-unknown", "eligibility-unknown", "myelin-opaque", "other")),
     ):
         assert {judged([one], fail_on=(id,)).outcome for id in could} == {"cannot-tell"}, one.name
         assert {judged([one], fail_on=(id,)).outcome for id in cannot} <= {"passed", "failed"}, one.name

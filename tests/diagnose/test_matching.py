@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +136,64 @@ def test_layers_that_nothing_tells_apart_stay_unmatched() -> None:
     found = match_layers([shaped("a0", "1x8"), shaped("a1", "1x8")], [shaped(f"b{i}", "1x8") for i in range(3)])
     assert [(m.a, m.b) for m in found.matches] == [((0,), (0,)), ((1,), (2,))]  # the first and the last are told by their neighbours
     assert found.only_b == (1,)
+
+
+def test_of_two_that_are_alike_nothing_says_which_one_is_gone() -> None:
+    """Each of the two stands next to a known layer; from the front the one would be what is left, from behind the other."""
+    two = [conv("x", "x"), shaped("p", "1x8"), shaped("q", "1x8"), conv("z", "z")]
+    one = [conv("x", "x"), shaped("r", "1x8"), conv("z", "z")]
+    assert [m.by for m in match_layers(two, one).matches] == [m.by for m in match_layers(one, two).matches] == ["nodes", "nodes"]
+    assert pairs([*two[:2], *two[3:]], one)[1] == (["p"], ["r"], "structure")
+
+
+def test_what_is_alike_from_one_side_alone_is_found_from_there() -> None:
+    """`r` follows `x` in both engines; behind it the one has a layer that the other lacks."""
+    a = [conv("x", "x"), shaped("p", "1x8"), shaped("q", "1x9"), conv("z", "z")]
+    b = [conv("x", "x"), shaped("r", "1x8"), conv("z", "z")]
+    assert pairs(a, b) == pairs(a, [*b[:2], shaped("new", "1x7"), b[2]]) == [(["x"], ["x"], "nodes"), (["p"], ["r"], "structure"), (["z"], ["z"], "nodes")]
+    assert pairs(a[::-1], b[::-1])[1] == (["p"], ["r"], "structure")
+
+
+def test_a_layer_of_another_optimization_profile_is_not_the_next_one() -> None:
+    x = conv("x", "x")
+    assert pairs([x, shaped("p", "1x8")], [x, shaped("r", "1x8")])[1][2] == "structure"
+    assert len(pairs([x, shaped("p", "1x8")], [x, shaped("r [profile 1]", "1x8")])) == 1
+
+
+def test_a_long_row_of_equal_layers_is_followed_from_its_end() -> None:
+    """Longer than what any look at the neighbours sees, and what follows the row stands in another order."""
+    rows = [[shaped(f"{side}{i}", "1x8") for i in range(150)] for side in "ab"]
+    ends = [conv("m1", "m1"), conv("m2", "m2")]
+    found = match_layers([conv("x", "x"), *rows[0], *ends], [conv("x", "x"), *rows[1], *ends[::-1]])
+    assert [(m.a, m.b) for m in found.matches if m.by == "structure"] == [((i,), (i,)) for i in range(1, 151)]
+
+
+@pytest.mark.parametrize("copies", [0, 1])
+def test_the_one_layer_of_its_kind_between_two_known_ones_is_found(copies: int) -> None:
+    """Its neighbours are others in each engine; copies are no neighbours."""
+    ends = [conv("x", "x")], [conv("z", "z")]
+    a = [*ends[0], *[reformat("copy 1")] * copies, shaped("u1", "1x7"), shaped("p", "1x8"), shaped("u2", "1x9"), *[reformat("copy 2")] * copies, *ends[1]]
+    b = [*ends[0], shaped("v1", "1x5"), shaped("r", "1x8"), shaped("v2", "1x6"), *ends[1]]
+    for one, two, pair in ((a, b, (["p"], ["r"])), (b, a, (["r"], ["p"]))):
+        assert [found[:2] for found in pairs(one, two) if found[2] == "structure"] == [pair]
+    # Between other layers it is another one, and two of the kind cannot be told apart.
+    assert not [found for found in pairs(a, [b[-1], *b[1:-1], b[0]]) if found[2] == "structure"]
+    assert not [found for found in pairs(a, [*b[:2], shaped("r0", "1x8"), shaped("v3", "1x4"), *b[2:]]) if found[2] == "structure"]
+
+
+def test_what_is_known_of_a_layer_decides_how_it_is_compared() -> None:
+    x, z = conv("x", "x"), conv("z", "z")
+    one = shaped("p", "1x8")
+    for other, found in (
+        (dataclasses.replace(shaped("r", "1x8", "gemm"), input_formats=("Int8 1x8",), output_formats=("Int8 1x8",)), True),
+        (shaped("r", "1x9", "gemm"), False),
+        (dataclasses.replace(shaped("r", "1x8", "gemm"), input_formats=()), False),
+        (dataclasses.replace(shaped("r", "1x8"), output_formats=()), False),
+    ):
+        assert (pairs([x, one, z], [x, other, z])[1][2] == "structure") is found, other
+    ins = [dataclasses.replace(shaped(name, "1x8"), output_formats=()) for name in ("p", "r")]
+    outs = [dataclasses.replace(shaped(name, "1x8"), input_formats=()) for name in ("p", "r")]
+    assert pairs([x, ins[0], z], [x, ins[1], z])[1] == pairs([x, outs[0], z], [x, outs[1], z])[1] == (["p"], ["r"], "structure")
 
 
 def test_a_constant_that_all_layers_read_is_no_tie() -> None:

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.diagnose.test_adversarial import (
+    DENSE,
+    DENSE_2,
+    INFO_LINEAR,
+    LAYER,
+    SPARSE,
+    Log,
+    combination,
+    engine_line,
+    info,
+    info_layer,
+    layer,
+    verdict,
+)
+from tests.onnx_builder import save, tensor
 from trtlens.diagnose.explain import explain
-from trtlens.diagnose.network import Convolution, convolution, groups_of, macs
+from trtlens.diagnose.network import Convolution, convolution, groups_of, macs, right_operand
 from trtlens.parse.build_log.records import NetworkNode
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "synthetic_small"
@@ -76,3 +93,42 @@ def test_a_log_alone_has_the_bounds_that_layer_info_gives() -> None:
     physical = {"memory-bound", "short-reduction", "few-tiles", "partial-tile"}
     said = [[{s.reason for s in layer.suspects} & physical for layer in build.layers] for build in (alone, both)]
     assert said[0] == said[1] and any(said[0])
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "name"),
+    [
+        ("MatMul", "[w -> (64, 64)[HALF]], [x -> (64, 4096)[HALF]], ", "x"),
+        ("Gemm", "[x -> (5, 7)[FLOAT]], [w -> (11, 7)[FLOAT]], [b -> (11)[FLOAT]], ", "w"),
+        ("MatMul", "[x -> (5, 5)[FLOAT]], [x -> (5, 5)[FLOAT]], ", None),
+        ("MatMul", "[x -> (5, 5)[FLOAT]], ", None),
+        ("Conv", "[x -> (1, 2, 3, 3)[FLOAT]], [w -> (4, 2, 3, 3)[FLOAT]], ", None),
+    ],
+)
+def test_the_right_operand_of_a_product(operator: str, inputs: str, name: str | None) -> None:
+    assert right_operand(node(operator, inputs, "")) == name and right_operand(NetworkNode("n", operator, None, None, None, None, 1)) is None
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["constant on the right", "constant on the left"])
+@pytest.mark.parametrize("known_by", ["model", "log"])
+def test_a_bound_is_not_that_of_another_product(left: bool, known_by: str, tmp_path: Path) -> None:
+    """A product with weights of 64 x 64 takes microseconds, one with 4096 x 4096 takes more: tensors of the engine alone look the same."""
+    text, shape, size = "Half(4096,1)", [64, 4096], 64 if left else 4096
+    operands = ["w", "x"] if left else ["x", "w"]
+    race = combination(LAYER, f"{text} -> {text}", [(DENSE, 0.05), (SPARSE, 0.07), (DENSE_2, 0.06)], DENSE, "CaskGemmMatrixMultiply")
+    log = Log(layer(LAYER, race), [engine_line(LAYER, DENSE, "x (Half[64,4096])", "y (Half[64,4096])", "CaskGemmMatrixMultiply")])
+    gemm = info_layer(LAYER, DENSE, {"x": INFO_LINEAR}, {"y": INFO_LINEAR}, "CaskGemmMatrixMultiply", "MatrixMultiply")
+    for side in ("Inputs", "Outputs"):
+        gemm[side][0]["Dimensions"] = shape  # type: ignore[index]
+    paths = [tmp_path / "build.log", tmp_path / "layer_info.json"]
+    if known_by == "log":
+        shapes = {"x": "(64, 4096)", "w": f"({size}, {size})"}
+        inputs = "".join(f"[{name} -> {shapes[name]}[HALF]], " for name in operands)
+        log.tuned = [f"Parsing node: {LAYER} [MatMul]", f"{LAYER} [MatMul] inputs: {inputs}", f"{LAYER} [MatMul] outputs: [y -> (64, 4096)[HALF]], ", *log.tuned]
+    else:
+        paths.append(save(tmp_path / "m.onnx", [onnx.helper.make_node("MatMul", operands, ["y"], name=LAYER)], [tensor("w", np.eye(size))], inputs={"x": shape}))
+    found = verdict(tmp_path, log, info([gemm]))
+    build = explain([str(path) for path in paths]).captures[0].main
+    assert build is not None and found.best_dense_ms == 0.05 and build.layers[0].reason == "slower"
+    assert (build.summary.bound_ms is None) is left
+    assert bool({s.reason for s in build.layers[0].suspects} & {"memory-bound", "few-tiles", "partial-tile"}) is not left

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trtlens.diagnose.catalogue.conditions import Facts, build_facts
+from trtlens.diagnose.catalogue.records import RemedyText
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.gpus import find_gpu
+from trtlens.diagnose.layers import EngineLayer
 from trtlens.diagnose.model import BuildDiagnosis, Environment, LayerVerdict, Remedy
-from trtlens.diagnose.physics import gains
+from trtlens.diagnose.physics import bound_ms, gains, layer_facts
 from trtlens.diagnose.reasons import REASONS, next_capture
+from trtlens.diagnose.roofline import GemmShape, sparse_roofline_ms
 from trtlens.diagnose.rules import Ruling
+from trtlens.parse.records import TensorInfo
 from trtlens.report.words import capture_next, first_steps
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "synthetic_small"
@@ -180,6 +186,63 @@ def test_a_bound_stands_behind_no_remedy_that_changes_type_or_shape() -> None:
             assert remedy.gain_kind == "unknown" or not changes, remedy
             assert (remedy.gain_ms is None) == (remedy.gain_kind == "unknown")
     assert [r.gain_kind for r in gains(Ruling("no-kernel", "proven", ""), REASONS["no-kernel"], KNOWN, 0.05)] == ["bound", "bound", "unknown"]
+
+
+def test_the_surest_gain_comes_first() -> None:
+    """Measured, then bound, then unknown, whatever the catalogue's order."""
+    remedies = RemedyText("a", "verify.", "measured"), RemedyText("b", "verify.", "bound"), RemedyText("c", "verify.", "unknown")
+    for order in permutations(remedies):
+        found = gains(Ruling("format-cost", "proven", "", gain_ms=0.02), replace(REASONS["format-cost"], remedies=order), Facts(), 0.05)
+        assert [(remedy.gain_kind, remedy.gain_ms) for remedy in found] == [("measured", 0.02), ("bound", 0.05), ("unknown", None)]
+    assert gains(Ruling("format-cost", "proven", ""), None, Facts(), 0.05) == gains(Ruling("none", "proven", ""), replace(REASONS["tie"], remedies=()), Facts(), 0.05) == []
+
+
+def tensor(*dimensions: int, datatype: str | None = "Half") -> TensorInfo:
+    return TensorInfo("t", dimensions, datatype, None, "t")
+
+
+def plain(**fields: Any) -> EngineLayer:
+    return EngineLayer("l", "l", fields.pop("type", None), ("l",), inputs=fields.pop("inputs", (tensor(1, 48, 9, 9),)), outputs=fields.pop("outputs", (tensor(1, 80, 9, 9),)), **fields)
+
+
+@pytest.mark.parametrize(
+    ("layer", "convolution", "channels"),
+    [
+        (plain(kernel=(3, 3)), True, (48, 80)),
+        (plain(type="CaskConvolution"), True, (48, 80)),
+        (plain(type="fusion", parameter_type="Convolution"), True, (48, 80)),
+        (plain(operators=frozenset({"Conv", "Relu"})), True, (48, 80)),
+        (plain(type="CaskConvolution", groups=4), True, (12, 80)),
+        (plain(type="gemm"), None, None),
+        (plain(type="CaskConvolution", outputs=(tensor(1, 80, 9),)), True, None),
+        (plain(type="CaskConvolution", inputs=(tensor(1, 48, 9),), outputs=(tensor(1, 80, 9),)), True, None),
+        (plain(type="CaskConvolution", inputs=(tensor(1, -1, 9, 9),)), True, None),
+        (plain(type="CaskConvolution", inputs=()), True, None),
+        (plain(type="CaskConvolution", outputs=()), True, None),
+    ],
+)  # fmt: skip
+def test_channels_are_those_of_convolutions(layer: EngineLayer, convolution: bool | None, channels: tuple[int, int] | None) -> None:
+    found = layer_facts(Facts(), layer, None, None, None)
+    assert (found.convolution, found.channels) == (convolution, channels)
+    assert (found.datatype, found.output) == ("Half" if layer.inputs else None, "Half" if layer.outputs else None)
+
+
+def test_sizes_that_are_known_come_before_those_of_the_tensors() -> None:
+    product = layer_facts(Facts(), plain(type="gemm"), GemmShape(81, 96, 160), None, None)
+    assert (product.convolution, product.channels) == (False, (96, 160))
+    taps = layer_facts(Facts(), plain(type="CaskConvolution"), GemmShape(81, 9 * 96, 160, taps=9), None, None)
+    assert (taps.convolution, taps.channels) == (True, (96, 160))
+
+
+def test_a_bound_takes_a_time_a_type_and_a_gpu() -> None:
+    shape, gpu = GemmShape(1024, 1024, 1024), find_gpu("NVIDIA A10")
+    floor = sparse_roofline_ms(shape, gpu, "fp16")
+    assert floor is not None
+    half = plain(type="gemm")
+    assert bound_ms(half, shape, 2 * floor, gpu) == pytest.approx(floor) and bound_ms(half, shape, floor / 2, gpu) == 0
+    float_, untyped = (plain(type="gemm", inputs=(tensor(1, 8, datatype=datatype),)) for datatype in ("Float", None))
+    for layer, size, dense_ms, known in ((half, shape, None, gpu), (half, shape, 0.0, gpu), (half, shape, 1.0, None), (half, None, 1.0, gpu), (float_, shape, 1.0, gpu), (untyped, shape, 1.0, gpu), (plain(inputs=()), shape, 1.0, gpu)):
+        assert bound_ms(layer, size, dense_ms, known) is None
 
 
 def test_format_cost_gains_what_the_log_measured(tmp_path: Path) -> None:

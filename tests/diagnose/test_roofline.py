@@ -78,8 +78,11 @@ def test_residual_input_counts_in_both_sums() -> None:
     assert (ideal_ratio(fused, A100, "fp16") or 9) < (ideal_ratio(plain, A100, "fp16") or 0)
 
 
-def test_output_type_counts() -> None:
+def test_types_count_their_own_bytes() -> None:
     assert GemmShape(10, 20, 30, output_bytes=4).traffic("int8") == 10 * 20 + 20 * 30 + 10 * 30 * 4
+    assert GemmShape(10, 20, 30, input_bytes=4).traffic("int8") == 10 * 20 * 4 + 20 * 30 + 10 * 30
+    for datatype, size in (("fp16", 2), ("bf16", 2), ("int8", 1), ("fp8", 1)):
+        assert GemmShape(10, 20, 30).traffic(datatype) == size * (10 * 20 + 20 * 30 + 10 * 30)
 
 
 @given(shapes, datatypes)
@@ -110,6 +113,18 @@ def test_an_unknown_limit_only_lowers_the_floor(shape: GemmShape, datatype: str)
     assert unknown <= known
 
 
+def test_the_floor_is_the_limit_that_takes_longest() -> None:
+    """Math, what does not fit into L2, and all bytes at L2's own limit: each decides for some product."""
+    assert H200.l2_bandwidth_limit is not None and H200.l2_mb is not None
+    peak, compressed = H200.dense_flops_limit("fp16"), COMPRESSION["fp16"]
+    assert peak is not None
+    small, deep, large = GemmShape(16, 1024, 2048), GemmShape(8192, 8192, 8192), GemmShape(1, 65536, 65536)
+    assert sparse_roofline_ms(small, H200, "fp16") == pytest.approx(small.traffic("fp16", compressed) / H200.l2_bandwidth_limit * 1e3)
+    assert sparse_roofline_ms(deep, H200, "fp16") == pytest.approx(deep.flops / 2 / peak * 1e3)
+    assert sparse_roofline_ms(large, H200, "fp16") == pytest.approx((large.traffic("fp16", compressed) - H200.l2_mb * 2**20) / H200.bandwidth_limit * 1e3)
+    assert sparse_roofline_ms(replace(deep, inside_share=0.5), H200, "fp16") == pytest.approx(deep.flops / 4 / peak * 1e3)
+
+
 def test_working_set_in_l2_is_not_held_to_device_memory() -> None:
     # GIVEN 2.25 MB of compressed weights, which a tuning loop finds in L2
     shape = GemmShape(16, 1024, 2048)
@@ -132,7 +147,7 @@ def test_types_without_sparse_math_have_no_figures(datatype: str) -> None:
 
 def test_without_gpu_rate_or_time_there_is_no_figure() -> None:
     shape = GemmShape(64, 64, 64)
-    assert ideal_ratio(shape, None, "fp16") is None
+    assert ideal_ratio(shape, None, "fp16") is sparse_roofline_ms(shape, None, "fp16") is gain_bound(1.0, shape, None, "fp16") is None
     assert ideal_ratio(shape, A100, "fp8") is None
     assert sparse_roofline_ms(shape, A100, "fp8") is None
     for time_ms in (None, 0.0, -1.0, float("nan")):
@@ -143,6 +158,10 @@ def test_without_gpu_rate_or_time_there_is_no_figure() -> None:
 def test_impossible_sizes_are_refused(field: str) -> None:
     with pytest.raises(ValueError, match="positive"):
         replace(GemmShape(1, 1, 1), **{field: 0})
+    for wrong in ({"residual_elements": -1}, {"inside_share": 0.0}, {"inside_share": 1.5}):
+        with pytest.raises(ValueError, match="positive"):
+            replace(GemmShape(1, 1, 1), **wrong)
+    assert GemmShape(1, 1, 1).taps == 1
     with pytest.raises(ValueError, match="positive"):
         tile_efficiency(GemmShape(1, 1, 1), (64, 64, 0), 1)
 
@@ -184,6 +203,47 @@ def test_each_suspect_comes_from_its_own_cause() -> None:
     assert "partial-tile" not in reasons_of(conv, tile=tile), "one cause is told once"
     assert "short-reduction" in reasons_of(GemmShape(100_000, 128, 4096), tile=tile)
     assert "short-reduction" not in reasons_of(GemmShape(100_000, 128, 4096), tile=tile, stages=2)
+
+
+def test_the_borders_of_the_suspects() -> None:
+    tile = (128, 128, 64)
+    full = GemmShape(128 * 132, 4096, 1024)  # 8 tiles for each of 132 multiprocessors
+    assert reasons_of(replace(full, m=128 * 33, n=512), tile=tile) == []  # one wave exactly
+    assert reasons_of(replace(full, m=128 * 32, n=512), tile=tile) == ["few-tiles"]
+    assert reasons_of(replace(full, m=128), tile=tile, sm_count=8) == []
+    # Without a number of multiprocessors nobody knows how many waves there are.
+    assert [s.reason for s in suspects(replace(full, m=128), None, "fp16", tile=tile)] == []
+    # A tile that is 95 % full is full.
+    assert reasons_of(replace(full, n=1024 - 51), tile=tile) == [] and reasons_of(replace(full, n=1024 - 52), tile=tile) == ["partial-tile"]
+    # One K-tile is filled by as many channels as it has; three steps fill a pipeline of three stages.
+    deep, told = 128 * 132 * 8, "fill 98% of the kernel's K-tile of 64"
+    assert reasons_of(GemmShape(deep, 64 * 9, 1024, taps=9, input_elements=deep * 64), tile=tile) == []
+    assert reasons_of(GemmShape(deep, 63 * 9, 1024, taps=9, input_elements=deep * 63), tile=tile) == ["short-reduction"]
+    assert [s.sentence for s in suspects(GemmShape(deep, 63 * 9, 1024, taps=9, input_elements=deep * 63), H200, "fp16", tile=tile)] == [f"63 input channels {told} at each filter tap"]
+    assert reasons_of(GemmShape(deep, 192, 8192), tile=tile) == ["memory-bound"] and reasons_of(GemmShape(deep, 128, 8192), tile=tile) == ["memory-bound", "short-reduction"]
+
+
+@pytest.mark.parametrize(("datatype", "k_tile"), [("fp16", 64), ("bf16", 64), ("int8", 128), ("fp8", 128)])
+def test_without_a_tile_the_usual_k_tile_counts(datatype: str, k_tile: int) -> None:
+    taps = 9
+    fits, short = (GemmShape(100_000, channels * taps, 4096, taps=taps, input_elements=100_000 * channels) for channels in (k_tile, k_tile - 1))
+    assert "short-reduction" not in reasons_of(fits, datatype)
+    said = {s.reason: s.sentence for s in suspects(short, H200, datatype)}["short-reduction"]
+    assert said.startswith(f"{k_tile - 1} input channels fill") and f"of the K-tile usual for sparse kernels of this type of {k_tile} at each filter tap" in said
+    one = {s.reason: s.sentence for s in suspects(GemmShape(100_000, k_tile, 4096), H200, datatype)}["short-reduction"]
+    assert one == f"the whole reduction of {k_tile} takes 1 step of {k_tile}, fewer than 3 pipeline stages"
+    two = {s.reason: s.sentence for s in suspects(GemmShape(100_000, 2 * k_tile, 4096), H200, datatype)}["short-reduction"]
+    assert "takes 2 steps of" in two and "short-reduction" not in reasons_of(GemmShape(100_000, 3 * k_tile, 4096), datatype)
+
+
+@pytest.mark.parametrize(("activations", "said"), [(8.27, "save 5 %"), (8.11, None), (21.4, "save 2 %"), (1000.0, "save nothing")])
+def test_up_to_a_twentieth_is_memory_bound(activations: float, said: str | None) -> None:
+    """With 8.1875 times as many activations as weights, 2:4 saves 1 part in 21 of the bytes: 1.05 times as fast."""
+    shape = GemmShape(16, 1024, 1024, input_elements=round(activations * 2**20), output_bytes=0.0)
+    found = {s.reason: s.sentence for s in suspects(shape, H200, "fp16", tile=(16, 64, 64), sm_count=1)}
+    assert ("memory-bound" in found) is (said is not None)
+    if said is not None:
+        assert f"sparse would {said}: " in found["memory-bound"] and "2.1 MB are weights" in found["memory-bound"]
 
 
 def test_a_product_may_be_computed_transposed() -> None:

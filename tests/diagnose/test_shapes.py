@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trtlens.diagnose.gpus import find_gpu
 from trtlens.diagnose.layers import EngineLayer
 from trtlens.diagnose.roofline import sparse_roofline_ms
-from trtlens.diagnose.shapes import gemm_shape, kernel_suspects
+from trtlens.diagnose.shapes import gemm_shape, kernel_suspects, physical_suspects
 from trtlens.parse.records import TensorInfo
 
 L4 = find_gpu("NVIDIA L4")
@@ -136,6 +136,9 @@ def test_matrix_products() -> None:
     assert gemm_shape(product((768, 197), outputs=(197, 3072))) is None
     assert gemm_shape(product((197, 768), outputs=(8, 197, 3072))) is None
     assert gemm_shape(product((768, 768), outputs=(768, 3072), weights_count=100)) is None
+    # Weights of 64 x 64 on the left of 64 x 4096 look like 64 rows before weights of 4096 x 4096, which are 64 times the products
+    assert gemm_shape(product((64, 4096), outputs=(64, 4096))) is not None
+    assert gemm_shape(product((64, 4096), outputs=(64, 4096), left_constant=True)) is None
 
 
 def test_types_unknown_count_as_the_smallest() -> None:
@@ -154,6 +157,23 @@ def test_types_unknown_count_as_the_smallest() -> None:
 def test_damaged_sizes_take_no_time_and_raise_nothing(inputs: list[int], outputs: list[int], kernel: tuple[int, int]) -> None:
     shape = gemm_shape(conv(tuple(inputs), tuple(outputs), kernel, stride=kernel))
     assert shape is None or math.isfinite(shape.traffic("fp16"))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "few"),
+    [
+        ("cutlass3x_sm100_tensorop_h128x128x16gemm_f16_f16_f16_f16_f16_128x128x64_0_align8_1sm_bias_f16_relu", True),
+        ("cutlass3x_sm100_tensorop_h128x128x16gemm_f16_f16_f16_f16_f16_128x128x64_0_align8_1sm_bias_f16_relu_stream_k", False),
+        ("sm80_xmma_gemm_f16f16_f16f32_f32_tn_n_tilesize128x128x64_stage4_warpsize2x2x1_tensor16x8x16", True),
+        ("sm80_xmma_gemm_f16f16_f16f32_f32_tn_n_tilesize128x128x64_stage4_warpsize2x2x1_tensor16x8x16 numSplitK: 1", True),
+        ("sm80_xmma_gemm_f16f16_f16f32_f32_tn_n_tilesize128x128x64_stage4_warpsize2x2x1_tensor16x8x16 numSplitK: 12", False),
+        ("sm80_xmma_gemm_f16f16_f16f32_f32_tn_n_tilesize128x128x64_stage4_warpsize2x2x1_splitK_tensor16x8x16", False),
+    ],
+)
+def test_a_kernel_that_splits_the_reduction_has_more_blocks_than_tiles(kernel: str, few: bool) -> None:
+    layer = product((128, 4096), outputs=(128, 4096))
+    reasons = [suspect.reason for suspect in physical_suspects(layer, gemm_shape(layer), None, 108, kernel)]
+    assert ("few-tiles" in reasons) is few
 
 
 @pytest.mark.parametrize("sm", [80, 86, 87, 89])

@@ -31,11 +31,15 @@ from tests.diagnose.test_adversarial import (
     one_race,
     strategies,
     told,
+    verdict,
 )
+from trtlens.diagnose.gates import Gates, evaluate
 from trtlens.diagnose.layers import EngineLayer, layers_from_log
+from trtlens.diagnose.model import BuildDiagnosis, CaptureDiagnosis, Diagnosis
 from trtlens.diagnose.sparsity import ChosenPass, Listing, choose_pass, match_names, read_listing
 from trtlens.parse.build_log import parse_build_log
 from trtlens.parse.textio import TextSource
+from trtlens.report.words import headline
 
 OWN, OTHER = one_race(DENSE, (SPARSE, 0.07), (DENSE, 0.05)), one_race(DENSE_2, (SPARSE, 0.02), (DENSE_2, 0.01))
 DROPPED = "Skip backend strategy {}since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."
@@ -171,6 +175,38 @@ def test_a_whole_list_may_name_the_beginning_of_a_layers_name(tmp_path: Path) ->
 def test_an_empty_list_is_whole(tmp_path: Path) -> None:
     found = read(tmp_path, dense_log(lists=["(Sparsity) Layers eligible for sparse math:", "(Sparsity) TRT inference plan picked sparse implementation for layers:"]))
     assert found.counted and found.complete and not found.count_mismatch and (found.eligible, found.picked) == ({}, {})
+
+
+@pytest.mark.parametrize("end", ["", ":"], ids=["no colon", "no name behind it"])
+def test_a_number_without_names_is_no_list(end: str, tmp_path: Path) -> None:
+    """Some builds print the names in verbose logs alone: which layers the 39 are nobody knows, nor that there are none."""
+    numbers = [f"(Sparsity) Found 39 layer(s) eligible to use sparse tactics{end}", f"(Sparsity) Chose 3 layer(s) using sparse tactics{end}"]
+    log = dense_log(lists=numbers, version="10.3.0")
+    found = read(tmp_path, log)
+    assert (found.eligible, found.picked, found.names, found.complete, found.counted) == (None, None, None, False, False)
+    build = main(tmp_path, log)
+    assert (build.layers[0].status, build.summary.eligible_listed, build.summary.eligible_unmatched) == ("dense-unknown", None, None)
+    bare = "".join(f"[01/02/2030-03:04:05] [I] [TRT] {line}\n" for line in numbers) + "[01/02/2030-03:04:05] [I] Engine built in 4 sec.\n"
+    build = main(tmp_path, bare)
+    assert "no layer eligible" not in headline(build) and _outcome(build) == "cannot-tell"
+    # A number of 0 is a whole list, with or without a colon.
+    none = [line.replace("39", "0").replace("3", "0") for line in numbers]
+    found = read(tmp_path, dense_log(lists=none))
+    assert (found.eligible, found.picked, found.names, found.complete, found.counted) == ({}, {}, 0, True, True)
+    build = main(tmp_path, bare.replace("39", "0").replace("Chose 3", "Chose 0"))
+    assert "no layer eligible" in headline(build) and _outcome(build) == "passed"
+
+
+def _outcome(build: BuildDiagnosis) -> str:
+    return evaluate(Diagnosis((CaptureDiagnosis((), build.index, (build,)),)), Gates(("dense",)))[0].outcome
+
+
+def test_names_of_a_sub_build_do_not_stand_for_those_that_the_outer_list_leaves_out(tmp_path: Path) -> None:
+    outer = ["(Sparsity) Found 2 layer(s) eligible to use sparse tactics", "(Sparsity) Chose 0 layer(s) using sparse tactics"]
+    log = dense_log(lists=[FOREIGN_FOUND, FOREIGN_CHOSE, *outer])
+    found = read(tmp_path, log)
+    assert (set(found.eligible or ()), found.names, found.complete, found.counted) == ({"Gemm_1"}, None, False, False)
+    assert verdict(tmp_path, log).status == "dense-unknown"
 
 
 def test_a_list_of_chosen_layers_that_breaks_off_leaves_open_who_else_was_chosen(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.diagnose.test_adversarial import (
     GEMM,
     HWC8,
     INFO_HWC8,
+    KERNELS,
     LAYER,
     OP,
     PAIR,
@@ -35,9 +36,13 @@ from tests.diagnose.test_adversarial import (
     told,
     verdict,
 )
+from trtlens.diagnose.layers import EngineLayer
 from trtlens.diagnose.model import LayerVerdict
 from trtlens.diagnose.rules import Noise
-from trtlens.diagnose.suspects import Suspicions
+from trtlens.diagnose.suspects import Suspicions, tuned_elsewhere
+from trtlens.parse.build_log import parse_build_log
+from trtlens.parse.records import TensorInfo
+from trtlens.parse.textio import TextSource
 
 INT8 = "Int8(5,1:32,140,5)"
 RUNS = [engine_line(LAYER, DENSE, "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])")]
@@ -63,6 +68,35 @@ def test_sparse_faster_in_another_type_is_the_precisions_choice(tmp_path: Path) 
 @pytest.mark.parametrize(("formats", "sparse_ms"), [(f"{INT8} -> {INT8}", 0.07), (PAIR[0], 0.02), (f"{HWC8} -> {FLOAT}", 0.02)], ids=["slower", "layout", "output"])
 def test_a_slower_time_or_the_same_type_is_no_choice_of_precision(formats: str, sparse_ms: float, tmp_path: Path) -> None:
     assert "precision-choice" not in said(verdict(tmp_path, typed(formats, sparse_ms)))
+
+
+def test_of_two_combinations_that_may_run_the_faster_one_is_compared(tmp_path: Path) -> None:
+    for other, told_ in ((0.03, False), (0.06, True)):
+        log = typed(f"{INT8} -> {INT8}", 0.04)
+        log.tuned += combination(LAYER, PAIR[0], [(DENSE, other)], DENSE)
+        assert ("precision-choice" in said(verdict(tmp_path, log))) is told_
+
+
+def test_where_what_runs_has_no_time_the_fastest_dense_tactic_is_compared(tmp_path: Path) -> None:
+    log = typed(f"{INT8} -> {INT8}", 0.04)
+    log.engine = [engine_line(LAYER, DENSE_2, "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])")]
+    assert "(0.05 ms)" in said(verdict(tmp_path, log))["precision-choice"]
+    alone = Log(layer(LAYER, combination(LAYER, f"{INT8} -> {INT8}", [(SPARSE, 0.02)], SPARSE)), log.engine)
+    assert "precision-choice" not in said(verdict(tmp_path, alone))
+
+
+def test_the_type_of_a_race_that_did_not_decide_is_known_too(tmp_path: Path) -> None:
+    """Sparse came closest in Half; its best time stands in INT8, where dense won by more."""
+    races = combination(LAYER, PAIR[1], [(SPARSE, 0.06), (DENSE, 0.05)], DENSE), combination(LAYER, f"{INT8} -> {INT8}", [(SPARSE, 0.03), (DENSE_2, 0.02)], DENSE_2)
+    for first, second in (races, races[::-1]):
+        found = verdict(tmp_path, Log(layer(LAYER, first, second), RUNS))
+        assert told(found) == ("dense", "slower", "proven") and found.margin == pytest.approx(0.2)
+        assert "0.03 ms in Int8" in said(found)["precision-choice"]
+
+
+def test_a_layer_whose_types_no_input_tells_has_no_choice_of_precision(tmp_path: Path) -> None:
+    bare = {**info_layer(LAYER, DENSE, {}, {}), "TacticName": KERNELS[DENSE]}
+    assert "precision-choice" not in said(verdict(tmp_path, typed(f"{INT8} -> {INT8}", 0.02), info([bare])))
 
 
 def test_an_fp32_build_is_no_choice_between_types(tmp_path: Path) -> None:
@@ -118,6 +152,10 @@ def test_sparse_tactics_of_another_fusion_are_told(tmp_path: Path) -> None:
     assert told(found) == ("dense", "no-kernel", "proven") and "conv1, which shares" in said(found)["fusion-differs"]
 
 
+def test_the_first_tactic_of_a_log_may_be_the_sparse_one_of_another_fusion(tmp_path: Path) -> None:
+    assert "fusion-differs" in said(verdict(tmp_path, fused("conv1", [(SPARSE, 0.03), (DENSE, 0.05)]), name=FUSED))
+
+
 @pytest.mark.parametrize(
     ("other", "timed", "engine"),
     [("conv1", [(DENSE, 0.05)], []), ("conv2", [(SPARSE, 0.03)], []), ("conv1", [(SPARSE, 0.03)], [engine_line("conv1", SPARSE, "a (Half[1,64,28,28])", "b (Half[1,64,28,28])")])],
@@ -141,6 +179,14 @@ def test_a_small_optimum_is_told(sizes: str, words: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("sizes", ["1x64x28x28+8x64x28x28+16x64x28x28", "1x64x28x28+1x64x28x28+1x64x28x28", "1x32+1x64+1x128"])
 def test_other_optima_are_not(sizes: str, tmp_path: Path) -> None:
     assert "opt-shape" not in said(verdict(tmp_path, slower_log(before=[DYNAMIC.format(0, "x", sizes)])))
+
+
+def test_a_small_optimum_explains_no_missing_type(tmp_path: Path) -> None:
+    """No time at another shape would give an FP32 layer a sparse kernel."""
+    one = f"{FLOAT} -> {FLOAT}"
+    log = Log(layer(LAYER, combination(LAYER, one, [(DENSE, 0.05)], DENSE)), [engine_line(LAYER, DENSE, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")], before=[DYNAMIC.format(0, "x", "1x3+1x3+8x3")])
+    found = verdict(tmp_path, log)
+    assert told(found) == ("dense", "no-kernel-precision", "proven") and "opt-shape" not in said(found)
 
 
 def myelin(number: int, *rows: tuple[float, str]) -> tuple[Log, str]:
@@ -173,6 +219,17 @@ def test_a_sparse_tactic_that_runs_though_dense_was_faster_may_be_the_compilers_
     assert "sparsity-must" not in said(verdict(tmp_path, log, engine, name=f"{OP}_myl0_1"))
 
 
+def test_a_sparse_tactic_that_is_not_the_tables_best_is_not_compared_with_dense(tmp_path: Path) -> None:
+    rows = (0.04, GEMM.format(64)), (0.05, SPARSE_GEMM.format(128)), (0.06, SPARSE_GEMM.format(256))
+    assert "sparsity-must" in said(verdict(tmp_path, *myelin(1, *rows), name=f"{OP}_myl0_1"))
+    assert "sparsity-must" not in said(verdict(tmp_path, *myelin(2, *rows), name=f"{OP}_myl0_1"))
+
+
+def test_a_table_of_one_sparse_tactic_is_told_as_one(tmp_path: Path) -> None:
+    log, _ = myelin(0, (0.04, SPARSE_GEMM.format(64)))
+    assert "holds one tactic, a sparse one" in said(verdict(tmp_path, log, name=OP))["sparsity-must"]
+
+
 def of_manifest(**options: object) -> list[str]:
     found = Suspicions(None, [], None, json.loads(json.dumps({"options": options})), Noise())
     return [suspect.reason for suspect in found._of_build]
@@ -183,7 +240,43 @@ def test_the_manifest_says_shapes_and_caches_too() -> None:
     assert of_manifest(profiles=[shape]) == ["opt-shape"]
     assert of_manifest(editable_cache=True, timing_cache="mine.cache") == ["algorithm-selector"]
     assert of_manifest(editable_cache=True, timing_cache=None) == of_manifest(editable_cache=False, timing_cache="a") == of_manifest(profiles=[]) == []
-    assert of_manifest(profiles=[{"inputs": [{"name": "x", "minimum": "?"}]}, 5]) == []
+    assert of_manifest(profiles=[{"inputs": [{"name": "x", "minimum": "?"}]}, 5]) == of_manifest(profiles=[{"inputs": [3]}]) == of_manifest(profiles=5) == []
+
+
+SHAPES = {"name": "x", "minimum": [1, 64], "optimum": [4, 64], "maximum": [8, 64]}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "name", "dimensions", "elsewhere"),
+    [
+        (SHAPES, "x", (1, 64), True),
+        (SHAPES, "x", (4, 64), False),
+        (SHAPES, "x", (-1, 64), False),
+        (SHAPES, "x", None, False),
+        (SHAPES, "y", (1, 64), False),
+        ({**SHAPES, "minimum": [4, 64], "maximum": [4, 64]}, "x", (1, 64), False),
+    ],
+    ids=["another shape", "the optimum", "dynamic", "unknown", "another tensor", "a fixed shape"],
+)
+def test_times_were_taken_at_another_shape_than_that_of_the_layer_info(shapes: dict[str, object], name: str, dimensions: tuple[int, ...] | None, elsewhere: bool) -> None:
+    tensor = TensorInfo(name, dimensions, "Half", None, "Half")
+    layers = [EngineLayer("a", "a", None, ()), EngineLayer("b", "b", None, (), inputs=(TensorInfo("z", (1, 64), "Half", None, "Half"), tensor))]
+    manifest = {"options": {"profiles": [{"inputs": [shapes]}]}}
+    assert tuned_elsewhere(None, manifest, layers) is elsewhere
+    assert tuned_elsewhere(None, {"options": 5}, layers) is tuned_elsewhere(None, None, layers) is False
+    # Of two profiles' optima either may be the one.
+    both = {"options": {"profiles": [{"inputs": [shapes]}, {"inputs": [{**SHAPES, "optimum": [1, 64]}]}]}}
+    assert tuned_elsewhere(None, both, layers) is False
+
+
+def test_the_option_block_of_the_log_comes_before_the_manifest(tmp_path: Path) -> None:
+    """What trtexec printed is what it built; other lines of the block hold no shapes."""
+    log = slower_log(before=[DYNAMIC.format(0, "x", "4x64x28x28+8x64x28x28+16x64x28x28"), "[01/02/2030-03:04:05] [I] Other sizes: x=1x3+1x3+8x3"])
+    (tmp_path / "build.log").write_text(log.text(), encoding="utf-8")
+    build = parse_build_log(TextSource(str(tmp_path / "build.log")), None).builds[-1]
+    small = {"options": {"profiles": [{"inputs": [{**SHAPES, "optimum": [1, 64]}]}]}}
+    assert Suspicions(None, [], build, small, Noise())._of_build == []
+    assert [suspect.reason for suspect in Suspicions(None, [], None, small, Noise())._of_build] == ["opt-shape"]
 
 
 def test_a_selector_in_the_log_is_told(tmp_path: Path) -> None:

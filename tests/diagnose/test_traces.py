@@ -98,6 +98,15 @@ def test_a_launch_may_have_a_longer_or_shorter_name_than_its_tactic(tmp_path: Pa
         assert not [w for w in found.warnings if w.id == "capture-mismatch"] and found.layers[0].status == "dense"
 
 
+@pytest.mark.parametrize("length", [15, 70, len(KERNELS[DENSE_2]) - 1], ids=["a few words", "within a word", "all but one letter"])
+def test_a_name_that_was_cut_is_not_the_name_of_a_kernel(length: int, tmp_path: Path) -> None:
+    """Three sparse launches and one dense one begin alike; a name with another number at its end is another kernel's."""
+    found = explained(tmp_path, engine(1, DENSE_2), csv(*[KERNELS[DENSE_2][:length]] * 4))
+    assert [w.id for w in found.warnings if w.id == "capture-mismatch"] and found.layers[0].status == "undetermined"
+    longer = explained(tmp_path, engine(1, DENSE_2), csv(*[f"{KERNELS[DENSE_2]}4"] * 2))
+    assert [w.id for w in longer.warnings if w.id == "capture-mismatch"] and longer.layers[0].status == "undetermined"
+
+
 def test_one_of_the_names_in_a_trace_may_be_shorter_than_the_tactics(tmp_path: Path) -> None:
     """Whatever other names the trace holds."""
     found = explained(tmp_path, engine(1, DENSE_2), csv(KERNELS[DENSE_2].rpartition("_")[0], KERNELS[DENSE]))

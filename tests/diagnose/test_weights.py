@@ -190,6 +190,20 @@ def test_operators_between(tmp_path: Path, between: str, conforming: bool, expec
     assert verdict(only(path)) == expected
 
 
+@pytest.mark.parametrize(("to", "expected"), [("FLOAT16", VIOLATED), ("BFLOAT16", VIOLATED), ("DOUBLE", VIOLATED), ("INT8", BEHIND), ("INT32", BEHIND), ("FLOAT8E4M3FN", BEHIND)])
+def test_a_cast_to_a_type_that_has_no_small_values_makes_zeros_of_them(tmp_path: Path, to: str, expected: tuple[str, str | None, str]) -> None:
+    """0.001 is 0 as an integer and in FP8: what is stored violates, what TensorRT multiplies by need not."""
+    values = np.where(two_four((6, 8, 1, 1), 1) != 0, 2.0, 0.001)
+    nodes = [node("Cast", ["w"], ["a"], to=getattr(TensorProto, to)), node("Cast", ["a"], ["b"], to=TensorProto.FLOAT), conv("b")]
+    assert verdict(only(save(tmp_path / "m.onnx", nodes, [tensor("w", values)]))) == expected
+
+
+def test_a_cast_to_the_type_of_another_tensor_may_make_zeros(tmp_path: Path) -> None:
+    nodes = [node("CastLike", ["w", "like"], ["a"]), node("Cast", ["a"], ["b"], to=TensorProto.FLOAT), conv("b")]
+    path = save(tmp_path / "m.onnx", nodes, [tensor("w", np.where(two_four((6, 8, 1, 1), 1) != 0, 2.0, 0.001)), tensor("like", np.ones(1), "INT8")])
+    assert verdict(only(path)) == BEHIND
+
+
 @pytest.mark.parametrize(
     ("channels", "dense_values", "expected"),
     [
@@ -439,6 +453,25 @@ def test_the_name_of_a_node_is_no_tensors(tmp_path: Path) -> None:
 def test_a_layer_of_all_nodes_of_a_model_without_weights(tmp_path: Path) -> None:
     reason = reason_for_nodes(check_model(save(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"], name="relu")], [])), ["relu"])
     assert reason is not None and (reason.status, reason.reason, reason.proof) == ("ineligible", "op-kind", "proven")
+
+
+def test_a_node_that_holds_others_says_nothing_of_their_weights(tmp_path: Path) -> None:
+    """The weights of a local function and of a branch belong to nodes of their own names."""
+
+    def branch(name: str) -> Any:
+        return helper.make_graph([conv("w", f"{name}_y", f"{name}_conv")], name, [], [helper.make_tensor_value_info(f"{name}_y", TensorProto.FLOAT, None)])
+
+    body = helper.make_function("local", "Block", ["a", "b"], ["out"], [node("Conv", ["a", "b"], ["out"], name="inner")], [helper.make_opsetid("", 21)])
+    nodes = [
+        node("Block", ["x", "w"], ["h"], name="call", domain="local"), node("If", ["known"], ["i"], name="choose", then_branch=branch("one"), else_branch=branch("two")),
+        node("Add", ["h", "i"], ["y"], name="add"),
+    ]  # fmt: skip
+    check = check_model(save(tmp_path / "m.onnx", nodes, [tensor("w", dense((8, 8, 1, 1))), tensor("known", np.ones(()))], functions=[body]))
+    assert [reason_for_nodes(check, names) for names in (["call"], ["choose"], ["add", "call"])] == [None, None, None]
+    inside = reason_for_nodes(check, ["call/inner", "add"])
+    assert inside is not None and (inside.reason, inside.proof) == ("pattern", "proven")
+    own = reason_for_nodes(check, ["add"])
+    assert own is not None and (own.reason, own.proof) == ("op-kind", "proven")
 
 
 def test_a_branch_says_nothing_of_tensors_and_not_of_nodes_that_the_model_has_itself(tmp_path: Path) -> None:

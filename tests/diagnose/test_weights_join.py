@@ -83,6 +83,20 @@ def test_a_layer_that_is_not_listed_and_violates_the_pattern_is_proven_so(tmp_pa
     assert tensors and tensors[0].tensor == "w1" and tensors[0].index == (3, 0, 1, 1)
 
 
+def test_values_that_trtexec_wrote_over_prove_nothing(tmp_path: Path) -> None:
+    """`--sparsity=force` makes weights 2:4 as it likes: that the model's own violate is not why this layer is not listed. Groups stay groups."""
+    for word, proof in (("Enabled", "proven"), ("Forced", "suggested")):
+        log(tmp_path / "b.log", "Conv_0")
+        text = (tmp_path / "b.log").read_text(encoding="utf-8").replace("Sparsity: Enabled", f"Sparsity: {word}")
+        for groups, reason, expected in ((1, "pattern", proof), (2, "grouped", "proven")):
+            model(tmp_path / "m.onnx", groups=groups)
+            (tmp_path / "b.log").write_text(text, encoding="utf-8")
+            build = explain([str(tmp_path / "b.log"), str(tmp_path / "m.onnx")]).captures[0].main
+            assert build is not None
+            second = next(v for v in build.layers if v.name == "Conv_1")
+            assert (second.status, second.reason, second.proof) == ("ineligible", reason, expected)
+
+
 def test_a_grouped_convolution_is_named_by_its_groups(tmp_path: Path) -> None:
     second = verdicts(tmp_path, "Conv_0", groups=2, dense_first_group=False)["Conv_1"]
     assert (second.status, second.reason, second.proof) == ("ineligible", "grouped", "proven")

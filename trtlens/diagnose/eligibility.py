@@ -28,6 +28,8 @@ _SIZES = re.compile(r"Using kernel: \(([^()]*)\)")
 # The types of weights that sparse kernels take, as the inspector of one version or another prints them.
 _SPARSE_TYPES = frozenset({"float", "half", "bfloat16", "int8", "fp8", "fp32", "tf32", "fp16", "bf16"})
 
+# What the values of the weights decide, not their shapes or where they come from.
+_BY_VALUES = frozenset({"pattern", "pattern-wrong-axis", "channels-partial-group"})
 _DLA = "the layer runs on DLA, where the GPU's rules do not hold"
 
 
@@ -62,6 +64,8 @@ class Judge:
     """ONNX nodes of listed names that found no engine layer: a layer that holds one may be on the list under another name."""
     flag_off_copied: bool = False
     """`flag_off` stands in a copy of the options: whether it is of this engine is not shown."""
+    forced: bool = False
+    """trtexec was told `--sparsity=force`: it wrote a pattern of its own over the model's values, so that theirs is not what TensorRT judged."""
     _indexes: list[WeightIndex] = field(default_factory=list)
     _convolutions: dict[str, NetworkNode | None] = field(default_factory=dict)
     """ONNX node → its convolution as the log's parser printed it; None where two nodes share the name. Made when first asked for."""
@@ -100,10 +104,12 @@ class Judge:
                     f"TensorRT lists {layer.name} as eligible, the weights of the ONNX model say {weights.reason}: {weights.summary}"
                 )
             return Judgement(Eligibility(True, proof, evidence), disagrees=disagrees)
-        if layer.has_sparse_weights:
+        off_proven = self.flag_off is not None and not (self.distrusted or self.flag_off_copied)
+        # That the weights are sparse says nothing of what the build asked for; where it did not ask, nothing can run sparse.
+        if layer.has_sparse_weights and not off_proven:
             return Judgement(Eligibility(True, "suggested", self._pointer(layer)), disagrees=self._unlisted(layer))
         if self.flag_off is not None:
-            proof = "suggested" if self.distrusted or self.flag_off_copied else "proven"
+            proof = "proven" if off_proven else "suggested"
             cited = (self.flag_off if isinstance(self.flag_off, PointerEvidence) else self.cite(self.flag_off),)
             return Judgement(
                 Eligibility(False, proof, cited), "flag-off", proof, "the build did not ask for sparsity (SPARSE_WEIGHTS is off)", cited
@@ -168,7 +174,7 @@ class Judge:
         if weights is not None and weights.status == "ineligible" and weights.reason is not None:
             # That no node has weights is only as sure as the list of nodes.
             sure = weights.reason != "op-kind" or layer.nodes_certain
-            built = not _of_another_model(layer, weights, groups)
+            built = not _of_another_model(layer, weights, groups) and not (self.forced and weights.reason in _BY_VALUES)
             return weights.reason, weights.proof if sure and built else weaker(weights.proof, "suggested"), weights.summary, ()
         if (
             "ConvTranspose" in layer.operators

@@ -336,6 +336,8 @@ def _could_be(layer: LayerVerdict, id: str) -> bool:
         return bool(statuses & {"dense", "ineligible"})
     if layer.eligibility.value is True:
         return bool(statuses & {"dense", "sparse"})
+    if layer.eligibility.value is False:
+        return "ineligible" in statuses  # not a fallback, whatever runs
     return bool(statuses & {"dense", "sparse", "ineligible", "dense-unknown"})
 
 

@@ -49,7 +49,7 @@ from .layers import (
 )
 from .load import Capture
 from .model import Evidence, PointerEvidence, Warning
-from .network import convolution_nodes
+from .network import convolution_nodes, right_operand
 from .races import LayerRace, Races
 from .reformats import Arithmetic
 from .rules import Circumstances, Noise, fp32_only, index_only
@@ -162,10 +162,14 @@ class Joins:
             operator.update((w.name, w.operator) for w in self.capture.check.weights)
         if not operator:
             return
+        left = {w.name for w in self.capture.check.weights if w.input_index == 0 and w.operator in ("MatMul", "Gemm")} if self.capture.check is not None else set()
+        right = {node.name: name for node in self.build.network if (name := right_operand(node)) is not None} if self.build is not None and not self.distrusted else {}
         sizes = convolution_nodes(self.build.network) if self.build is not None and not self.distrusted else {}
         for layer in self.layers:
             named = (node if node in operator else node_in_branch(node) for node in layer.onnx_nodes)
             layer.operators = frozenset(operator[node] for node in named if node in operator)
+            only = layer.inputs[0].name if len(layer.inputs) == 1 else None
+            layer.left_constant = not left.isdisjoint(layer.onnx_nodes) or (only is not None and any(right.get(node) == only for node in layer.onnx_nodes))
             inside = [node for node in layer.onnx_nodes if node in sizes] if layer.kernel is None else []
             layer.node = sizes[inside[0]] if len(inside) == 1 else None
         # A product that no other layer computes is inside what Myelin generated for its node.
@@ -346,7 +350,7 @@ class Joins:
         loose = frozenset(node for name in matches.unmatched for node in onnx_nodes_from_name(split_profile_suffix(name)[0]))
         return Judge(
             listing if listing is not None and listing.eligible is not None else None, build, self.citer, self.capture.engine_input, self.capture.check,
-            self.distrusted, flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose, copied,
+            self.distrusted, flag_off, off_suggested, self.around.strict_nans, self.capture.check_input, loose, copied, self.around.environment.sparsity == "force",
         )  # fmt: skip
 
     def _flag_off(self) -> Line | PointerEvidence | None:

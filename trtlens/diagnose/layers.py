@@ -86,6 +86,9 @@ class EngineLayer:
     dilation: tuple[int, ...] | None = None
     padding: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
+    left_constant: bool = False
+    """A matrix product with its constant weights on the left: its first input in the engine holds columns, not rows."""
+
     reformat: bool | None = None
     """Cache of `is_reformat`, which every join asks of every layer."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -220,8 +220,7 @@ class _Matcher:
         for signature in (_type_and_formats, _type_and_shapes, _shapes):
             for width in _WINDOWS:
                 self._by_window(signature, width)
-            self._grow(signature, 1)
-            self._grow(signature, -1)
+            self._grow(signature)
             self._between_anchors(signature)
 
     def _by_window(self, signature: Callable[[LayerVerdict], Hashable | None], width: int) -> None:
@@ -234,17 +233,27 @@ class _Matcher:
             window.update({i: None for i, key in window.items() if count[key] > 1})
         self._pair_equal(lambda side, i: windows[0 if side is self.a else 1].get(i), "structure")
 
-    def _grow(self, signature: Callable[[LayerVerdict], Hashable | None], step: int) -> None:
-        """From each match on along both engines, as long as the next layers are free and alike."""
+    def _grow(self, signature: Callable[[LayerVerdict], Hashable | None]) -> None:
+        """From each match on along both engines, either way, as long as the next layers are free and alike.
+
+        Where one engine has more of a kind in a row, another one comes first from the front than from behind: then nothing tells which of them it is.
+        """
+        pairs = {pair for step in (1, -1) for pair in self._grown(signature, step)}
+        of_a, of_b = (Counter(pair[side] for pair in pairs) for side in (0, 1))
+        for i, j in sorted(pairs):
+            if of_a[i] == of_b[j] == 1:
+                self._add((i,), (j,), "structure")
+
+    def _grown(self, signature: Callable[[LayerVerdict], Hashable | None], step: int) -> Iterator[tuple[int, int]]:
+        """The pairs that growing in one direction gives."""
         next_a, next_b = _next(self.a, step), _next(self.b, step)
-        for number in range(len(self.found)):
-            left, right, _ = self.found[number]
+        for left, right, _ in self.found:
             i, j = next_a.get(left[-1 if step > 0 else 0]), next_b.get(right[-1 if step > 0 else 0])
             while i is not None and j is not None and self.a.group[i] < 0 and self.b.group[j] < 0 and self.a.profile[i] == self.b.profile[j]:
                 mark = signature(self.a.layers[i])
                 if mark is None or mark != signature(self.b.layers[j]):
                     break
-                self._add((i,), (j,), "structure")
+                yield i, j
                 i, j = next_a.get(i), next_b.get(j)
 
     def _between_anchors(self, signature: Callable[[LayerVerdict], Hashable | None]) -> None:

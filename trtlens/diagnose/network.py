@@ -39,6 +39,15 @@ def printed_tensors(text: str | None) -> list[tuple[str, tuple[int, ...], str]]:
     return found
 
 
+def right_operand(node: NetworkNode) -> str | None:
+    """The second input of a matrix product, where the first one is another tensor."""
+    if node.operator not in ("MatMul", "Gemm") or node.inputs is None:
+        return None
+    # Not `printed_tensors`: thousands of nodes are asked for their names alone.
+    names = [tensor.removeprefix("[").partition(" -> (")[0] for tensor in node.inputs.split("]], ")[:2]]
+    return names[1] or None if len(names) > 1 and names[0] != names[1] else None
+
+
 def kernel_words(node: NetworkNode) -> dict[str, str]:
     """What `Using kernel: (3, 3), strides: …` says, by its own keys."""
     return {match["key"]: match["sizes"] or match["number"] for match in _KERNEL_WORD.finditer(node.kernel or "")}

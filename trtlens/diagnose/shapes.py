@@ -6,6 +6,7 @@ In: an `EngineLayer`, the GPU, kernels. Out: `GemmShape`, suspects. Next: fallba
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from functools import lru_cache
 
@@ -30,6 +31,8 @@ _MOST_PADDING = 1024
 # A100 and Orin (NVIDIA/TensorRT issue 4056 runs 79 layers so) and FP16 products on Orin Nano (onnxsim pull request 1764).
 _SEEN = {8: frozenset({"Half", "Int8"})}
 _GENERATIONS = (80, 90, 100, 120)  # the first of each major version with sparse tensor cores
+# Kernels that give several blocks a part of one tile's reduction each: cutlass' stream-K, split-K with a number of its own (cuBLAS writes it behind the name).
+_SPLITS_REDUCTION = re.compile(r"stream_?k|(?<!num)split_?k|numSplitK: *(?!-?[01]\b)-?\d", re.IGNORECASE)
 _SAID = "of the sparse kernels that TensorRT-RTX 1.7 holds (desktop TensorRT has more)"
 
 
@@ -37,6 +40,7 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
     """The layer as m x k x n; None where a size is unknown or dynamic, or the sizes do not fit together.
 
     No figure is above what the layer needs at least, as bounds stand on them: where the padding is not known, the least that any allows counts.
+    A product with its constant on the left has none, as its sizes look like those of one with the constant on the right where it is square.
     A transposed convolution has none: its output is larger than its input, so m x k x n would count products that nobody computes.
     """
     if not layer.inputs or not layer.outputs:
@@ -53,7 +57,7 @@ def gemm_shape(layer: EngineLayer) -> GemmShape | None:
     for extra in layer.inputs[1:]:
         if extra.dimensions == last:
             residual += int(math.prod(last) * min(_BYTES.get(extra.datatype or "", _LEAST_BYTES) / out_bytes, 1.0))
-    if convolution is None and layer.kernel:
+    if convolution is None and (layer.kernel or layer.left_constant):
         return None
     if convolution is not None:
         if is_transposed(layer) or not len(first) == len(last) == len(convolution.kernel) + 2 or first[0] != last[0]:
@@ -178,7 +182,9 @@ def physical_suspects(layer: EngineLayer, shape: GemmShape | None, gpu: Gpu | No
         stages=stages,
         tile_axes_known=operation == "conv",
     )
-    return [Suspect(item.reason, "suggested", item.sentence) for item in found]
+    # More blocks than tiles: how many there are the name does not say.
+    split = kernel is not None and _SPLITS_REDUCTION.search(kernel) is not None
+    return [Suspect(item.reason, "suggested", item.sentence) for item in found if not (split and item.reason == "few-tiles")]
 
 
 def kernel_suspects(layer: EngineLayer, shape: GemmShape | None, sm: int | None, layouts: set[str], timed_sparse: bool = False) -> list[Suspect]:

@@ -60,13 +60,16 @@ class Listing:
     reused_region: bool = False
     """The result of a Myelin region was taken from an equal one: nothing was compiled for it, so that no list names its operations."""
 
+    nameless: bool = False
+    """A list of what is eligible says how many names it has, and none of them (some builds name them in verbose logs alone): any layer may be one."""
+
     settled: bool = False
     """No later pass can have replaced this one: the build reached its engine, or printed its outer list and knows no backend strategies."""
 
     @property
     def names(self) -> int | None:
         """How many names the eligible lists hold; None where there is none, or not all of it."""
-        return None if self.eligible is None or self.elided else len(self.eligible)
+        return None if self.eligible is None or self.elided or self.nameless else len(self.eligible)
 
 
 def choose_pass(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> ChosenPass:
@@ -128,6 +131,9 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
                 listing.counted = False
             elif not _shortens(item.names, layers):
                 listing.count_mismatch.append(item.at)
+        if item.count and not item.names:
+            listing.nameless = listing.nameless or item.kind == "eligible"
+            continue
         whole = [name for name in item.names if not _ELISION.match(name)]
         if len(whole) < len(item.names):
             listing.elided.append(item.at)
@@ -149,7 +155,7 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
     kinds = {item.kind for item in build.sparsity if not item.foreign and (single or item.pass_index == chosen.index)}
     outer = "eligible" in kinds and (build.complete or "picked" in kinds)  # in a cut log the second line shows that the first one is whole
-    listing.complete = build.complete and outer and listing.eligible is not None and not listing.elided
+    listing.complete = build.complete and outer and listing.eligible is not None and not listing.elided and not listing.nameless
     listing.settled = chosen.certain and (build.complete or (outer and not any(p.strategy is not None for p in build.passes)))
     return listing
 

@@ -56,16 +56,25 @@ def read_traces(traces: Sequence[tuple[int, KernelTrace]], layers: Sequence[Engi
 
 
 def _missing(known: set[str], ran: dict[str, KernelTotal]) -> list[str]:
-    """The engine's kernels that the trace lacks; a launch may have a longer or a shorter name than its tactic."""
+    """The engine's kernels that the trace lacks; a launch may have some words more than its tactic, or less, but no fewer than half of its name.
+
+    What is left of names that were cut short fits very many kernels, and no longer says whether they are sparse.
+    """
     ordered = sorted(ran)
     lengths = {len(name) for name in ran}
-    missing = []
-    for name in sorted(known):
+
+    def longer(name: str) -> bool:
         at = bisect_left(ordered, name)
-        longer = at < len(ordered) and ordered[at].startswith(name)
-        if not longer and not any(name[:length] in ran for length in lengths if length < len(name)):
-            missing.append(name)
-    return missing
+        while at < len(ordered) and ordered[at].startswith(name):
+            if not ordered[at][len(name) : len(name) + 1].isalnum():
+                return True
+            at += 1
+        return False
+
+    def shorter(name: str) -> bool:
+        return any(not name[length].isalnum() and name[:length] in ran for length in lengths if len(name) <= 2 * length < 2 * len(name))
+
+    return [name for name in sorted(known) if not longer(name) and not shorter(name)]
 
 
 def _mismatch(number: int, trace: KernelTrace, totals: Sequence[KernelTotal], missing: list[str], known: int) -> Warning:

@@ -72,6 +72,8 @@ class WeightCheck:
     output_names: tuple[str, ...] = ()
     weight_id: int = 0
     """Equal for two uses of the same stored bytes."""
+    input_index: int = 1
+    """Which input of the operator the weight is: 0 for a product with the constant on its left."""
 
     @property
     def conforming_share(self) -> float | None:
@@ -104,6 +106,8 @@ class ModelCheck:
     weights: tuple[WeightCheck, ...]
     node_names: frozenset[str]
     warnings: tuple[Warning, ...] = ()
+    containers: frozenset[str] = frozenset()
+    """Nodes that hold other nodes, whose names are not theirs: what weights an engine layer made of one has they do not say."""
 
     @property
     def summary(self) -> CheckSummary:
@@ -159,7 +163,7 @@ def check_loaded(model: OnnxModel) -> ModelCheck:
         for number, use in enumerate(model.uses):
             key = use.tensor.key if use.tensor is not None else number
             checks.append(replace(_check(use, reader, counted), weight_id=ids.setdefault(key, len(ids))))
-    return ModelCheck(model.path, tuple(checks), model.node_names, tuple(_warnings(model, checks)))
+    return ModelCheck(model.path, tuple(checks), model.node_names, tuple(_warnings(model, checks)), model.containers)
 
 
 class WeightIndex:
@@ -200,7 +204,7 @@ def reason_for_nodes(check: ModelCheck | WeightIndex, onnx_nodes: Sequence[str])
     found = index.find(wanted)
     inner = not wanted <= set(onnx_nodes)  # joined without the branch it stands in: another node may have the name
     if not found:
-        if onnx_nodes and wanted <= check.node_names:
+        if onnx_nodes and wanted <= check.node_names and not wanted & check.containers:
             return NodeReason("ineligible", "op-kind", "suggested" if inner else "proven", "no Conv, Gemm or MatMul with constant weights is among its ONNX nodes")
         return None
     rank = {"ineligible": 0, "undetermined": 1, "eligible": 2}
@@ -234,6 +238,7 @@ def _check(use: WeightUse, reader: TensorReader, counted: dict[tuple[object, ...
         weight_bytes=use.tensor.nbytes if use.tensor else None,
         chain=tuple(step.operator for step in use.chain),
         output_names=use.aliases[1:],
+        input_index=use.input_index,
     )
     if tensor is not None and use.axis is not None and use.view_shape is not None:
         mask = use.never_zero
@@ -335,7 +340,7 @@ def _judge(use: WeightUse, check: WeightCheck) -> tuple[CheckStatus, str | None,
     if use.odd_type is not None:
         text = f"its weights are {use.odd_type}: sparse kernels are known for FP32 (as FP16), FP16, BF16, INT8 and FP8"
         return "ineligible", "precision", "suggested", text
-    between = [step for step in use.chain if step.kind in ("quantize", "dequantize", "arithmetic")]
+    between = [step for step in use.chain if step.kind in ("quantize", "dequantize", "arithmetic") or step.makes_zeros]
     names = " and ".join(dict.fromkeys(step.operator for step in between))
     violations = check.groups - check.groups_conforming
     if violations:

@@ -24,6 +24,8 @@ _RESHAPES = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 _IDENTITIES = frozenset({"Identity", "Dropout"})
 # Of these, the value is True where a zero stays a zero: scaling does not move it, adding does.
 _ARITHMETIC = {"Mul": True, "Div": True, "Neg": True, "Add": False, "Sub": False, "BatchNormalization": False, "Clip": False, "Pow": False}
+# A cast to one of these keeps every weight from becoming 0; FP16 does not, which is counted on its own (`PatternCount.violations_fp16`).
+_WIDE_TYPES = frozenset({"FLOAT", "FLOAT16", "BFLOAT16", "DOUBLE"})
 _TRT_TYPES = {"FP8": "FLOAT8E4M3FN", "INT4": "INT4", "FP4": "FLOAT4E2M1", "INT8": "INT8"}
 
 
@@ -33,7 +35,7 @@ class ChainStep:
 
     `keeps_zeros`: whether a value of 0 is still 0 after it; None when unknown. `never_zero` (quantize and dequantize): boolean array that
     broadcasts to the stored tensor, True where the zero point is not 0; None when all are 0. `quantized_type`: the ONNX type a quantize
-    step makes.
+    step makes. `makes_zeros`: a cast to a type in which a weight that is not 0 may be 0 (an integer, FP8), or to one that is not known.
     """
 
     kind: StepKind
@@ -43,6 +45,7 @@ class ChainStep:
     keeps_zeros: bool | None = True
     never_zero: Mask | None = None
     quantized_type: str | None = None
+    makes_zeros: bool = False
 
 
 @dataclass(slots=True)
@@ -176,7 +179,7 @@ def follow(steps: list[RawStep], stored: tuple[int, ...]) -> tuple[tuple[int, ..
             quantized_type = _quantized_type(step.scope, node)
         if never_zero is not None and base != stored:
             never_zero = np.ascontiguousarray(np.broadcast_to(never_zero, base))
-        chain.append(ChainStep(step.kind, node.op_type, name, permutation, step.keeps_zeros, never_zero, quantized_type))
+        chain.append(ChainStep(step.kind, node.op_type, name, permutation, step.keeps_zeros, never_zero, quantized_type, _makes_zeros(step)))
     return base, None if lost else axes, tuple(chain)
 
 
@@ -277,6 +280,12 @@ def _zero_points(scope: Scope, node: Any, base: tuple[int, ...], axes: tuple[int
     for axis, size in zip(kept, moved.shape, strict=False):
         shape[axis] = size
     return moved.reshape(shape)
+
+
+def _makes_zeros(step: RawStep) -> bool:
+    """Whether a step is a cast that may turn a small value into 0; the type of a CastLike stands in another tensor."""
+    element = ELEMENT_TYPES.get(step.scope.integer(step.node, "to", 0)) if step.kind == "cast" else None
+    return step.kind == "cast" and (element is None or element.name not in _WIDE_TYPES)
 
 
 def _quantized_type(scope: Scope, node: Any) -> str | None:

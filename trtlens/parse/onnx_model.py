@@ -113,6 +113,8 @@ class OnnxModel:
     shapes_inferred: bool
     has_functions: bool
     loaded: Loaded
+    containers: frozenset[str] = frozenset()
+    """Nodes that hold other nodes: an If, a Loop, a call of a local function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,14 @@ def read_model(path: str | Path, *, mark_all: bool = False) -> OnnxModel:
     loaded = load_graph(Path(path), mark_all=mark_all)
     uses: list[WeightUse] = []
     names: set[str] = set()
+    containers: set[str] = set()
     for scope, node in _walk(loaded.main):
-        names.add(scope.node_name(node))
+        name = scope.node_name(node)
+        names.add(name)
+        if scope.function_for(node) is not None or any(True for _ in scope.subgraphs(node)):
+            containers.add(name)
         uses.extend(_uses(scope, node))
-    return OnnxModel(Path(path), tuple(uses), frozenset(names), loaded.shapes_inferred, bool(loaded.functions), loaded)
+    return OnnxModel(Path(path), tuple(uses), frozenset(names), loaded.shapes_inferred, bool(loaded.functions), loaded, frozenset(containers))
 
 
 def _walk(scope: Scope) -> Iterator[tuple[Scope, Any]]:
