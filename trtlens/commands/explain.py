@@ -58,7 +58,7 @@ def explain(
     format: TableFormat = "parquet",
     layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="One engine layer or ONNX node in depth.")] = None,
     build: Annotated[
-        int | None, typer.Option("--build", metavar="N", parser=integer("0"), help="Which build of a log that holds several, from 0.")
+        int | None, typer.Option("--build", metavar="N", parser=integer("1"), help="Which build of a log that holds several; the report numbers them.")
     ] = None,
     noise: Annotated[str, typer.Option("--noise", metavar="3%,1us", help="Two times are equal within the larger of the two.")] = "3%,1us",
     names: Annotated[

@@ -423,6 +423,8 @@ def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis, limit: int = 
     """What to capture so that more can be said, in the catalogue's words: what warnings ask for, then what most layers ask for."""
     if _without_sparse_cores(build):
         return ("A build on a GPU of compute capability 8.0 or above, with sparsity on.",)  # no other capture of this GPU can show more
+    if not build.layers and any(warning.id == "build-failed" for warning in build.warnings):
+        return (WARNINGS["build-failed"].todo,)  # its log is whole: a better capture of the same failure shows no more
     reasons = Counter(layer.reason for layer in build.layers if layer.reason and layer.status not in ("sparse", "other"))
     facts = build_facts(build.environment)
     unproven = {layer.reason for layer in build.layers if layer.proof != "proven"}
