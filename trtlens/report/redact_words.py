@@ -50,12 +50,13 @@ _MORE_TEXT = (
 )
 _MORE = frozenset(_MORE_TEXT.split())
 # Keys and values of the engine inspector that no parser of trtlens reads: they stay unless a name of this capture holds them.
-_INSPECTOR = frozenset(
+_INSPECTOR_TEXT = (
     "Bias HasBias HasReLU HasDynamicBias HasResidual ConvXAsActInputIdx BiasAsActInputIdx ResAsActInputIdx ParameterSubType PoolingType WindowSize BlendFactor "
     "AverageCountExcludesPadding Mode Shift Power ChannelAxis PluginType PluginVersion ElementWiseOperation ResizeMode ResizeScales ExcludeOutside CubicCoeff "
     "CoordTransform ResizeSelector NNRounding ConvolutionTacticIndex Operation ReduceAxes KeepDimensions FirstTranspose SecondTranspose ZeroIsPlaceholder MatrixOpA MatrixOpB Alpha Beta "
-    "RELU CLIPPED_RELU NONE REFORMAT QDQ CHANNEL ELEMENTWISE UNIFORM SLICE AVERAGE AVG MAX GENERIC CAST NEAREST CONCAT InstanceNormalization_TRT".split()
+    "RELU CLIPPED_RELU NONE REFORMAT QDQ CHANNEL ELEMENTWISE UNIFORM SLICE AVERAGE AVG MAX GENERIC CAST NEAREST CONCAT InstanceNormalization_TRT"
 )
+_INSPECTOR = frozenset(_INSPECTOR_TEXT.split())
 _INSPECTOR_FORMS = re.compile(
     r"k[A-Z][A-Z\d_]+|(?:Nb)?(?:PointWiseExpression)?(?:InputArgs|OutputVars|Params|Literals|Operations)"
     r"|(?:Conv|Pooling)(?:ParameterType|PaddingMode|P(?:re|ost)Padding|Stride|Dilation|OutMaps|Groups|Weights|Bias|Activation|HasDynamic(?:Filter|Bias)|HasResidual"
