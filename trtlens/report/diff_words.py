@@ -165,11 +165,7 @@ def _spent(label: str, a: tuple[float | None, int], b: tuple[float | None, int],
     (one, untimed_a), (two, untimed_b) = a, b
     partial = one is not None and two is not None and bool(untimed_a or untimed_b)
     change = "?" if open or partial else _delta_ms(one, two)
-    return (label, _at_least(one, untimed_a), _at_least(two, untimed_b), change)
-
-
-def _at_least(value: float | None, untimed: int) -> str:
-    return words.ms(value) if value is None or not untimed else f"at least {words.ms(value)}"
+    return (label, words.at_least(one, untimed_a), words.at_least(two, untimed_b), change)
 
 
 @dataclass(frozen=True, slots=True)

@@ -472,6 +472,11 @@ def _layers_next(inputs: Sequence[Input], build: BuildDiagnosis) -> list[str]:
     return out
 
 
+def at_least(value: float | None, untimed: int) -> str:
+    """A sum of milliseconds; `untimed`: how many layers are left out of it because nobody knows their time."""
+    return ms(value) if value is None or not untimed else f"at least {ms(value)}"
+
+
 def build_line(build: BuildDiagnosis) -> str:
     """One line about a build that is not the one in full."""
     where = f"lines {build.lines[0]:,} to {build.lines[1]:,}" if build.lines else "layer info"
