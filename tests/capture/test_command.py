@@ -63,6 +63,31 @@ def test_a_dry_run_prints_the_command_and_what_is_refused_is_wrong_usage(tmp_pat
     assert done.returncode == 2 and "does not list --maxTactics" in done.stderr.splitlines()[-1]
 
 
+@NEEDS_RTX
+def test_a_dry_run_is_refused_where_the_build_would_be(tmp_path: Path) -> None:
+    model = models.conv_matmul(tmp_path / "m.onnx", batch="n", size="h")
+    done = trtlens(tmp_path, model, "--backend", "tensorrt-rtx", "--dry-run", "--shapes", "y:1x32x16x16")
+    assert done.returncode == 2 and "set_flag(BuilderFlag.SPARSE_WEIGHTS)" in done.stdout
+    assert done.stderr.splitlines()[-1].endswith("with a size for each -1 of x (-1x32x-1x16); it has no input named y")
+    assert not any(line.endswith(" ") for line in done.stderr.splitlines()) and not done.stderr.startswith("backend")
+    assert trtlens(tmp_path, model, "--backend", "tensorrt-rtx", "--dry-run", "--shapes", "x:1x32x16x16").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("absent.onnx",), "trtlens: absent.onnx: no such file; check the path"),
+        (("m.onnx", "--prune", "movement"), "trtlens: --prune movement: it must be magnitude"),
+        (("m.onnx", "--opt-level", "high"), "trtlens: build: Invalid value for '--opt-level': 'high' is no whole number; it takes one such as 5; `trtlens build --help` lists the options"),
+        (("m.onnx", "--timeout", "1h"), "trtlens: build: Invalid value for '--timeout': '1h' is no number; it takes one such as 3600; `trtlens build --help` lists the options"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_shows_what_was_given(tmp_path: Path, model: Path, arguments: tuple[str, ...], said: str) -> None:
+    assert model.name == "m.onnx"
+    done = trtlens(tmp_path, *arguments)
+    assert done.returncode == 2 and done.stderr == f"{said}\n"
+
+
 @pytest.mark.parametrize("flag", ["--fp16", "--best", "--int8"])
 def test_a_type_that_trtexec_is_told_after_the_dashes_is_a_type(tmp_path: Path, model: Path, flag: str) -> None:
     tool = fake_trtexec.write(tmp_path / "trtexec", "8.6.1")

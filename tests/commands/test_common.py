@@ -39,7 +39,7 @@ def invoke(*arguments: str, **environment: str) -> Result:
         (("--min-picked", "60%"), "'--min-picked': '60%' is no number; it takes one such as 0.6"),
         (("--min-picked", "60"), "--min-picked takes a share from 0 to 1, such as 0.6, not 60"),
         (("--max-fallback-ms", ""), "'--max-fallback-ms': '' is no number; it takes one such as 0.5"),
-        (("--build", "last"), "'--build'"),
+        (("--build", "last"), "'--build': 'last' is no whole number; it takes one such as 1"),
         (("--nosuch",), "No such option: --nosuch"),
         (("--fail-on", ""), "--fail-on is empty"),
         (("--fail-on", ","), "--fail-on is empty"),

@@ -15,6 +15,7 @@ def test_a_pruned_copy_conforms_and_says_what_it_is_for(tmp_path: Path) -> None:
     done = invoke("prune", str(MODEL), "-o", str(target))
     assert done.exit_code == 0, done.stderr
     assert not done.stdout and "accuracy" in done.stderr.lower()
+    assert f"Wrote {target}: 6 weights made 2:4" in done.stderr and "1 operator was left as it is (grouped: " in done.stderr
     before, after = ({weight.name: weight.status for weight in check_model(str(path)).weights} for path in (MODEL, target))
     assert "pattern" in {weight.reason for weight in check_model(str(MODEL)).weights}
     assert sum(status == "eligible" for status in after.values()) > sum(status == "eligible" for status in before.values())

@@ -17,6 +17,14 @@ def test_everything_that_the_list_names_has_a_page() -> None:
         assert page.exit_code == 0 and page.stdout.startswith(f"# {id}\n"), id
 
 
+def test_the_titles_of_each_list_stand_in_one_column() -> None:
+    lists = CliRunner().invoke(app, []).stdout.split("\n\n")
+    for kinds, text in zip((REASONS, WARNINGS), lists, strict=True):
+        titles = [kind.title for kind in kinds.values()]
+        rows = text.splitlines()
+        assert len({row.index(title, len(row.split()[0])) for row, title in zip(rows, titles, strict=True)}) == 1
+
+
 @pytest.mark.parametrize("id", ["warn:capture-mismatch", "capture-mismatch"])
 def test_a_warnings_page_says_how_it_is_found_and_what_to_do(id: str) -> None:
     page = CliRunner().invoke(app, [id]).stdout

@@ -147,6 +147,16 @@ def test_hidden_files_and_folders_are_not_read(tmp_path: Path) -> None:
         only(tmp_path / "empty")
 
 
+def test_a_folder_of_captures_says_how_to_read_them(tmp_path: Path) -> None:
+    folder(tmp_path / "night" / "b")
+    folder(tmp_path / "night" / "a")
+    for extra in ("", "make.py"):
+        if extra:
+            (tmp_path / "night" / extra).write_text("no artefact")
+        with pytest.raises(InputError, match="is a folder of captures, 'a' among them; name one of them, or give --tables DIR for all"):
+            only(tmp_path / "night")
+
+
 def test_a_file_that_is_named_is_read_or_refused_and_never_passed_over(tmp_path: Path) -> None:
     """What a folder may hold besides, nobody names by mistake."""
     (tmp_path / "notes.txt").write_text("no artefact")

@@ -75,7 +75,18 @@ def test_a_weight_that_cannot_be_told_holds_any_gate_unless_allowed(tmp_path: Pa
     assert gate_failures(check_model(path), ["undetermined"]) == ["undetermined: 1 weight, 'empty'"]
 
 
-@pytest.mark.parametrize("id", ["slower", "patern", "dense", "warn:nothing"])
+def test_every_warning_of_check_can_be_a_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from onnx import helper
+
+    nodes = [helper.make_node("Conv", ["a", "w"], ["b"]), conv("two", "b", "w", group=2), conv("one", "free", "w")]
+    found = check_model(save(tmp_path / "m.onnx", nodes, [tensor("w", two_four((8, 8, 1, 1), 1))]))
+    warned = [f"warn:{warning.id}" for warning in found.warnings]
+    assert "warn:unnamed-nodes" in warned
+    assert gate_ids([",".join(warned)]) == tuple(warned)
+    assert len(gate_failures(found, warned)) == len(warned)
+
+
+@pytest.mark.parametrize("id", ["slower", "patern", "dense", "warn:nothing", "warn:capture-mismatch"])
 def test_an_id_that_check_never_finds_is_wrong_usage(id: str) -> None:
     with pytest.raises(UsageError, match="--fail-on"):
         gate_ids([id])

@@ -31,7 +31,7 @@ from trtlens.diagnose.session import Session
 from trtlens.errors import InputError, UsageError
 from trtlens.report import dataset
 from trtlens.report.dataset import CaptureOutcome, DatasetResult, find_captures, labels, several_captures, write_dataset
-from trtlens.report.dataset_terminal import run_dataset
+from trtlens.report.dataset_terminal import render_dataset, run_dataset
 from trtlens.tables import TABLES
 
 
@@ -321,6 +321,15 @@ def test_the_terminal_names_the_bad_ones_apart(captures: Path, tmp_path: Path) -
     assert text.count("trtlens: skipped:") == 1
     assert "cannot tell: 1 capture could not be read" in text
     assert json.dumps(text).isascii()
+
+
+def test_time_in_some_of_the_fallbacks_is_a_lower_limit(tmp_path: Path) -> None:
+    names = ("synthetic_small", "issue_4056")
+    result = write_dataset([str(Path(__file__).resolve().parents[2] / "fixtures" / name) for name in names], tmp_path / "out", workers=1)
+    stream = io.StringIO()
+    render_dataset(result, Console(file=stream, width=100), Console(file=io.StringIO()))
+    rows = {line.split()[0]: line for line in stream.getvalue().splitlines() if line}
+    assert " at least 0.102 " in rows["issue_4056"] and " 0.292 " in rows["synthetic_small"] and "least" not in rows["synthetic_small"]
 
 
 def test_two_processes_write_the_same_bytes(captures: Path, tmp_path: Path) -> None:

@@ -90,6 +90,16 @@ def test_a_difference_that_the_unknown_cannot_make_is_told() -> None:
     assert reasons == {"fallback: not-captured": ["3", "0", "-3"], "fallback: slower": ["0", "3", "?"]}
 
 
+def test_a_sum_over_some_fallbacks_is_a_lower_limit_and_no_gain() -> None:
+    timed, untimed = (layer(name, onnx_nodes=(name,), time_ms=time) for name, time in (("c", 0.1), ("d", None)))
+    before = capture(layer("c", onnx_nodes=("c",), time_ms=0.1), layer("d", onnx_nodes=("d",), time_ms=0.2))
+    figures = {label: row for label, *row in story(diff(before, capture(timed, untimed))).totals}
+    assert figures["ms in fallbacks"] == ["0.300", "at least 0.100", "?"]
+    assert " \n" not in printed(diff(before, before))
+    whole = {label: row for label, *row in story(diff(before, before)).totals}
+    assert whole["ms in fallbacks"] == ["0.300", "0.300", "0"]
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_names_and_what_changed_are_readable_at_every_width(width: int) -> None:
     a = [layer("Conv_118 + Relu_7", onnx_nodes=("x",)), layer("Conv_119 + Relu_8", reason="not-captured", onnx_nodes=("y",))]

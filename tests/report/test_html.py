@@ -78,3 +78,11 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(UsageError):
         write_html(factory.engine(3), tmp_path / "missing" / "report.html")
+
+
+def test_the_signs_beside_code_stay_on_its_line():
+    from trtlens.report.html import _prose
+
+    assert _prose("Build (`trtlens build`), then `a <b>`.") == (
+        'Build <span class="whole">(<code>trtlens build</code>),</span> then <span class="whole"><code>a &lt;b&gt;</code>.</span>'
+    )

@@ -206,6 +206,20 @@ def test_pictures_are_drawn_when_opened_and_lead_to_layers(open_page):
     assert page.locator(".detail").count() == 1
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_pictures_can_be_read(open_page, width):
+    page = open_page("engine.html", viewport={"width": width, "height": 844})
+    page.click("#pictures summary")
+    page.wait_for_selector("#pictures[data-ready]")
+    # Every figure behind a bar ends where the axes end, and a tick is a number of milliseconds, not a digit of it.
+    beyond = """() => { const plot = document.querySelector('.plot'), size = plot._fullLayout._size, end = plot.getBoundingClientRect().left + size.l + size.w;
+        return [...plot.querySelectorAll('.bartext')].map((text) => text.getBoundingClientRect().right - end); }"""
+    assert len(over := page.evaluate(beyond)) >= 3 and max(over) <= 0
+    ticks = "() => { const axis = document.querySelectorAll('.plot')[2]._fullLayout.xaxis; return axis._vals.map((tick) => [tick.text, 10 ** tick.x]); }"
+    shown = page.evaluate(ticks)
+    assert len(shown) >= 2 and all(float(text) == pytest.approx(value) for text, value in shown)
+
+
 def test_dark_and_light_differ_and_follow_the_reader(open_page):
     ground = "getComputedStyle(document.body).backgroundColor"
     assert open_page("engine.html", color_scheme="light").evaluate(ground) == "rgb(255, 255, 255)"

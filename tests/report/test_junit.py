@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -42,6 +43,13 @@ def test_a_failure_cites_its_lines() -> None:
     assert failure.get("type") == "failed"
     assert (failure.get("message") or "").startswith("fail-on slower: dense, slower (proven):")
     assert (failure.text or "").splitlines()[0] == "build.log:4711: [V] [TRT] Tactic: 0x98e92db98836b738 Time: 0.102"
+
+
+def test_a_line_that_proves_reason_and_eligibility_is_cited_once() -> None:
+    made = layer("conv1")
+    both = dataclasses.replace(made, eligibility=dataclasses.replace(made.eligibility, evidence=made.evidence[:1]))
+    (cited,) = [one.text for one in parsed(diagnosis(build([both])), fail_on=("slower",)).iter("failure") if "build.log:4711" in (one.text or "")]
+    assert (cited or "").count("build.log:4711: ") == 1
 
 
 def test_what_nobody_can_tell_is_a_failure_of_its_own_type() -> None:

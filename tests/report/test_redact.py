@@ -34,6 +34,7 @@ from trtlens.report.sarif import sarif_dict
 from trtlens.report.tables import write_tables
 from trtlens.report.terminal import render
 
+ROOT = Path(__file__).resolve().parents[2]
 SALT = "test salt"
 CAPTURE = Path(__file__).parents[2] / "fixtures" / "rtx_tiny" / "model.trtlens"
 
@@ -185,12 +186,24 @@ def figures(made: Diagnosis) -> list[tuple[object, ...]]:
 
 
 def _figures(one: LayerVerdict) -> tuple[object, ...]:
-    return (one.status, one.reason, one.proof, one.stability, one.time_ms, one.best_dense_ms, one.best_sparse_ms, one.margin, one.tactic, one.type, len(one.evidence))
+    return (one.status, one.reason, one.proof, one.stability, one.time_ms, one.best_dense_ms, one.best_sparse_ms, one.margin, one.tactic, one.type, len(one.evidence), one.input_formats, one.output_formats, [(remedy.gain_ms, remedy.gain_kind) for remedy in one.remedies])
 
 
 def warned(made: Diagnosis) -> list[list[tuple[str, list[int]]]]:
     """Ids and cited lines of the warnings of each build."""
     return [[(w.id, [e.line for e in w.evidence if isinstance(e, LineEvidence)]) for w in build.warnings] for build in made.captures[0].builds]
+
+
+def test_layouts_and_the_inspectors_own_words_stay(tmp_path: Path) -> None:
+    source = ROOT / "fixtures" / "synthetic_small"
+    paths = [str(source / name) for name in ("layer_info.json", "profile.json", "build.log")]
+    before, copies = explain(paths), redact_files(paths, tmp_path / "copies", SALT)
+    after = explain(copies.paths)
+    assert figures(after) == figures(before) and after.captures[0].main.summary == before.captures[0].main.summary  # type: ignore[union-attr]
+    shared = re.findall(r'"(\w+)":', (source / "layer_info.json").read_text())
+    text = copies.files[0].read_text()
+    assert {"HasResidual", "HasDynamicBias"} <= set(shared) and re.findall(r'"(\w+)":', text) == shared
+    assert "Channel major FP16 format where channel % 8 == 0" in text and "kEXPLICIT_ROUND_DOWN" in text
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -229,7 +242,9 @@ def test_real_layer_info_keeps_its_verdicts(tmp_path: Path) -> None:
             continue
         copies = redact_files([str(path)], tmp_path / str(number), SALT)
         after = explain(copies.paths)
-        assert [one[:10] for one in figures(after)] == [one[:10] for one in figures(before)], path.name
+        assert [one[:10] + one[11:] for one in figures(after)] == [one[:10] + one[11:] for one in figures(before)], path.name
+        keys = re.findall(r'"(n[0-9a-f]{10})" *:', copies.files[0].read_text(errors="surrogateescape"))
+        assert not keys, path.name
         secret = {word for name in names_in(before) for word in words_of(name)} - strict_words()
         kept = {word for word in secret if re.match(r"__my[le]|trainStation|dummy_shape_call__mye", word)}
         assert not (secret - kept) & words_of(copies.files[0].read_text(errors="surrogateescape")), path.name

@@ -78,6 +78,13 @@ def test_the_order_is_answer_identity_warnings_reasons_fallbacks_steps_inputs():
     assert places == sorted(places)
 
 
+def test_one_reason_of_two_statuses_is_told_apart():
+    dense, unknown = (factory.unknown_layer(status, status, "not-captured") for status in ("dense", "undetermined"))
+    text = " ".join(show(factory.diagnosis(factory.build([dense, unknown]))).split())
+    assert "race of this layer; dense (unknown)" in text and "race of this layer; undetermined (unknown)" in text
+    assert "race of this layer (unknown)" in " ".join(show(factory.diagnosis(factory.build([dense]))).split())
+
+
 def test_long_names_keep_both_ends():
     name = "/start" + "x" * 500 + "/the/end"
     row = next(

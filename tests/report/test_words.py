@@ -173,6 +173,14 @@ def test_capture_next_answers_what_is_missing():
     assert len(set(advice)) == len(advice)
 
 
+def test_a_build_that_failed_is_to_be_built_again_and_not_captured_again():
+    build = factory.build([], warnings=(Warning("build-failed", "m"), Warning("log-truncated", "m")))
+    log = (Input("build.log", "build_log", None, 1, 1, None),)
+    assert words.capture_next(factory.diagnosis(build, inputs=log).captures[0], build) == (
+        "Read the message and the end of the log, and build again.",
+    )
+
+
 def test_a_warning_and_a_reason_that_ask_for_the_same_ask_once():
     build = factory.build([factory.unknown_layer("a", "undetermined", "names-only")], warnings=(Warning("names-only", "m"),))
     (text,) = words.capture_next(factory.diagnosis(build).captures[0], build)

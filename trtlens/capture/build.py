@@ -54,6 +54,7 @@ from .manifest import (
 )
 from .options import BuildOptions
 from .progress import ProgressEvent
+from .shapes import Shape, shapes_lacking
 from .worker import RESULT
 
 _BY_THE_MODEL = ("parser", "tensorrt", "exit", "signal")
@@ -184,9 +185,8 @@ def _rescued(options: BuildOptions, choice: Choice, staging: Staging, failure: F
 def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
     """What `run_build` would do, for --dry-run: the choice of the backend and its plan, refusals in it. Nothing is built or written."""
     choice = choose_backend(options)
-    if options.model is not None:
-        refuse_no_model(options.model)
-    if choice.backend == "trtexec":
+    inputs = refuse_no_model(options.model) if options.model is not None else {}
+    if choice.backend == "trtexec":  # it takes 1 for a size that nobody gives
         assert choice.trtexec is not None
         outputs = _outputs(options.capture_path, options)
         return choice, trtexec_plan(options, choice.trtexec, read_help(choice.trtexec), outputs)
@@ -199,7 +199,9 @@ def plan_build(options: BuildOptions) -> tuple[Choice, Plan]:
         if result is None or result.status != "planned":
             said = result.message if result is not None and result.message else end.stopped or last_words(log)
             raise UsageError(f"--backend {choice.backend}: the Python module {MODULES[choice.backend]} cannot be used: {said}")
-        return choice, Plan(choice.backend, result.version, notes=tuple(result.notes), refusals=result.refusals, calls=result.plan)
+        lacking = shapes_lacking(inputs, options.profiles)
+        refusals = (*result.refusals, *((lacking,) if lacking else ()))
+        return choice, Plan(choice.backend, result.version, notes=tuple(result.notes), refusals=refusals, calls=result.plan)
 
 
 def choose_backend(options: BuildOptions) -> Choice:
@@ -216,11 +218,15 @@ def choose_backend(options: BuildOptions) -> Choice:
     return choice
 
 
-def refuse_no_model(path: Path) -> None:
-    """Raise InputError for a file that is no ONNX model, or a part of one: whatever a builder makes of it, it is unreadable input."""
-    from ..parse.onnx_graph import read_proto  # numpy and onnx: heavy
+def refuse_no_model(path: Path) -> dict[str, Shape]:
+    """The model's inputs, with -1 for a dynamic size.
 
-    read_proto(path)
+    Raises InputError for a file that is no ONNX model, or a part of one: whatever a builder makes of it, it is unreadable input.
+    """
+    from ..parse.onnx_graph import read_proto  # numpy and onnx: heavy
+    from .model_files import input_shapes
+
+    return input_shapes(read_proto(path)[0])
 
 
 def _readable(path: Path) -> None:
@@ -228,6 +234,8 @@ def _readable(path: Path) -> None:
         with path.open("rb") as file:
             if not file.read(1):
                 raise InputError(str(path), "is empty")
+    except FileNotFoundError:
+        raise InputError(str(path), "no such file", todo="check the path") from None
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})") from error
 

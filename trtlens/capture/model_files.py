@@ -36,6 +36,15 @@ def tensors(model: Any) -> Iterator[Any]:
             graphs += [*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs]
 
 
+def input_shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """The inputs of a ModelProto that are no weights, with -1 for a dynamic size; those without a shape are left out."""
+    weights = {one.name for one in model.graph.initializer} | {one.values.name for one in model.graph.sparse_initializer}
+    typed = [(one.name, one.type.tensor_type) for one in model.graph.input if one.name not in weights]
+    return {
+        name: tuple(size.dim_value if size.HasField("dim_value") else -1 for size in tensor.shape.dim) for name, tensor in typed if tensor.HasField("shape")
+    }
+
+
 def external_data_files(model: Path) -> tuple[Path, ...]:
     """The files beside an ONNX model that hold its weights, whether or not they are there; none where the model cannot be read."""
     from ..errors import InputError

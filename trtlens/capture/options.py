@@ -166,7 +166,7 @@ def _conflicts(given: BuildOptions) -> list[str]:
 def _refuse_unknown_words(given: BuildOptions, problems: list[str]) -> None:
     def one_of(option: str, value: str | None, words: tuple[str, ...]) -> None:
         if value is not None and value not in words:
-            problems.append(f"{option} {value}: it is one of {', '.join(words)}")
+            problems.append(f"{option} {value}: it must be {words[0]}" if len(words) == 1 else f"{option} {value}: it is one of {', '.join(words)}")
 
     one_of("--backend", given.backend, BACKENDS)
     if given.sparsity == "force":

@@ -30,6 +30,7 @@ from ..parse.onnx_model import OnnxModel, WeightUse, read_model
 from ..parse.onnx_tensor import ElementType, StoredTensor, TensorReader, external_entries
 from ..parse.onnx_wire import EXTERNAL_DATA, RAW_DATA, TYPED_FIELDS, Piece, TensorEdit, bytes_field, entry_field, rewrite
 from ..signals import HeldSignals, TemporaryFolder
+from ..text import said_of
 from .model_files import tensors
 
 _CHUNK = 1 << 20
@@ -59,17 +60,19 @@ class PruneResult:
     def message(self) -> str:
         """What the user must know, loudest first."""
         zeroed = sum(weight.values_zeroed for weight in self.weights)
-        files = ", ".join(path.name for path in (self.path, *self.data_files))
+        files = ", ".join(str(path) for path in (self.path, *self.data_files))
         lines = [
             "ACCURACY IS NOT KEPT: the smallest two of every four weights were set to zero, without retraining. "
             "Use this model to measure time only.",
-            f"Wrote {files}: {len(self.weights):,} weights made 2:4, {zeroed:,} values set to zero.",
+            f"Wrote {files}: {said_of(len(self.weights), '# weight', '# weights')} made 2:4, {said_of(zeroed, '# value', '# values')} set to zero.",
         ]
         shared = [weight for weight in self.weights if len(weight.axes) > 1]
         if shared:
-            lines.append(f"{len(shared):,} weights are used along two axes and were pruned along both: over half of their values are zero.")
+            these = said_of(len(shared), "# weight is used along two axes and was", "# weights are used along two axes and were")
+            lines.append(f"{these} pruned along both: over half of the values are zero.")
         if self.skipped:
-            lines.append(f"{len(self.skipped):,} operators were left as they are (for example {self.skipped[0][0]}: {self.skipped[0][1]}).")
+            left = said_of(len(self.skipped), "1 operator was left as it is (", "# operators were left as they are (for example ")
+            lines.append(f"{left}{self.skipped[0][0]}: {self.skipped[0][1]}).")
         return "\n".join(lines)
 
 

@@ -106,6 +106,19 @@ def parse_profiles(
     return tuple(profiles)
 
 
+def shapes_lacking(inputs: Mapping[str, Shape], profiles: Sequence[OptimizationProfile]) -> str | None:
+    """What to give for a network with these inputs (-1: a dynamic size), None where every optimization profile holds every dynamic one."""
+    named = [{one.name for one in given.inputs} for given in profiles]
+    lacking = [
+        f"{name} ({shape_text(shape)})" for name, shape in inputs.items() if -1 in shape and not (named and all(name in names for names in named))
+    ]
+    if not lacking:
+        return None
+    text = f"the model has dynamic inputs: give --shapes, or --min, --opt and --max, with a size for each -1 of {', '.join(lacking)}"
+    strangers = [name for name in dict.fromkeys(one.name for given in profiles for one in given.inputs) if name not in inputs]
+    return text + (f"; it has no input named {', '.join(strangers)}" if strangers else "")
+
+
 def _check_range(one: ShapeRange) -> None:
     if not len(one.minimum) == len(one.optimum) == len(one.maximum):
         raise UsageError(f"the input {one.name!r} has a different number of dimensions in --min, --opt and --max")

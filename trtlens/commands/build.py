@@ -30,6 +30,8 @@ from .common import (
     Wanted,
     command,
     console_for,
+    integer,
+    number,
     progress,
     report,
 )
@@ -112,10 +114,10 @@ def build(
         str | None, typer.Option(metavar="2GiB", help="Device memory that one tactic may use; tactics that need more are skipped.")
     ] = None,
     opt_level: Annotated[
-        int | None, typer.Option(metavar="0-5", help="Builder optimization level: more tactics, longer builds (TensorRT's default is 3).")
+        int | None, typer.Option(metavar="0-5", parser=integer("5"), help="Builder optimization level: more tactics, longer builds (TensorRT's default is 3).")
     ] = None,
-    max_tactics: Annotated[int | None, typer.Option(metavar="N", help="Time at most N tactics where there is a choice (10.4 and later).")] = None,
-    avg_timing: Annotated[int | None, typer.Option(metavar="N", help="Time each tactic N times and take the mean: less noise.")] = None,
+    max_tactics: Annotated[int | None, typer.Option(metavar="N", parser=integer("10"), help="Time at most N tactics where there is a choice (10.4 and later).")] = None,
+    avg_timing: Annotated[int | None, typer.Option(metavar="N", parser=integer("16"), help="Time each tactic N times and take the mean: less noise.")] = None,
     tactic_sources: Annotated[
         list[str] | None, typer.Option(metavar="-CUBLAS,+CUDNN", help="Libraries to take tactics from (+) or not (-), beside the default ones.")
     ] = None,
@@ -134,16 +136,16 @@ def build(
         bool, typer.Option("--direct-io", help="Allow no reformats at network inputs and outputs (DIRECT_IO).")
     ] = False,
     plugins: Annotated[list[str] | None, typer.Option(metavar="LIBRARY", help="Load this plugin library; may be given again.")] = None,
-    iterations: Annotated[int | None, typer.Option(metavar="N", help="Runs of the engine to time (default: 100; trtexec: its own).")] = None,
-    warmup: Annotated[float | None, typer.Option(metavar="MS", help="Milliseconds to run before (default: 200; trtexec: its own).")] = None,
+    iterations: Annotated[int | None, typer.Option(metavar="N", parser=integer("100"), help="Runs of the engine to time (default: 100; trtexec: its own).")] = None,
+    warmup: Annotated[float | None, typer.Option(metavar="MS", parser=number("200"), help="Milliseconds to run before (default: 200; trtexec: its own).")] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="End the build after so long; the capture keeps what there is.")
+        float | None, typer.Option(metavar="SECONDS", parser=number("3600"), help="End the build after so long; the capture keeps what there is.")
     ] = None,
     counterfactual: Annotated[
         bool, typer.Option("--counterfactual", help="Build a second time without SPARSE_WEIGHTS, and compare.")
     ] = False,
     repeat: Annotated[
-        int | None, typer.Option(metavar="N", help="Build N times in all: which layers flip, and inside what margin?")
+        int | None, typer.Option(metavar="N", parser=integer("3"), help="Build N times in all: which layers flip, and inside what margin?")
     ] = None,
     prune: Annotated[
         str | None, typer.Option(metavar="magnitude", help="Prune a copy to 2:4 and build that: for timing only, accuracy is not kept.")

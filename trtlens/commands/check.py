@@ -7,15 +7,11 @@ from typing import Annotated
 import typer
 
 from .common import (
-    AllowUnknown,
-    FailOn,
     Html,
-    Json,
     NoColor,
     Quiet,
     Redact,
     TableFormat,
-    Tables,
     command,
     console_for,
 )
@@ -26,14 +22,16 @@ app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 @app.command()
 @command
 def check(
-    model: Annotated[str, typer.Argument(metavar="MODEL.onnx", show_default=False)],
-    json: Json = None,
+    model: Annotated[str, typer.Argument(metavar="MODEL.onnx", help="The ONNX model; external weights are read from beside it.", show_default=False)],
+    json: Annotated[str | None, typer.Option("--json", metavar="PATH|-", help="Write what was found as JSON (a schema ships with the package).")] = None,
     html: Html = None,
-    tables: Tables = None,
+    tables: Annotated[str | None, typer.Option("--tables", metavar="DIR", help="Write the table of weights as Parquet.")] = None,
     format: TableFormat = "parquet",
     redact: Redact = None,
-    fail_on: FailOn = None,
-    allow_unknown: AllowUnknown = False,
+    fail_on: Annotated[
+        list[str] | None, typer.Option("--fail-on", metavar="ID[,…]", help="Exit 1 where a weight has this status or reason, or the check this warning (warn:ID).")
+    ] = None,
+    allow_unknown: Annotated[bool, typer.Option("--allow-unknown", help="A gate passes weights it cannot tell about.")] = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int | None:

@@ -45,26 +45,38 @@ FailOn = Annotated[
 ]
 
 
-def _number(example: str) -> Callable[[str], float]:
+def number(example: str) -> Callable[[str], float]:
     """A reader of an option's number whose complaint shows what was given, and an example."""
 
-    def number(text: str) -> float:
+    def read(text: str) -> float:
         try:
             return float(text)
         except ValueError:
             raise typer.BadParameter(f"{text!r} is no number; it takes one such as {example}") from None
 
-    return number
+    return read
+
+
+def integer(example: str) -> Callable[[str], int]:
+    """As `number`, for whole numbers."""
+
+    def read(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is no whole number; it takes one such as {example}") from None
+
+    return read
 
 
 MinPicked = Annotated[
     float | None,
     typer.Option(
-        "--min-picked", metavar="0.6", parser=_number("0.6"), help="Exit 1 where less than this share of the eligible layers runs sparse."
+        "--min-picked", metavar="0.6", parser=number("0.6"), help="Exit 1 where less than this share of the eligible layers runs sparse."
     ),
 ]
 MaxFallback = Annotated[
-    float | None, typer.Option("--max-fallback-ms", metavar="0.5", parser=_number("0.5"), help="Exit 1 where the fallbacks take longer.")
+    float | None, typer.Option("--max-fallback-ms", metavar="0.5", parser=number("0.5"), help="Exit 1 where the fallbacks take longer.")
 ]
 Baseline = Annotated[
     str | None,

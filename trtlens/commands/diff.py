@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Html, Json, NoColor, Quiet, Redact, command, console_for
+from .common import Html, NoColor, Quiet, Redact, command, console_for
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -17,8 +17,8 @@ def diff(
     first: Annotated[
         str, typer.Argument(metavar="A", help="A capture folder, or files of one capture joined by commas.", show_default=False)
     ],
-    second: Annotated[str, typer.Argument(metavar="B", show_default=False)],
-    json: Json = None,
+    second: Annotated[str, typer.Argument(metavar="B", help="The other capture, given alike.", show_default=False)],
+    json: Annotated[str | None, typer.Option("--json", metavar="PATH|-", help="Write the comparison as JSON (a schema ships with the package).")] = None,
     html: Html = None,
     noise: Annotated[str, typer.Option("--noise", metavar="3%,1us", help="Two times are equal within the larger of the two.")] = "3%,1us",
     redact: Redact = None,

@@ -28,6 +28,7 @@ from .common import (
     Wanted,
     command,
     console_for,
+    integer,
     progress,
     report,
 )
@@ -56,7 +57,9 @@ def explain(
     tables: Tables = None,
     format: TableFormat = "parquet",
     layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="One engine layer or ONNX node in depth.")] = None,
-    build: Annotated[int | None, typer.Option("--build", metavar="N", help="Which build of a log that holds several.")] = None,
+    build: Annotated[
+        int | None, typer.Option("--build", metavar="N", parser=integer("1"), help="Which build of a log that holds several; the report numbers them.")
+    ] = None,
     noise: Annotated[str, typer.Option("--noise", metavar="3%,1us", help="Two times are equal within the larger of the two.")] = "3%,1us",
     names: Annotated[
         list[str] | None, typer.Option("--names", metavar="DIR|FILE", help="More logs of this TensorRT and GPU, to name tactic ids.")

@@ -16,7 +16,7 @@ app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 @app.command()
 @command
 def prune(
-    model: Annotated[str, typer.Argument(metavar="MODEL.onnx", show_default=False)],
+    model: Annotated[str, typer.Argument(metavar="MODEL.onnx", help="The ONNX model; it stays as it is.", show_default=False)],
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="OUT.onnx", help="Where the pruned copy goes; never overwritten.", show_default=False)
     ],

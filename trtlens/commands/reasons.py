@@ -18,7 +18,7 @@ app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 @app.command()
 @command
-def reasons(id: Annotated[str | None, typer.Argument(metavar="ID", show_default=False)] = None) -> int | None:
+def reasons(id: Annotated[str | None, typer.Argument(metavar="ID", help="A reason, or warn:ID for a warning.", show_default=False)] = None) -> int | None:
     """Every reason id with its title; with an ID, its page: cause, evidence, remedy, sources. Warnings: `warn:ID`, as `--fail-on` takes them."""
     from ..diagnose.reasons import REASONS, WARNINGS, close_to, reason, render_page
     from ..errors import UsageError
@@ -37,6 +37,7 @@ def reasons(id: Annotated[str | None, typer.Argument(metavar="ID", show_default=
     for known in REASONS.values():
         typer.echo(f"{known.id:<{width}}  {known.title}")
     typer.echo("")
+    width = max(len("warn:" + id) for id in WARNINGS)
     for warning in WARNINGS.values():
         typer.echo(f"{'warn:' + warning.id:<{width}}  {warning.title}")
     return None

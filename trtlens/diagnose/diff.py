@@ -86,7 +86,10 @@ class LayerDiff:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """One capture in figures. `by_status` and `by_reason` (of fallbacks) count layers; `reformat_ms` is None where no reformat has a time."""
+    """One capture in figures. `by_status` and `by_reason` (of fallbacks) count layers; `reformat_ms` is None where no reformat has a time.
+
+    `fallback_untimed`, `reformat_untimed`: how many of them have no time, so that the sums of the others are lower limits.
+    """
 
     layers: int
     eligible: int | None
@@ -98,6 +101,8 @@ class Totals:
     reformat_ms: float | None
     by_status: tuple[tuple[Status, int], ...]
     by_reason: tuple[tuple[str, int], ...]
+    fallback_untimed: int = 0
+    reformat_untimed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +354,7 @@ def _totals(build: BuildDiagnosis) -> Totals:
     return Totals(
         len(build.layers), summary.eligible, summary.picked, summary.fallback, summary.total_time_ms, summary.fallback_time_ms, len(copies),
         math.fsum(timed) if timed else None, counts, tuple(summary.by_reason.items()),
+        sum(layer.status == "dense" and layer.time_ms is None for layer in build.layers), len(copies) - len(timed),
     )  # fmt: skip
 
 

@@ -177,11 +177,11 @@ def log_warnings(log: BuildLog, build: Build | None, cite: Citer, unjoined_cache
         if loaded > 0 or unjoined_cache:
             lines = [line for line in build.notable.get("cache", ()) if line.text.startswith("Loaded")][:2]
             what = (
-                said_of(loaded, "# timing cache entry was loaded", "# timing cache entries were loaded")
+                said_of(loaded, "# timing cache entry was loaded: its race is", "# timing cache entries were loaded: their races are")
                 if loaded
-                else said_of(unjoined_cache, "# cached result matches no race of this log", "# cached results match no race of this log")
+                else said_of(unjoined_cache, "# cached result matches no race of this log: its race is", "# cached results match no race of this log: their races are")
             )
-            found.append(Warning("timing-cache-used", f"{what}: their races are not in this log", tuple(cite.line(line) for line in lines)))
+            found.append(Warning("timing-cache-used", f"{what} not in this log", tuple(cite.line(line) for line in lines)))
         failures = [
             line
             for line in build.warnings

@@ -182,8 +182,19 @@ def _folder_files(folder: str) -> list[str]:
     except OSError as error:
         raise InputError(folder, f"cannot be read ({error.strerror})", todo="check its permissions") from None
     if not found:
-        raise InputError(folder, "holds no file", todo="name a capture folder that trtlens wrote, or the files themselves")
+        raise _nothing_in(folder, "holds no file", "name a capture folder that trtlens wrote, or the files themselves")
     return [str(path) for path in found]
+
+
+def _nothing_in(folder: str, problem: str, todo: str) -> InputError:
+    """What to say of a folder without artefacts: it may hold captures, which are read together for tables alone."""
+    try:
+        below = sorted(path.name for path in (Path(folder).iterdir() if folder else ()) if any((path / name).is_file() for name in FOLDER_NAMES))
+    except OSError:
+        below = []
+    if below:
+        return InputError(folder, f"is a folder of captures, {below[0]!r} among them", todo="name one of them, or give --tables DIR for all")
+    return InputError(folder, problem, todo=todo)
 
 
 def _load_files(name: str, files: list[str], progress: Progress | None, hashes: bool, folder: bool = False) -> Capture:
@@ -211,7 +222,7 @@ def _load_files(name: str, files: list[str], progress: Progress | None, hashes: 
             continue
         _ADDERS[kind](capture, source, progress)
     if not capture.inputs:
-        raise InputError(name, "holds nothing that trtlens reads", todo="name the layer info, timing profile or build log themselves")
+        raise _nothing_in(name, "holds nothing that trtlens reads", "name the layer info, timing profile or build log themselves")
     return capture
 
 

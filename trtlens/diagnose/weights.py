@@ -372,6 +372,10 @@ def _judge_violations(use: WeightUse, check: WeightCheck, violations: int, betwe
     return "ineligible", "pattern", "proven", text
 
 
+# What a check of a model alone can warn of: its gates take these and no warning of a build.
+CHECK_WARNINGS = ("unnamed-nodes", "local-functions", "macs-unknown", "shared-weight")
+
+
 def _warnings(model: OnnxModel, checks: Sequence[WeightCheck]) -> Iterable[Warning]:
     unnamed = sum(use.unnamed for use in model.uses)
     if unnamed:

@@ -42,6 +42,7 @@ def build_options(given: Mapping[str, Any], config: str | None) -> tuple[BuildOp
 def run_build_command(options: BuildOptions, dry_run: bool, script: str | None, fail_on: Sequence[str], console: Console) -> Built | None:
     """Plan, write the script, or build. Raises UsageError, InputError or BuildFailed (the folder then holds what was captured)."""
     from ..capture.build import choose_backend, plan_build, run_build
+    from .terminal import Printer
 
     if script is not None:
         _write_script(options, script, console)
@@ -51,22 +52,23 @@ def run_build_command(options: BuildOptions, dry_run: bool, script: str | None, 
         raise UsageError(
             "--fail-on dense has no answer with --backend tensorrt-rtx: it chooses kernels on the user's GPU; build there with tensorrt or trtexec"
         )
-    say = console.print
-    say(f"backend {choice.backend}: {visible(choice.reason, 300)}", markup=False)
+    say = Printer(console).line
+    if choice.reason != f"--backend {choice.backend}":  # what was asked for needs no reason
+        say(f"backend {choice.backend}: {visible(choice.reason, 300)}")
     if dry_run:
         _, plan = plan_build(options)
         for line in plan.lines():
             print(visible(line, 4000))
         for note in plan.notes:
-            say(f"note: {visible(note, 600)}", markup=False)
+            say(f"note: {visible(note, 600)}")
         if plan.refusals:
             raise UsageError("; ".join(plan.refusals))
         return None
     with _Live(console) as live:
         result = run_build(options, live.report)
-    say(f"captured into {visible(str(result.folder), 300)}", markup=False)
+    say(f"captured into {visible(str(result.folder), 300)}")
     for note in result.manifest.notes:
-        say(f"note: {visible(note, 600)}", markup=False)
+        say(f"note: {visible(note, 600)}")
     # The weights of what was built: the pruned copy where there is one.
     pruned = result.folder / "pruned.onnx"
     model = str(pruned if pruned.is_file() else options.model) if options.model is not None else None

@@ -60,16 +60,19 @@ def report_check(
 def gate_ids(fail_on: Sequence[str]) -> tuple[str, ...]:
     """`pattern,grouped` → ids. Raises UsageError for one that `check` can never find, and where none is named."""
     from ..diagnose.gates import refuse_empty
-    from ..diagnose.reasons import REASONS, WARNINGS, close_to
+    from ..diagnose.reasons import REASONS, close_to
+    from ..diagnose.weights import CHECK_WARNINGS
 
-    known = {**dict.fromkeys(_STATUSES), **{id: None for id, reason in REASONS.items() if "ineligible" in reason.statuses}, **{f"warn:{id}": None for id in WARNINGS}}
+    reasons = [id for id, reason in REASONS.items() if "ineligible" in reason.statuses]
+    known = dict.fromkeys((*_STATUSES, *reasons, *(f"warn:{id}" for id in CHECK_WARNINGS)))
     parts = [part.strip() for chunk in fail_on for part in chunk.split(",")]
     refuse_empty(parts)
     ids = tuple(dict.fromkeys(part for part in parts if part))
     for id in ids:
         if id not in known:
             raise UsageError(
-                f"--fail-on: check finds no {id!r}{close_to(id, known)}; it takes eligible, ineligible, undetermined, the reasons of ineligible weights, or warn:ID"
+                f"--fail-on: check finds no {id!r}{close_to(id, known)}; it takes eligible, ineligible, undetermined, the reasons of ineligible weights, "
+                f"or a warning of its own: {', '.join(f'warn:{one}' for one in CHECK_WARNINGS)}"
             )
     return ids
 

@@ -44,7 +44,10 @@ _DEPTH = 6
 
 @dataclass(frozen=True, slots=True)
 class CaptureOutcome:
-    """One capture of many. `label` names its partition; `error` is None where it was read. Times in milliseconds, None where unknown."""
+    """One capture of many. `label` names its partition; `error` is None where it was read. Times in milliseconds, None where unknown.
+
+    `fallback_untimed`: how many fallbacks have no time, so that `fallback_time_ms` is a lower limit.
+    """
 
     label: str
     path: str
@@ -60,6 +63,7 @@ class CaptureOutcome:
     fallback_time_ms: float | None = None
     warnings: tuple[str, ...] = ()
     gates: tuple[GateResult, ...] = ()
+    fallback_untimed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +334,7 @@ def _outcome(session: Session, task: _Task) -> CaptureOutcome:
     return CaptureOutcome(
         task.label, task.shown(task.path), None, headline, environment.tensorrt, environment.gpu, summary.layers, summary.eligible, summary.picked, summary.fallback,
         summary.total_time_ms, summary.fallback_time_ms, tuple(dict.fromkeys(warning.id for warning in build.warnings)), gates,
+        sum(layer.status == "dense" and layer.time_ms is None for layer in build.layers),
     )  # fmt: skip
 
 

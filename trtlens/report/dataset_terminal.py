@@ -47,7 +47,7 @@ def render_dataset(result: DatasetResult, console: Console, errors: Console, *, 
     if read and not quiet:
         ranked = sorted(read, key=lambda one: (-(one.fallback_time_ms or 0.0), -(one.fallback or 0), one.label))
         rows = [
-            (one.label, _count(one.eligible), _count(one.picked), _count(one.fallback), words.ms(one.fallback_time_ms), words.ms(one.total_time_ms))
+            (one.label, _count(one.eligible), _count(one.picked), _count(one.fallback), words.at_least(one.fallback_time_ms, one.fallback_untimed), words.ms(one.total_time_ms))
             for one in ranked[:limit]
         ]
         printer.line()

@@ -145,8 +145,8 @@ def _totals(result: DiffResult) -> tuple[tuple[str, str, str, str], ...]:
     dense = _Counted("eligible, run dense", a.fallback, b.fallback, _open(a, "undetermined", "dense-unknown"), _open(b, "undetermined", "dense-unknown"))
     rows = [
         ("total ms", words.ms(a.total_ms), words.ms(b.total_ms), _delta_ms(a.total_ms, b.total_ms)),
-        ("ms in fallbacks", words.ms(a.fallback_ms), words.ms(b.fallback_ms), "?" if dense.open else _delta_ms(a.fallback_ms, b.fallback_ms)),
-        ("ms in reformats", words.ms(a.reformat_ms), words.ms(b.reformat_ms), _delta_ms(a.reformat_ms, b.reformat_ms)),
+        _spent("ms in fallbacks", (a.fallback_ms, a.fallback_untimed), (b.fallback_ms, b.fallback_untimed), dense.open),
+        _spent("ms in reformats", (a.reformat_ms, a.reformat_untimed), (b.reformat_ms, b.reformat_untimed), False),
     ]
     counted = [
         _Counted("layers", a.layers, b.layers),
@@ -158,6 +158,14 @@ def _totals(result: DiffResult) -> tuple[tuple[str, str, str, str], ...]:
         *(_Counted(f"fallback: {reason}", _reason(a, reason), _reason(b, reason), _unseen(a, reason), _unseen(b, reason)) for reason in _reasons(a, b)),
     ]
     return (*rows, *((one.label, _number(one.a), _number(one.b), one.change) for one in counted))
+
+
+def _spent(label: str, a: tuple[float | None, int], b: tuple[float | None, int], open: bool) -> tuple[str, str, str, str]:
+    """A sum of milliseconds on each side. Where layers have no time it is a lower limit, and two of these have no difference to tell."""
+    (one, untimed_a), (two, untimed_b) = a, b
+    partial = one is not None and two is not None and bool(untimed_a or untimed_b)
+    change = "?" if open or partial else _delta_ms(one, two)
+    return (label, words.at_least(one, untimed_a), words.at_least(two, untimed_b), change)
 
 
 @dataclass(frozen=True, slots=True)

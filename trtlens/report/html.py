@@ -71,10 +71,10 @@ def write_html(diagnosis: Diagnosis, path: str | os.PathLike[str], extras: Repor
 
 
 def _prose(text: str) -> Any:
-    """Escaped text in which `code` between backticks, as the catalogue writes it, is set as code."""
+    """Escaped text in which `code` between backticks, as the catalogue writes it, is set as code, on one line with the signs beside it."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    return Markup(re.sub(r"(\(?)`([^`]+)`([).,;:]*)", r'<span class="whole">\1<code>\2</code>\3</span>', str(escape(text))))
 
 
 def embed_json(value: Any) -> str:

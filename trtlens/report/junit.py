@@ -87,7 +87,7 @@ def _layer(verdict: LayerVerdict, results: Sequence[GateResult], capture: Captur
 
 def _evidence(verdict: LayerVerdict, capture: CaptureDiagnosis) -> list[str]:
     lines = []
-    for item in (*verdict.evidence, *verdict.eligibility.evidence)[:20]:
+    for item in dict.fromkeys((*verdict.evidence, *verdict.eligibility.evidence)[:20]):  # one line may prove both
         text = "" if isinstance(item, TensorEvidence) else f": {item.text}"
         lines.append(xml_text(words.evidence_place(item, capture.inputs) + text, _TEXT))
     return lines

@@ -27,7 +27,7 @@ from ..diagnose.model import (
     Warning,
 )
 from .extras import ReportExtras
-from .redact_words import kernel, myelin, own_words, plain, strict_words
+from .redact_words import inspector, kernel, myelin, own_words, plain, strict_words
 
 # A word: what stands between blanks, brackets, quotes and the marks that TensorRT and JSON put around names. JSON's escapes of such marks are no part of it.
 _WORD = re.compile(r"""(?:\\u[0-9a-fA-F]{4}|[^\s\[\](){},;:"'`<>|=+\\])+""")
@@ -135,7 +135,7 @@ class Redactor:
             return head + self.digest(core) + tail
         if core in self._names:
             return head + self._name(core) + tail
-        if core in self._kernels or core in own_words() or kernel(core):
+        if core in self._kernels or core in own_words() or kernel(core) or inspector(core):
             return word
         return head + self._name(core) + tail
 

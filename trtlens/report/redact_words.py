@@ -43,10 +43,25 @@ _MORE_TEXT = (
     "HostToDeviceCopy DeviceToShapeHostCopy ShapeHostToDevice DeviceToHostCopy TrainStation shape_call DeviceToShapeHost HostToShapeDevice "
     "kgen ConvActPool Clip Split Gather Cast Constant Identity Flatten QuantizeLinear DequantizeLinear Unnamed Layer Convolution "
     "PoolingTiled allocators cuBLAS/cuBLASLt CUBLAS_LT EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS cost/fastest_cost prediction_correlation kernel_name tactic_hash "
-    "tunable_parameter Fully Connected "
+    "tunable_parameter numBuffers Fully Connected "
+    # The layouts of the engine inspector: `Thirty-two wide channel vectorized row major Int8 format`, `N/A due to dynamic shapes`.
+    "Channel Row linear Two Four Eight Sixteen Thirty-two wide vectorized major N/A "
     "Optimizer in out ForeignNode PWN MLP profile device host bytes workspace default local global Enabled Disabled None nan"
 )
 _MORE = frozenset(_MORE_TEXT.split())
+# Keys and values of the engine inspector that no parser of trtlens reads: they stay unless a name of this capture holds them.
+_INSPECTOR_TEXT = (
+    "Bias HasBias HasReLU HasDynamicBias HasResidual ConvXAsActInputIdx BiasAsActInputIdx ResAsActInputIdx ParameterSubType PoolingType WindowSize BlendFactor "
+    "AverageCountExcludesPadding Mode Shift Power ChannelAxis PluginType PluginVersion ElementWiseOperation ResizeMode ResizeScales ExcludeOutside CubicCoeff "
+    "CoordTransform ResizeSelector NNRounding ConvolutionTacticIndex Operation ReduceAxes KeepDimensions FirstTranspose SecondTranspose ZeroIsPlaceholder MatrixOpA MatrixOpB Alpha Beta "
+    "RELU CLIPPED_RELU NONE REFORMAT QDQ CHANNEL ELEMENTWISE UNIFORM SLICE AVERAGE AVG MAX GENERIC CAST NEAREST CONCAT InstanceNormalization_TRT"
+)
+_INSPECTOR = frozenset(_INSPECTOR_TEXT.split())
+_INSPECTOR_FORMS = re.compile(
+    r"k[A-Z][A-Z\d_]+|(?:Nb)?(?:PointWiseExpression)?(?:InputArgs|OutputVars|Params|Literals|Operations)"
+    r"|(?:Conv|Pooling)(?:ParameterType|PaddingMode|P(?:re|ost)Padding|Stride|Dilation|OutMaps|Groups|Weights|Bias|Activation|HasDynamic(?:Filter|Bias)|HasResidual"
+    r"|(?:ConvX|Bias|Res)AsActInputIdx|PoolingType|WindowSize|BlendFactor|AverageCountExcludesPadding)"
+)
 
 
 @lru_cache(maxsize=1)
@@ -77,6 +92,11 @@ def myelin(word: str) -> bool:
 def kernel(word: str) -> bool:
     """Whether a word is a kernel's name, or that of one of TensorRT's own files, which NVIDIA gave it."""
     return _KERNEL.fullmatch(word) is not None
+
+
+def inspector(word: str) -> bool:
+    """Whether the engine inspector writes this word as a key or a value of its own."""
+    return word in _INSPECTOR or _INSPECTOR_FORMS.fullmatch(word) is not None
 
 
 def _words(package: str, prose: bool = True) -> Iterator[str]:

@@ -6,6 +6,7 @@ Names come from logs and models: they are made visible, never parsed as rich mar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -81,9 +82,11 @@ def _capture(printer: Printer, capture: CaptureDiagnosis, limit: int) -> None:
 
 def _reasons(printer: Printer, groups: Sequence[words.ReasonGroup]) -> None:
     printer.line("layers      ms  why", first="  ", style="dim")
+    twice = {reason for reason, number in Counter(group.reason for group in groups).items() if number > 1}
     for group in groups:
-        title = words.reason_title(group.reason)
-        text = f"{group.reason}: {title}" if title else f"{group.reason}: {group.status}"
+        # One reason can stand for layers that run dense and for others of which nobody knows what runs.
+        title = words.reason_title(group.reason) or group.status
+        text = f"{group.reason}: {title}" + (f"; {group.status}" if group.reason in twice and title != group.status else "")
         figures = f"  {group.layers:>6,}  {words.ms(group.time_ms):>6}  "
         printer.line(f"{text} ({words.proofs_text(group)})", first=figures, rest=" " * (len(figures) + 2), limit=300)
 
@@ -178,6 +181,7 @@ class Printer:
                 text.append(value, style=style)
                 if column not in right and column + 1 < len(row):
                     text.append(pad)
+            text.rstrip()  # the last cell of a row may be empty
             self.console.print(text, soft_wrap=True, highlight=False)
 
 

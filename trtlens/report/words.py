@@ -423,6 +423,8 @@ def capture_next(capture: CaptureDiagnosis, build: BuildDiagnosis, limit: int = 
     """What to capture so that more can be said, in the catalogue's words: what warnings ask for, then what most layers ask for."""
     if _without_sparse_cores(build):
         return ("A build on a GPU of compute capability 8.0 or above, with sparsity on.",)  # no other capture of this GPU can show more
+    if not build.layers and any(warning.id == "build-failed" for warning in build.warnings):
+        return (WARNINGS["build-failed"].todo,)  # its log is whole: a better capture of the same failure shows no more
     reasons = Counter(layer.reason for layer in build.layers if layer.reason and layer.status not in ("sparse", "other"))
     facts = build_facts(build.environment)
     unproven = {layer.reason for layer in build.layers if layer.proof != "proven"}
@@ -468,6 +470,11 @@ def _layers_next(inputs: Sequence[Input], build: BuildDiagnosis) -> list[str]:
     if "layer_info" not in kinds:
         out.append("Layer information (`--exportLayerInfo=li.json --profilingVerbosity=detailed`).")
     return out
+
+
+def at_least(value: float | None, untimed: int) -> str:
+    """A sum of milliseconds; `untimed`: how many layers are left out of it because nobody knows their time."""
+    return ms(value) if value is None or not untimed else f"at least {ms(value)}"
 
 
 def build_line(build: BuildDiagnosis) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 from ...signals import HeldSignals, TemporaryFolder
 from ..options import BuildOptions
+from ..shapes import shapes_lacking
 from .plan import Member, Plan, Step, Surface
 from .python_api import CLASSES, plan
 
@@ -170,16 +171,9 @@ def _refused_node(parser_error: Any) -> RefusedNode:
 
 def _require_shapes(network: Any, options: BuildOptions) -> None:
     """TensorRT says itself that a profile is missing, but not for which inputs."""
-    named = [{one.name for one in given.inputs} for given in options.profiles]
-    lacking = [
-        f"{tensor.name} ({'x'.join(map(str, tuple(tensor.shape)))})"
-        for tensor in _inputs(network)
-        if -1 in tuple(tensor.shape) and not (named and all(tensor.name in names for names in named))
-    ]
+    lacking = shapes_lacking({tensor.name: tuple(tensor.shape) for tensor in _inputs(network)}, options.profiles)
     if lacking:
-        raise OptionRefused(
-            f"the model has dynamic inputs: give --shapes, or --min, --opt and --max, with a size for each -1 of {', '.join(lacking)}"
-        )
+        raise OptionRefused(lacking)
 
 
 def _configure(trt: Any, steps: Plan, builder: Any, network: Any, config: Any) -> None:

@@ -4,7 +4,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const COLOURS = { sparse: "sparse", dense: "dense", "dense-unknown": "maybe", undetermined: "none", ineligible: "soft", other: "line" };
-  const PATTERNS = { sparse: "", dense: "", "dense-unknown": "/", undetermined: ".", ineligible: "x", other: "-" };
+  const PATTERNS = { sparse: "", dense: "", "dense-unknown": "/", undetermined: ".", ineligible: "x", other: "" };
   const SYMBOLS = { sparse: "circle", dense: "diamond-open", "dense-unknown": "diamond-open-dot", undetermined: "square-open", ineligible: "circle-open", other: "line-ew-open" };
   const LEGEND = { orientation: "h", yanchor: "bottom", y: 1.01, font: { size: 11 }, entrywidth: 0 };
   // plotly.js reads a few HTML tags in texts: names must not be read so.
@@ -35,12 +35,14 @@
       group.layers += 1;
       groups.set(key, group);
     }
+    // The figures stand behind their bars: the longest bar leaves room for them, more of it on a phone.
+    const phone = innerWidth < 700;
     const rows = [...groups.values()].sort((a, b) => STATUSES.indexOf(b.status) - STATUSES.indexOf(a.status) || a.time - b.time);
     return figure("Time by status and reason", "Milliseconds of all layers whose time is known.", [{
       type: "bar", orientation: "h", x: rows.map((row) => row.time), y: rows.map((row) => (row.reason ? `${row.status}: ${plain(row.reason)}` : row.status)),
       marker: { color: rows.map((row) => colour(COLOURS[row.status])), pattern: { shape: rows.map((row) => PATTERNS[row.status]), fgcolor: colour("ground"), size: 5 } },
-      text: rows.map((row) => `${ms(row.time)} ms, ${row.layers}`), textposition: "outside", hoverinfo: "none",
-    }], { xaxis: { title: { text: "ms" }, range: [0, Math.max(...rows.map((row) => row.time)) * 1.4], nticks: 6 }, yaxis: { ticksuffix: " " } });
+      text: rows.map((row) => `${ms(row.time)} ms${phone ? "" : `, ${row.layers} ${row.layers === 1 ? "layer" : "layers"}`}`), textposition: "outside", hoverinfo: "none",
+    }], { xaxis: { title: { text: "ms" }, range: [0, Math.max(...rows.map((row) => row.time)) * (phone ? 2.4 : 1.5)], nticks: phone ? 4 : 6 }, yaxis: { ticksuffix: " " } });
   }
   function pareto() {
     const timed = app.layers.filter((layer) => layer.time !== undefined).sort((a, b) => b.time - a.time);
@@ -62,6 +64,16 @@
       xaxis: { title: { text: "layers, costliest first" } }, yaxis: { title: { text: "ms", standoff: 8 }, rangemode: "tozero" },
       yaxis2: { overlaying: "y", side: "right", range: [0, 105], dtick: 25, ticksuffix: " %", showgrid: false, color: colour("soft") },
     });
+  }
+  // plotly.js writes "2" and "5" between the powers of ten: nobody reads 0.02 and 0.05 in them.
+  function logAxis(low, high, title) {
+    const values = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+      for (const first of [1, 2, 5]) values.push(Number(`${first}e${power}`));
+    }
+    const inside = values.filter((value) => value >= low && value <= high);
+    const shown = inside.length > 8 ? inside.filter((value) => /^1e/.test(value.toExponential(0))) : inside;
+    return { type: "log", tickvals: shown, ticktext: shown.map(String), title, range: [Math.log10(low), Math.log10(high)] };
   }
   function denseAgainstSparse() {
     const raced = app.layers.filter((layer) => layer.dense > 0 && layer.sparse > 0);
@@ -85,7 +97,7 @@
     const below = raced.filter((layer) => layer.sparse < layer.dense - band(layer.dense)).length;
     return figure("Best dense against best sparse", `${raced.length} raced ${raced.length === 1 ? "layer" : "layers"}; below the dashed line sparse was faster (${below} beyond the grey noise band, which is the larger of ${ratio * 100} % and ${floor * 1000} µs).`, traces, {
       showlegend: true, legend: LEGEND, margin: { l: 64, r: 12, t: 44, b: 44 },
-      xaxis: { type: "log", dtick: "D2", title: { text: "best dense, ms" }, range: [Math.log10(low), Math.log10(high)] }, yaxis: { type: "log", dtick: "D2", title: { text: "best sparse, ms", standoff: 10 }, range: [Math.log10(low), Math.log10(high)] },
+      xaxis: logAxis(low, high, { text: "best dense, ms" }), yaxis: logAxis(low, high, { text: "best sparse, ms", standoff: 10 }),
     });
   }
   function ceilings() {
@@ -96,7 +108,7 @@
       { type: "scatter", mode: "lines", x: [0, high], y: [0, high], line: { color: colour("soft"), width: 1, dash: "dash" }, hoverinfo: "skip" },
       { type: "scatter", mode: "markers", x: known.map((layer) => layer.ceiling[1]), y: known.map((layer) => layer.dense / layer.sparse), customdata: known.map((layer) => layer.name), text: known.map(hover),
         hovertemplate: "%{text}<extra></extra>", marker: { color: known.map((layer) => colour(COLOURS[layer.status])), symbol: known.map((layer) => SYMBOLS[layer.status]), size: 8 } },
-    ], { xaxis: { title: { text: "ceiling (bound)" } }, yaxis: { title: { text: "measured" } } });
+    ], { xaxis: { title: { text: "ceiling (bound), times as fast" } }, yaxis: { title: { text: "measured, times as fast" } } });
   }
   function formatMap() {
     const known = app.layers.map((layer, index) => [layer, index]).filter(([layer]) => layer.precision && !layer.capture);
