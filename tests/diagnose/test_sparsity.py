@@ -288,6 +288,7 @@ COMMA = "conv1, second part"
         ("conv1 (of a, b", "conv0, conv1 (of a, b, PWN(act1, act2)"),
         ("conv1) of a, b", "PWN(act1, act2), conv1) of a, b"),
         ("PWN(act1, act2)", "conv (open, PWN(act1, act2), conv0"),
+        ("conv0 (open", "conv2, conv0 (open, conv) shut, PWN(act1, act2)"),
     ],
 )
 def test_a_listed_name_that_holds_the_lists_own_separator_is_one_name(name: str, eligible: str, tmp_path: Path) -> None:
@@ -296,7 +297,7 @@ def test_a_listed_name_that_holds_the_lists_own_separator_is_one_name(name: str,
     log.engine = [line.replace(LAYER, name) for line in log.engine]
     found = main(tmp_path, log)
     assert [told(item) for item in found.layers if item.name == name] == [("dense", "no-kernel", "proven")]
-    pieces = {"conv0", "conv2", "PWN(act1, act2)", "conv (open"} - {name}
+    pieces = {"conv0", "conv2", "PWN(act1, act2)", "conv (open", "conv) shut"} - {name}
     listing = read(tmp_path, log)
     assert listing.eligible is not None and set(listing.eligible) <= {name, *pieces} and listing.counted
 

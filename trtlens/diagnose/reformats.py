@@ -195,13 +195,13 @@ class Arithmetic:
         return best
 
     def _lost_lines(self, number: int, sections: list[int]) -> bool:
-        """Whether what was fastest or chosen has no time, or one runner was tried twice: the signs that race_gaps.py knows, of a reformat."""
+        """Whether what was fastest or chosen has no time, a runner no fastest, or one runner was tried twice: the signs that race_gaps.py knows, of a reformat."""
         c, s = self.races.log.combinations.arrays, self.races.log.sections.arrays
         if c["cached"][number]:
             return False
         if c["winner_line"][number] and self.races.winning.item(number) < 0:
             return True
-        if any(s["fastest_line"][one] and s["fastest"][one] != NO_TACTIC and not self.races.fastest_seen[one] for one in sections):
+        if any(self.races.unended[one] or (s["fastest_line"][one] and s["fastest"][one] != NO_TACTIC and not self.races.fastest_seen[one]) for one in sections):
             return True
         return len({s["runner"][one] for one in sections}) < len(sections)
 

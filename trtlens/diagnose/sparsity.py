@@ -128,10 +128,7 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         one_way = one_way or item.count == len(names)
         item = replace(item, names=names)
         listing.list_lines.append(item.at)
-        if not one_way:
-            listing.count_mismatch.append(item.at)
-            listing.counted = listing.counted and item.kind != "eligible"
-        if item.doubtful or (item.count is not None and item.count != len(item.names)):
+        if not one_way or item.doubtful or (item.count is not None and item.count != len(item.names)):
             listing.count_mismatch.append(item.at)
             listing.counted = listing.counted and item.kind != "eligible"
         if item.count is None and _cut(item.names, item.at.text, layers):
@@ -177,12 +174,12 @@ def _tells_at_info(build: Build) -> bool:
 def _with_commas(names: tuple[str, ...], engine: set[str]) -> tuple[tuple[str, ...], bool]:
     """A list's names, those put together again that hold the list's own separator, and whether they can be read in this one way only.
 
-    A list is split outside of brackets, which a comma in the name itself (`Conv, part 2`) and a bracket that is never closed both defeat: what the
-    engine calls its layers tells where such a name ends.
+    A list is split outside of brackets, which a comma in the name itself (`Conv, part 2`) and a bracket that only another name closes both defeat:
+    what the engine calls its layers tells where such a name ends.
     """
     known = {name: name.count(_SEPARATOR) + 1 for name in engine if _SEPARATOR in name}
     pieces = _SEPARATOR.join(names).split(_SEPARATOR)
-    if not known or len(pieces) == 1:
+    if len(pieces) == 1 or (not known and len(pieces) == len(names)):
         return names, True
     widths = sorted(set(known.values()), reverse=True)
     found: list[str] = []
@@ -192,6 +189,8 @@ def _with_commas(names: tuple[str, ...], engine: set[str]) -> tuple[tuple[str, .
         width = next((w for w in widths if at + w <= len(pieces) and known.get(_SEPARATOR.join(pieces[at : at + w])) == w), 0)
         if width and all(piece in engine for piece in pieces[at : at + width]):
             one_way, width = False, 1  # as many layers of their own have these very names
+        if not width and pieces[at] in engine:
+            width = 1
         if not width:
             width = next((w for w in range(1, min(len(pieces) - at, _MOST_COMMAS) + 1) if _is_closed(_SEPARATOR.join(pieces[at : at + w]))), 1)
         found.append(_SEPARATOR.join(pieces[at : at + width]))
