@@ -14,9 +14,11 @@ from tests.diagnose.test_adversarial import (
     DENSE,
     DENSE_2,
     DENSE_HWC,
+    HWC8,
     INTO,
     KERNELS,
     LAYER,
+    LINEAR,
     OUT,
     PAIR,
     SPARSE,
@@ -103,3 +105,18 @@ def test_what_is_left_out_for_time_alone_leaves_its_combination_open(tmp_path: P
     log = left_out((SPARSE, SPARSE), (SPARSE_2, SPARSE_2))
     log.tuned = [f"Fast skip Tactic:0x{SPARSE_2:016x} which exceed time limit during pre-run" if line == SKIPPED.format(SPARSE_2) else line for line in log.tuned]
     assert told(verdict(tmp_path, log)) == ("dense", "not-captured", "unknown")
+
+
+def test_a_copy_that_would_go_away_can_only_make_the_switch_cheaper(tmp_path: Path) -> None:
+    """x is copied into HWC8 before the layer now, and would not be: what that copy takes is not in the log, and need not be."""
+    copied = "Reformatted Input Tensor 0 to conv1"
+    engine = [
+        engine_line(f"Reformatting CopyNode for Input Tensor 0 to {LAYER}", 0, "x (Half[1,64,28,28])", f"{copied} (Half[1,64:8,28,28])", "Reformat"),
+        engine_line(LAYER, DENSE_HWC, f"{copied} (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])"),
+    ]
+    adding = f"Adding reformat layer: {copied} (x) from {LINEAR} to {HWC8}"
+    paid = verdict(tmp_path, switch_log([OUT], [adding], engine))
+    assert told(paid) == ("dense", "unexplained", "unknown") and "would have paid" in paid.summary
+    # What the switch would add is not all known, or takes as long as it saves: then the copy that would go away matters.
+    assert told(verdict(tmp_path, switch_log([], [adding], engine))) == ("dense", "format-cost", "suggested")
+    assert told(verdict(tmp_path, switch_log([OUT], [adding], engine, best_sparse=0.043))) == ("dense", "format-cost", "suggested")
