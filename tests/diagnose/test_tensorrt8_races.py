@@ -120,3 +120,15 @@ def test_a_copy_that_would_go_away_can_only_make_the_switch_cheaper(tmp_path: Pa
     # What the switch would add is not all known, or takes as long as it saves: then the copy that would go away matters.
     assert told(verdict(tmp_path, switch_log([], [adding], engine))) == ("dense", "format-cost", "suggested")
     assert told(verdict(tmp_path, switch_log([OUT], [adding], engine, best_sparse=0.043))) == ("dense", "format-cost", "suggested")
+
+
+@pytest.mark.parametrize("made", [dense_log, slower_log])
+def test_a_runner_without_valid_tactics_that_nothing_begins_stands_behind_lost_lines(made: Callable[[], Log], tmp_path: Path) -> None:
+    """From behind the first combination's line to within a later combination all is lost, another whole combination perhaps."""
+    begins, said = f"--------------- Timing Runner: {LAYER} (CaskFlattenConvolution)", "CaskFlattenConvolution has no valid tactics for this config, skipping"
+    log = made()
+    at = next(n for n, line in enumerate(log.tuned) if line.startswith("***")) + 1
+    log.tuned[at:at] = [begins, said]
+    assert verdict(tmp_path, log).proof == "proven"
+    del log.tuned[at]
+    assert verdict(tmp_path, log).proof != "proven"

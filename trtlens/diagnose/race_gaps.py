@@ -106,10 +106,14 @@ class RaceGaps:
 
     def _lost_lines(self, item: Combination) -> list[str]:
         """Signs that the log lost lines of this race: what was chosen or fastest has no time, a runner has no fastest, or raced twice (two races in one)."""
-        if item.cached or not item.raced:
+        if item.cached:
             return []
         found = []
         s, numbers = self._log.sections.arrays, [section for section in self._races.sections_of(item.index) if self._log.sections.arrays["op"][section] < 0]
+        if any(s["runner"][section] < 0 and s["no_valid"][section] for section in numbers):
+            found.append(f"a runner of the combination at line {item.line} has no valid tactics, and the line that begins it is lost")
+        if not item.raced:
+            return found
         if item.winner is not None and self._races.winning[item.index] < 0:
             found.append(f"the tactic chosen for the combination at line {item.line} has no time in the log")
         for section in numbers:
