@@ -311,3 +311,51 @@ def test_a_layer_that_has_a_name_is_not_given_another() -> None:
     assert found.of == ["conv1", "relu1"]  # the only one that is free
     twice = match_names([made("conv1 + relu1", "conv1", "relu1")], ["conv1", "relu1"])
     assert (twice.of, twice.unmatched) == (["conv1"], ["relu1"])
+
+
+COMMA = "conv1, second part"
+
+
+@pytest.mark.parametrize(
+    ("name", "eligible"),
+    [
+        (COMMA, f"conv0, {COMMA}, conv2"),
+        (COMMA, COMMA),
+        ("conv1 (of a, b", "conv0, conv1 (of a, b, PWN(act1, act2)"),
+        ("conv1) of a, b", "PWN(act1, act2), conv1) of a, b"),
+        ("PWN(act1, act2)", "conv (open, PWN(act1, act2), conv0"),
+        ("conv0 (open", "conv2, conv0 (open, conv) shut, PWN(act1, act2)"),
+    ],
+)
+def test_a_listed_name_that_holds_the_lists_own_separator_is_one_name(name: str, eligible: str, tmp_path: Path) -> None:
+    log = dense_log(eligible=eligible)
+    log.tuned = [line.replace(LAYER, name) for line in log.tuned]
+    log.engine = [line.replace(LAYER, name) for line in log.engine]
+    found = main(tmp_path, log)
+    assert [told(item) for item in found.layers if item.name == name] == [("dense", "no-kernel", "proven")]
+    pieces = {"conv0", "conv2", "PWN(act1, act2)", "conv (open", "conv) shut"} - {name}
+    listing = read(tmp_path, log)
+    assert listing.eligible is not None and set(listing.eligible) <= {name, *pieces} and listing.counted
+
+
+@pytest.mark.parametrize(("line", "counted"), [("(Sparsity) Layers eligible for sparse math: {}", False), ("(Sparsity) Found 2 layer(s) eligible to use sparse tactics: {}", True)])
+def test_a_name_that_two_layers_make_together_is_theirs_where_the_count_says_so(line: str, counted: bool, tmp_path: Path) -> None:
+    layers = [made(COMMA), made("conv1"), made("second part")]
+    found = read(tmp_path, dense_log(lists=[line.format(COMMA), CHOSE]), layers=layers)
+    assert found.eligible is not None and set(found.eligible) == {"conv1", "second part"} and found.counted is counted
+
+
+def test_the_lists_of_tensorrt_8_are_whole_at_info_too(tmp_path: Path) -> None:
+    """An INFO log of TensorRT 8 says nothing of its end but those two lists: what they do not name is not eligible."""
+    eligible, picked = f"(Sparsity) Layers eligible for sparse math: {LAYER}", "(Sparsity) TRT inference plan picked sparse implementation for layers:"
+    names = (LAYER, "conv2")
+    layers = info([{**info_layer(name, 0x9999999999999999, {"x": INFO_HWC8}, {"y": INFO_HWC8}), "HasSparseWeights": int(name == LAYER)} for name in names])
+
+    def second(*lines: str) -> tuple[str, str | None, str]:
+        text = "".join(f"[01/02/2030-03:04:05] [I] [TRT] {line}\n" for line in lines)
+        return told(next(layer for layer in main(tmp_path, text, layers).layers if layer.name == "conv2"))
+
+    assert second(eligible, picked) == ("ineligible", "not-listed", "proven")
+    assert second(eligible)[:2] == ("undetermined", "unnamed-tactic")  # the log ends before the plan
+    assert second(eligible + ", con", picked)[2] != "proven"  # the list breaks off
+    assert second(eligible + ", conv2", picked)[0] != "ineligible"

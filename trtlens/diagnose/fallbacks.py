@@ -12,7 +12,7 @@ from ..parse.kernel_names import is_sparse
 from .eligibility import Judgement
 from .joins import Joins
 from .layers import EngineLayer, LayerTime, in_region
-from .model import LayerVerdict, Remedy, Suspect, Warning, weaker
+from .model import Evidence, LayerVerdict, Remedy, Suspect, Warning, weaker
 from .physics import bound_ms, gains, layer_facts
 from .races import LayerRace, Races
 from .reasons import REASONS
@@ -65,9 +65,7 @@ class Fallbacks:
             if entry is not None and entry.sparse is not None:
                 self.joins.citer.tactic(entry.line, entry.offset, entry.kernel)
         if ruling.reason == "workspace" and race is not None and self.joins.races is not None:
-            skipped = [(tactic, kernel) for c in race.telling for _, kernel, tactic, _ in c.skipped if is_sparse(kernel)]
-            naming = [self.joins.races.kernels.line(tactic, kernel or "", []) for tactic, kernel in dict.fromkeys(skipped[:4])]
-            evidence += [self.joins.citer.place(*place) for place in naming if place is not None]
+            evidence += self._names_of_skipped(race, self.joins.races)
         if layer.region is not None and layer.tactic_name is None and race is not None and race.combinations[-1].winner is not None:
             winner = race.combinations[-1].winner
             layer.tactic_name, layer.tactic_id, layer.named_by = winner.kernel, winner.tactic, "log"
@@ -80,6 +78,17 @@ class Fallbacks:
             layer, "dense", ruling.reason, proof, ruling.summary, judgement, time, evidence=evidence, best=best, stability=ruling.stability,
             suspects=suspects, remedies=remedies, inherited=ruling.inherited_from,
         )  # fmt: skip
+
+    def _names_of_skipped(self, race: LayerRace, races: Races) -> list[Evidence]:
+        """The lines that name the first sparse tactics that were skipped: the layer's own, else the first one in the log that names the id."""
+        found: list[Evidence] = []
+        skipped = [(tactic, kernel, line) for c in race.telling for _, kernel, tactic, line in c.skipped if kernel is not None and is_sparse(kernel)]
+        for tactic, kernel, line in dict.fromkeys(skipped[:4]):
+            place = (line, races.offset_of(line)) if races.names_kernel(line) else races.kernels.line(tactic, kernel, [])
+            if place is not None:
+                self.joins.citer.tactic(*place, kernel)
+                found.append(self.joins.citer.place(*place))
+        return found
 
     def _other_strategy(self, layer: EngineLayer, ruling: Ruling) -> Ruling | None:
         """A sparse tactic won in the graph of a backend strategy that was dropped: that graph lost as a whole."""

@@ -165,7 +165,8 @@ class PlainColumns:
         np.bitwise_or.at(tried, owner[own], bits[runner[own]])
         confused = np.zeros(size, dtype=np.bool_)
         unseen = own & (s["fastest_line"] > 0) & (s["fastest"] != np.uint64(NO_TACTIC)) & ~races.fastest_seen
-        confused[owner[unseen]] = True
+        confused[owner[unseen | races.unended]] = True
+        confused[owner[own & (runner < 0) & (s["no_valid"] != 0)]] = True
         # A runner that was tried twice in one combination.
         several = own & (count[owner] > 1)
         pairs = np.sort(owner[several].astype(np.int64) * (len(log.runners.texts) + 1) + runner[several])

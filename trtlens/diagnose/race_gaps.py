@@ -105,16 +105,22 @@ class RaceGaps:
         return [f"line {line} is damaged or of an unknown form" for line in within]
 
     def _lost_lines(self, item: Combination) -> list[str]:
-        """Signs that the log lost lines of this race: what was chosen or fastest has no time, or one runner raced twice (two races in one)."""
-        if item.cached or not item.raced:
+        """Signs that the log lost lines of this race: what was chosen or fastest has no time, a runner has no fastest, or raced twice (two races in one)."""
+        if item.cached:
             return []
         found = []
         s, numbers = self._log.sections.arrays, [section for section in self._races.sections_of(item.index) if self._log.sections.arrays["op"][section] < 0]
+        if any(s["runner"][section] < 0 and s["no_valid"][section] for section in numbers):
+            found.append(f"a runner of the combination at line {item.line} has no valid tactics, and the line that begins it is lost")
+        if not item.raced:
+            return found
         if item.winner is not None and self._races.winning[item.index] < 0:
             found.append(f"the tactic chosen for the combination at line {item.line} has no time in the log")
         for section in numbers:
             if s["fastest_line"][section] and s["fastest"][section] != NO_TACTIC and not self._races.fastest_seen[section]:
                 found.append(f"the fastest tactic that line {s['fastest_line'][section]} names has no time in the log")
+            if self._races.unended.item(section):
+                found.append(f"the log does not say which tactic was the fastest of the runner at line {s['line'][section]}, as it does for others")
         runners = [s["runner"][section] for section in numbers]
         if len(set(runners)) < len(runners):
             found.append(f"a runner was tried twice in the combination at line {item.line}: the line that begins another one is lost")

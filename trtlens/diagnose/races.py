@@ -293,6 +293,11 @@ class Races(RaceColumns):
         at = self.row_at(line)
         return int(self.log.tactics.offset[at]) if at >= 0 else -1
 
+    def names_kernel(self, line: int) -> bool:
+        """Whether the line of a tactic, or the one before it, names the tactic's kernel."""
+        at = self.row_at(line)
+        return at >= 0 and self.log.tactics.kernel.item(at) >= 0
+
     def expect(self, tactics: Mapping[str, int]) -> None:
         """Look up at once, for `won`, for which combinations of each layer its tactic was chosen: verdicts ask for it several times a layer."""
         log, c = self.log, self.log.combinations

@@ -44,6 +44,7 @@ class _Sum:
     """Δ of one combination, term by term. `fixed_ms`: the part that falls on tensors whose format is fixed from outside."""
 
     combination: Combination
+    current_ms: float
     delta_ms: float
     added_ms: float = 0.0
     removed_ms: float = 0.0
@@ -57,6 +58,14 @@ class _Sum:
     """Tensor whose format is fixed from outside and that the switch would have copied → the format that the combination takes or gives."""
     lost: int | None = None
     """Where lines of a reformat in the sum seem to be lost: the line of its formats."""
+
+    @property
+    def most_ms(self) -> float | None:
+        """What Δ is at most: what would be removed can only lower it, so its gaps do not matter; None where what would be added is not all known."""
+        if len(self.missing) > self.added_despite:
+            return None
+        assert self.combination.sparse is not None
+        return self.combination.sparse.time_ms - self.current_ms + self.added_ms - self.removed_ms
 
     def words(self) -> str:
         """`reformats +0.03 −0 ms, in sum -0.02 ms`; what was not measured is no 0 but a `?`, and then there is no sum."""
@@ -195,13 +204,13 @@ class Arithmetic:
         return best
 
     def _lost_lines(self, number: int, sections: list[int]) -> bool:
-        """Whether what was fastest or chosen has no time, or one runner was tried twice: the signs that race_gaps.py knows, of a reformat."""
+        """Whether what was fastest or chosen has no time, a runner no fastest, or one runner was tried twice: the signs that race_gaps.py knows, of a reformat."""
         c, s = self.races.log.combinations.arrays, self.races.log.sections.arrays
         if c["cached"][number]:
             return False
         if c["winner_line"][number] and self.races.winning.item(number) < 0:
             return True
-        if any(s["fastest_line"][one] and s["fastest"][one] != NO_TACTIC and not self.races.fastest_seen[one] for one in sections):
+        if any(self.races.unended[one] or (s["fastest_line"][one] and s["fastest"][one] != NO_TACTIC and not self.races.fastest_seen[one]) for one in sections):
             return True
         return len({s["runner"][one] for one in sections}) < len(sections)
 
@@ -332,12 +341,13 @@ class Arithmetic:
         cites = self._cites(worst, running)
         if any(s.missing for s in sums):
             gap = next(s.missing[0] for s in sums if s.missing)
-            if any(not s.missing and s.delta_ms < -band_ms for s in sums):
-                worst = min((s for s in sums if not s.missing), key=lambda s: s.delta_ms)  # the sum that shows it, not one with a gap
-                text, cites = self._words(worst, running), self._cites(worst, running)
-                self.net_ms[id(layer)] = -worst.delta_ms
+            bounded = [s for s in sums if s.most_ms is not None]
+            least = min(bounded, key=lambda s: s.most_ms or 0.0) if bounded else None  # the sum that shows it, not one with a gap that matters
+            if least is not None and least.most_ms is not None and least.most_ms < -band_ms:
+                text, cites = self._words(least, running), self._cites(least, running)
+                self.net_ms[id(layer)] = -least.most_ms
                 return Ruling(
-                    "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", stability=stability(worst.delta_ms, band_ms), cites=cites
+                    "unexplained", "unknown", f"{text}: switching this layer alone would have paid, as far as the log shows", stability=stability(least.most_ms, band_ms), cites=cites
                 )
             return Ruling("format-cost", "suggested", f"{text}; whether they cost more than it saves is open, as not all was measured ({gap})", cites=cites)
         if worst.delta_ms < -band_ms:
@@ -378,7 +388,7 @@ class Arithmetic:
 
     def _sum(self, layer: EngineLayer, running: Combination, other: Combination) -> _Sum:
         assert other.sparse is not None and running.winner is not None
-        total = _Sum(other, other.sparse.time_ms - running.winner.time_ms)
+        total = _Sum(other, running.winner.time_ms, other.sparse.time_ms - running.winner.time_ms)
         now, then = self.races.formats(running), self.races.formats(other)
         if (
             now is None

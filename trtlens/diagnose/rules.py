@@ -216,11 +216,14 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
         ruling.cites = [*([place] if place is not None else []), *cites][:6]
     elif skipped:
         ruling.reason = "workspace"
+        left_out = [(line, -1) for c in race.telling for why, _, _, line in c.skipped if why.startswith(("memory", "scratch"))]
+        ruling.cites = [*left_out[:2], *cites][:6]
     elif race.complaint is not None or around.out_of_memory:
         ruling.reason = "out-of-memory"
         place = (race.complaint.line, race.complaint.offset) if race.complaint is not None else around.out_of_memory
         ruling.cites = [*([place] if place is not None else []), *cites][:6]
-    ruling.summary = f"{said_of(timed, 'the one timed tactic is not', 'none of the # timed tactics is')} known to be sparse, but the race is not complete: {race.missing[0]}"
+    gap = pruned or skipped or race.missing[0]
+    ruling.summary = f"{said_of(timed, 'the one timed tactic is not', 'none of the # timed tactics is')} known to be sparse, but the race is not complete: {gap}"
     return ruling
 
 
@@ -260,7 +263,14 @@ def _timed(count: int, kind: str = "") -> str:
 
 def _unraced(race: LayerRace) -> list[Combination]:
     """Combinations whose race is not in the log. `No valid tactics` counts as a race only if the runners that raced elsewhere were tried."""
-    return [c for c in race.telling if not c.raced and not c.no_valid]
+    tried = frozenset[str]().union(*(c.runners for c in race.telling))
+    return [c for c in race.telling if not c.raced and not c.no_valid and not _all_left_out(c, tried)]
+
+
+def _all_left_out(item: Combination, tried: frozenset[str]) -> bool:
+    """Whether the log shows why nothing was timed in a combination: each tactic of the runners that raced elsewhere was skipped for memory."""
+    memory = bool(item.skipped) and all(why.startswith(("memory", "scratch")) for why, _, _, _ in item.skipped)
+    return memory and item.runners >= tried and item.winner is None and not item.cached and not item.failed
 
 
 def _all_fp32(race: LayerRace) -> bool:

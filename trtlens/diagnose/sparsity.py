@@ -10,12 +10,16 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..parse.build_log.records import Build, BuildLog, Line, Pass
 from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
 from .layers import EngineLayer, concern, is_region
 
+_SEPARATOR = ", "
+_BRACKET = re.compile(r"[][(){}]")
+_MOST_COMMAS = 32
+"""Of one name that the engine does not have: a bracket that is never closed would hold the rest of a list of thousands."""
 # What somebody who quotes a long list leaves in place of its names.
 _ELISION = re.compile(r"(?:\.{2,}|…)+$")
 
@@ -119,11 +123,15 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     chosen = choose_pass(build, log, layers)
     listing = Listing(chosen)
     single = len(build.passes) <= 1
+    engine = {name for layer in layers for name in (layer.name, layer.base_name)}
     for item in build.sparsity:
         if not single and item.pass_index != chosen.index:
             continue
+        names, one_way = _with_commas(item.names, engine)
+        one_way = one_way or item.count == len(names)
+        item = replace(item, names=names)
         listing.list_lines.append(item.at)
-        if item.doubtful or (item.count is not None and item.count != len(item.names)):
+        if not one_way or item.doubtful or (item.count is not None and item.count != len(item.names)):
             listing.count_mismatch.append(item.at)
             listing.counted = listing.counted and item.kind != "eligible"
         if item.count is None and _cut(item.names, item.at.text, layers):
@@ -138,15 +146,15 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
         if len(whole) < len(item.names):
             listing.elided.append(item.at)
             listing.count_mismatch.append(item.at)
-        names = dict.fromkeys(whole, item.at)
+        named = dict.fromkeys(whole, item.at)
         if item.kind == "eligible":
-            listing.eligible = {**(listing.eligible or {}), **names}
+            listing.eligible = {**(listing.eligible or {}), **named}
             if item.foreign:
-                listing.foreign.update(names)
+                listing.foreign.update(named)
         else:
-            listing.picked = {**(listing.picked or {}), **names}
+            listing.picked = {**(listing.picked or {}), **named}
             if item.foreign:
-                listing.foreign_picked.update(names)
+                listing.foreign_picked.update(named)
     mine = [item for item in build.sparsity if item.foreign and (single or item.pass_index == chosen.index)]
     listing.foreign_whole = 2 * sum(item.kind == "picked" for item in mine) == len(mine)
     pairs = Counter((item.foreign, item.kind) for item in build.sparsity if single or item.pass_index == chosen.index)
@@ -155,9 +163,53 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
     kinds = {item.kind for item in build.sparsity if not item.foreign and (single or item.pass_index == chosen.index)}
     outer = "eligible" in kinds and (build.complete or "picked" in kinds)  # in a cut log the second line shows that the first one is whole
-    listing.complete = build.complete and outer and listing.eligible is not None and not listing.elided and not listing.nameless
+    listing.complete = (build.complete or _tells_at_info(build)) and outer and listing.eligible is not None and not listing.elided and not listing.nameless
     listing.settled = chosen.certain and (build.complete or (outer and not any(p.strategy is not None for p in build.passes)))
     return listing
+
+
+def _tells_at_info(build: Build) -> bool:
+    """Whether the lists alone show that the build reached its plan: a log of TensorRT 8 at INFO prints them and nothing else of its end.
+
+    Its two lists are the last that it says of the plan; those of later versions, which count their names, stand in verbose logs alone.
+    """
+    kinds = {item.kind for item in build.sparsity if item.count is None and not item.foreign}
+    return kinds == {"eligible", "picked"} and not build.tuned and not build.passes and build.failed is None
+
+
+def _with_commas(names: tuple[str, ...], engine: set[str]) -> tuple[tuple[str, ...], bool]:
+    """A list's names, those put together again that hold the list's own separator, and whether they can be read in this one way only.
+
+    A list is split outside of brackets, which a comma in the name itself (`Conv, part 2`) and a bracket that only another name closes both defeat:
+    what the engine calls its layers tells where such a name ends.
+    """
+    known = {name: name.count(_SEPARATOR) + 1 for name in engine if _SEPARATOR in name}
+    pieces = _SEPARATOR.join(names).split(_SEPARATOR)
+    if len(pieces) == 1 or (not known and len(pieces) == len(names)):
+        return names, True
+    widths = sorted(set(known.values()), reverse=True)
+    found: list[str] = []
+    one_way = True
+    at = 0
+    while at < len(pieces):
+        width = next((w for w in widths if at + w <= len(pieces) and known.get(_SEPARATOR.join(pieces[at : at + w])) == w), 0)
+        if width and all(piece in engine for piece in pieces[at : at + width]):
+            one_way, width = False, 1  # as many layers of their own have these very names
+        if not width and pieces[at] in engine:
+            width = 1
+        if not width:
+            width = next((w for w in range(1, min(len(pieces) - at, _MOST_COMMAS) + 1) if _is_closed(_SEPARATOR.join(pieces[at : at + w]))), 1)
+        found.append(_SEPARATOR.join(pieces[at : at + width]))
+        at += width
+    return tuple(found), one_way
+
+
+def _is_closed(name: str) -> bool:
+    """Whether every bracket that is opened is closed again."""
+    depth = 0
+    for sign in _BRACKET.findall(name):
+        depth = depth + 1 if sign in "([{" else max(depth - 1, 0)
+    return depth == 0
 
 
 def _reuses_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:

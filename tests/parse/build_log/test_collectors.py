@@ -81,3 +81,20 @@ def test_one_damaged_ruler_is_no_collector(opener: str, tmp_path: Path) -> None:
     log = parse_build_log(TextSource(str(tmp_path / "build.log")))
     assert [combination["layer"] for combination in combinations(log)] == ["Conv_1", "Conv_2"]
     assert log.builds[0].severities == {"V", "I"}
+
+
+@pytest.mark.parametrize("writer", ["[I] ", "[TensorRT] INFO: ", "[01/02/2030-03:04:05] [TRT] [I] ", ""])
+@pytest.mark.parametrize("collector", PREFIXES)
+def test_an_info_log_without_a_ruler_tells_its_collector_by_its_lists(collector: str, writer: str, tmp_path: Path) -> None:
+    """TensorRT 8 prints its lists at INFO, where nothing is tuned and no ruler stands."""
+    messages = [
+        "Local timing cache in use. Profiling results in this builder pass will not be stored.", "(Sparsity) Layers eligible for sparse math: conv0, conv1",
+        "(Sparsity) TRT inference plan picked sparse implementation for layers: conv1", "Total Activation Memory: 538968064",
+    ]  # fmt: skip
+    path = tmp_path / "collected.log"
+    path.write_text("".join(f"{PREFIXES[collector](number)}{writer}{message}\n" for number, message in enumerate(messages)))
+    log = parse_build_log(TextSource(str(path)))
+    lists = [item for build in log.builds for item in build.sparsity]
+    assert [(item.kind, item.names) for item in lists] == [("eligible", ("conv0", "conv1")), ("picked", ("conv1",))]
+    offset = lists[1].at.offset
+    assert TextSource(str(path)).lines_at([offset])[offset] == path.read_text().splitlines()[2]

@@ -64,7 +64,12 @@ PREFIX_OPENER = re.compile(rb"\[(?:\d|T|$)")
 VERSION = re.compile(r"\d{1,4}\.\d")
 # A logger of the user's own (`My Logger: Severity.VERBOSE Tactic: …`): what stands before TensorRT's message is learned from its rulers.
 RULERS = (b"*************** Autotuning ", b"--------------- Timing Runner", b"=============== Computing ")
-OWN_LOGGER = re.compile(rb"(?P<prefix>(?:> )+|(?:> )*[^\n*=>-][^\n]{0,200}?)(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing )")
+# A log at INFO has none: there the lists of TensorRT 8 tell (later versions print theirs in verbose logs alone).
+LISTS_AT_INFO = (b"(Sparsity) Layers eligible for sparse math", b"(Sparsity) TRT inference plan picked")
+OWN_LOGGER = re.compile(
+    rb"(?P<prefix>(?:> )+|(?:> )*[^\n*=>-][^\n]{0,200}?)"
+    rb"(?:\*{15} Autotuning |-{15} Timing Runner: |>{15} Chose Runner |={15} Computing |\(Sparsity\) (?:Layers eligible|TRT inference plan) )"
+)
 ISO_DATE = re.compile(rb"\[?\d{4}-\d\d-\d\d")
 SEVERITIES = (b"internal_error", b"verbose", b"info", b"warning", b"error", b"debug")
 SEVERITY_WORD = re.compile(rb"(?i)\b(?:" + b"|".join(SEVERITIES) + rb")\b")

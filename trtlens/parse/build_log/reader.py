@@ -157,10 +157,11 @@ class LogReader(WrappedLines):
         What a collector (`docker logs -t`, `kubectl --timestamps`, journald, CI) put before TensorRT's own prefix is taken away instead.
         """
         if self.own_logger is None:
-            rulers = [at for at in (data.find(opener) for opener in g.RULERS) if at >= 0]
+            rulers = _places_of(g.RULERS, data)
+            self.logger_known = bool(rulers)
+            rulers = rulers or _places_of(g.LISTS_AT_INFO, data)
             if not rulers:
                 return data
-            self.logger_known = True
             start = data.rfind(b"\n", 0, min(rulers)) + 1
             match = g.OWN_LOGGER.match(data, start)
             if match is None:
@@ -397,6 +398,11 @@ class LogReader(WrappedLines):
             return "cask+myelin"
         versions = sorted({b.version for b in self.builds if b.version}) or ["?"]
         return f"cask-{versions[-1]}" if versions[-1] != "?" else "cask"
+
+
+def _places_of(openers: tuple[bytes, ...], data: bytes) -> list[int]:
+    """Where each of those that the block holds stands first."""
+    return [at for at in map(data.find, openers) if at >= 0]
 
 
 def _is_prefix(text: bytes) -> bool:
