@@ -83,11 +83,11 @@ def chosen_otherwise(layer: EngineLayer, listed: str | None, exact: bool, listin
     """The line of the log's list of chosen layers that the kernel's own name contradicts; None where they agree, or the list may be another pass's."""
     if listing is None or listing.picked is None or not listing.chosen.certain or listing.count_mismatch or not layer.tactic_name or layer.sparse is None:
         return None
-    if not exact or listed is None or layer.region is not None:
-        return None
+    if not exact or listed is None or layer.region is not None or listed in listing.foreign:
+        return None  # a region has sub-builds for several formats and optimization profiles, and each says what it chose itself
     named = listing.picked.get(listed) or listing.picked.get(layer.name)
     if not layer.sparse:
-        return named
+        return named if not listing.united else None
     # The list that says nothing of it stands behind the eligible one.
     return listing.list_lines[-1] if named is None and listing.list_lines else None
 
