@@ -182,10 +182,6 @@ class Races(RaceColumns):
             return None
         race = LayerRace(op, [self._table(section) for section in own or sections])
         self.gaps.begin(race)
-        if not own:
-            borrowed = f"the tables of {op} are those of another optimization profile"
-            race.missing.append(borrowed)
-            race.doubts.append(borrowed)
         for section, item in zip(own or sections, race.combinations, strict=True):
             damage = self.gaps.damage(item.line, self._last_row(section, item.line))
             race.missing.extend(damage)
@@ -197,6 +193,10 @@ class Races(RaceColumns):
             if item.unnamed_count:
                 names = said_of(item.unnamed_count, "has a name that does not say whether it is sparse", "have names that do not say whether they are sparse")
                 race.missing.append(f"{said_of(item.unnamed_count, '# tactic', '# tactics')} of the table at line {item.line} {names}")
+        if not own:
+            borrowed = f"the tables of {op} are those of another optimization profile"
+            race.missing.append(borrowed)
+            race.doubts.append(borrowed)
         return race
 
     def _profile_of(self, section: int) -> int:

@@ -318,7 +318,9 @@ def _sparse_lost(
     """Rules 2 to 5: sparse tactics were timed."""
     if around.truncated and any(c.winner is None and c.raced for c in race.telling):
         return _unsettled("log-truncated", "sparse tactics were timed, and the log ends within this layer's race", race.best_sparse())
-    fitting = [c for c in _running(layer, race) if around.fits(layer, c) is not False]
+    running = _running(layer, race)
+    # The formats of a table are those at its region's border, not those of the operation.
+    fitting = [c for c in running if c.table or around.fits(layer, c) is not False]
     winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.telling)
     undecided = _unraced(race)
     whole = around.trusted and not undecided and winners_known and not race.doubts and not any(c.winner is None and c.raced for c in race.telling)
@@ -386,7 +388,8 @@ def _lost_its_format(settled: _Settled, best: Entry, arithmetic: Callable[[Layer
     if around.truncated:
         return _unsettled("log-truncated", "sparse won in some format, and the log ends before the plan is known", best)
     gain_ms = current.time_ms - best.time_ms
-    found = arithmetic(race, fitting[0] if len(fitting) == 1 else None) if arithmetic is not None else None
+    # Another table is another format of the whole region: what its other operations then take, no reformat says.
+    found = arithmetic(race, fitting[0] if len(fitting) == 1 else None) if arithmetic is not None and not race.tables else None
     if found is not None:
         found.best_dense, found.best_sparse = current, best
         found.dense_ms, found.sparse_ms, found.margin, found.gain_ms = current.time_ms, best.time_ms, margin, gain_ms
@@ -407,9 +410,9 @@ def _unsettled(reason: str, summary: str, sparse: Entry | None) -> Ruling:
 
 
 def _running(layer: EngineLayer, race: LayerRace) -> list[Combination]:
-    """The combinations whose winner is the engine's tactic, by its runner if both are named."""
+    """The combinations whose winner is the engine's tactic, by its runner if both are named. Layer info knows a Myelin kernel by its name alone."""
     if layer.tactic_id is None:
-        return []
+        return [c for c in race.tables if layer.tactic_name and c.winner is not None and c.winner.kernel == layer.tactic_name]
     found = [c for c in race.won_by(layer.tactic_id) if c.winner is not None and (layer.type is None or c.winner.runner in (None, layer.type))]
     if len(found) > 1 and layer.tactic_name:
         # A small id is another kernel in each combination: the name tells them apart where both sides have one.

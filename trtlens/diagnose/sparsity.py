@@ -182,15 +182,15 @@ def _reuses_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:
 def _leaves_out_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:
     """Whether the sub-builds of some Myelin region of the pass, those of all its optimization profiles together, printed no list at all."""
     c = log.combinations
-    mine = (c["build"] == build.index) & (c["is_reformat"] == 0) & (c["layer"] >= 0) & (c["cached"] == 0) & (c["winner_line"] > 0)
+    own = (c["build"] == build.index) & (c["is_reformat"] == 0) & (c["layer"] >= 0) & (c["cached"] == 0) & (c["winner_line"] > 0)
     if pass_index is not None:
-        mine &= c["pass_index"] == pass_index
+        own &= c["pass_index"] == pass_index
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for number, first, last in zip(c["layer"][mine].tolist(), c["line"][mine].tolist(), c["winner_line"][mine].tolist(), strict=True):
+    for number, first, last in zip(c["layer"][own].tolist(), c["line"][own].tolist(), c["winner_line"][own].tolist(), strict=True):
         if is_region(log.layers.texts[number]):
             spans[split_profile_suffix(log.layers.texts[number])[0]].append((first, last))
     printed = [item.at.line for item in build.sparsity if item.foreign]
-    return any(not any(first <= line <= last for first, last in own for line in printed) for own in spans.values())
+    return any(not any(first <= line <= last for first, last in span for line in printed) for span in spans.values())
 
 
 def _cut(names: Sequence[str], text: str, layers: Sequence[EngineLayer]) -> bool:
@@ -253,9 +253,9 @@ def match_names(layers: Sequence[EngineLayer], names: Sequence[str]) -> Matches:
                     matched.add(name)
             elif len({layers[number].optimization_profile for number in candidates}) == len(candidates):
                 # The same layer, once for each optimization profile; a list is that of all of them.
-                for number in candidates:
-                    if split_profile_suffix(name)[1] in (None, layers[number].optimization_profile):
-                        of[number] = name
+                for each in candidates:
+                    if split_profile_suffix(name)[1] in (None, layers[each].optimization_profile):
+                        of[each] = name
                         matched.add(name)
     return Matches(of, exact, [name for name in left if name not in matched])
 
