@@ -190,7 +190,8 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
             ruling.cites = [*cites[:3], *_entry_cites(best)]
         else:
             said = f"all {race.size} format combinations are" if race.size > 1 else "its one format combination is"
-            said += f" FP32, for which TensorRT has no sparse kernels ({_timed(timed, '' if unnamed else 'dense ')})"
+            said += " FP32, for which TensorRT has no sparse kernels"
+            said += f" ({_timed(timed, '' if unnamed else 'dense ')})" if timed else ""
         ruling.summary = said
         if not race.complete:
             # The formats of the pass prove the reason; which dense tactic was the fastest they do not say.
@@ -202,6 +203,11 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     if around.truncated:
         ruling.reason, ruling.proof = "log-truncated", "unknown"
         ruling.summary = f"{said_of(timed, 'the one tactic', 'none of the # tactics')} timed before the log ends {said_of(timed, 'is not', 'is')} known to be sparse"
+        return ruling
+    if _all_fp32(race) and not table:
+        # What is missing of it was not another format: the formats of each combination stand before its race.
+        ruling.reason, ruling.best_dense, ruling.dense_ms = "no-kernel-precision", None, None
+        ruling.summary = f"every format combination in the log is FP32, for which TensorRT has no sparse kernels, but the race is not complete: {race.missing[0]}"
         return ruling
     if race.complete:
         ruling.proof = _proof(trusted)
