@@ -287,3 +287,14 @@ def test_a_name_in_layer_info_needs_no_pass(tmp_path: Path) -> None:
     unsaid = strategies((4, [*race, FOUND, chose]), (3, [*race, FOUND, chose]))
     unsaid.engine = [engine_line(LAYER, SPARSE)]
     assert told(verdict(tmp_path, unsaid, info([info_layer(LAYER, SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))) == ("sparse", "picked", "proven")
+
+
+@pytest.mark.parametrize("rest", ["", "Layer(CaskConvolution): con"], ids=["at the end of a line", "within a line"])
+def test_what_a_log_lacks_that_ends_among_its_engines_layers_is_no_stranger(rest: str, tmp_path: Path) -> None:
+    log = slower_log(eligible=f"{LAYER}, conv2")
+    engine = [info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), info_layer("conv2", DENSE, {"y": INFO_HWC8}, {"z": INFO_HWC8})]
+    text = log.text()
+    cut = text[: text.index("\n", text.index(f"Layer(CaskConvolution): {LAYER}")) + 1] + rest
+    assert main(tmp_path, cut, info(engine)).warnings == ()
+    assert told(verdict(tmp_path, cut, info(engine))) == ("dense", "slower", "proven")
+    assert [warning.id for warning in main(tmp_path, text, info(engine)).warnings] == ["capture-mismatch"]

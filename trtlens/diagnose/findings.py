@@ -32,8 +32,11 @@ class Mismatch:
     absent: tuple[str, ...]
 
 
-def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) -> Mismatch | None:
-    """Compare the engine of the layer info with the engine that the log prints (contract: capture-mismatch)."""
+def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer], cut: bool = False) -> Mismatch | None:
+    """Compare the engine of the layer info with the engine that the log prints (contract: capture-mismatch).
+
+    `cut`: the log ends among its engine's layers, so that a name it lacks means nothing.
+    """
     if not info or not logged:
         return None
     by_key = dict(zip(numbered(layer.name for layer in logged), logged, strict=True))
@@ -48,7 +51,8 @@ def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) ->
             and (other.type or "").startswith("Cask")
         ):
             pairs.append((layer, other))
-    absent = absent_names(info, logged)
+    known = {layer.base_name for layer in logged}
+    absent = absent_names([layer for layer in info if layer.base_name in known] if cut else info, logged)
     return Mismatch(tuple(pairs), absent) if pairs or absent else None
 
 

@@ -108,7 +108,7 @@ class Joins:
             self.layers = layers_from_races(log, build)
         # A log of `--loadEngine --dumpLayerInfo` prints its engine as layer info alone.
         printed = logged or (layers_from_info(build.layer_infos[-1][0]) if build is not None and build.layer_infos else [])
-        mismatch = find_mismatch(self.layers, printed) if capture.engine is not None else None
+        mismatch = find_mismatch(self.layers, printed, self._ends_within(build)) if capture.engine is not None else None
         self.flag_contradicted = False
         self.distrusted = mismatch is not None
         if not self.distrusted:
@@ -293,6 +293,11 @@ class Joins:
         if build is not None and whole and build.own_lines and not self.distrusted and not self._damaged(build.first_line, build.passes[0].first_line if build.passes else None):
             return frozenset((*build.network_inputs, *build.network_outputs))
         return None
+
+    def _ends_within(self, build: Build | None) -> bool:
+        """Whether the log ends with a line of its engine's layers: others may have followed."""
+        log = self.capture.log
+        return build is not None and log is not None and bool(build.engine_layers) and build.engine_layers[-1].line >= log.lines
 
     # ---- what is said of one layer
 
