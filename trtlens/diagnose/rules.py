@@ -337,8 +337,11 @@ def _sparse_lost(
     # Rule 3 speaks of the combinations that sparse won: where it lost, dense is the better choice anyway.
     gone = {id(c) for c in lost}
     best = min((c.sparse for c in sparse if id(c) not in gone and c.sparse is not None), key=lambda entry: entry.time_ms)
-    won_here = [c for c in fitting if c.winner is not None and c.winner.sparse]
-    if won_here and len(won_here) == len(fitting):
+    # A dense tactic that won nothing runs: the formats of the engine say which combination is its own.
+    lost_all = not running and whole and layer.tactic_id is not None
+    here = [c for c in race.combinations if c.winner is not None and around.fits(layer, c)] if lost_all else fitting
+    won_here = [c for c in here if c.winner is not None and c.winner.sparse]
+    if won_here and len(won_here) == len(here):
         return Ruling(
             "unexplained", "unknown", "a sparse tactic won the very combination that runs, yet the engine runs another: log and engine do not fit together",
             cites=_entry_cites(won_here[0].sparse, won_here[0].dense), contradiction=True,
