@@ -94,6 +94,8 @@ def test_more_than_a_twentieth_of_the_names_of_either_must_be_absent_from_the_ot
     assert absent_names(names(18, "a"), names(18)) == ("a",)
     assert absent_names([one("x [profile 1]", base_name="x")], [one("x")]) == ()
     assert find_mismatch(names(18, "a"), names(18)) == Mismatch((), ("a",)) and find_mismatch(names(19, "a"), names(19)) is None
+    assert find_mismatch(names(18, "a"), names(18), cut=True) is None  # a log that ends among its layers
+    assert find_mismatch(names(18), names(18, "a"), cut=True) == find_mismatch([*names(18), one("b", 1)], names(18, "a"), cut=True) == Mismatch((), ("a",))
 
 
 def test_copies_count_as_names_that_are_there_and_not_as_names_that_are_lost() -> None:

@@ -287,3 +287,34 @@ def test_a_name_in_layer_info_needs_no_pass(tmp_path: Path) -> None:
     unsaid = strategies((4, [*race, FOUND, chose]), (3, [*race, FOUND, chose]))
     unsaid.engine = [engine_line(LAYER, SPARSE)]
     assert told(verdict(tmp_path, unsaid, info([info_layer(LAYER, SPARSE, {"x": INFO_HWC8}, {"y": INFO_HWC8})]))) == ("sparse", "picked", "proven")
+
+
+@pytest.mark.parametrize("rest", ["", "Layer(CaskConvolution): con"], ids=["at the end of a line", "within a line"])
+def test_what_a_log_lacks_that_ends_among_its_engines_layers_is_no_stranger(rest: str, tmp_path: Path) -> None:
+    log = slower_log(eligible=f"{LAYER}, conv2")
+    engine = [info_layer(LAYER, DENSE_HWC, {"x": INFO_HWC8}, {"y": INFO_HWC8}), info_layer("conv2", DENSE, {"y": INFO_HWC8}, {"z": INFO_HWC8})]
+    text = log.text()
+    cut = text[: text.index("\n", text.index(f"Layer(CaskConvolution): {LAYER}")) + 1] + rest
+    assert main(tmp_path, cut, info(engine)).warnings == ()
+    assert told(verdict(tmp_path, cut, info(engine))) == ("dense", "slower", "proven")
+    assert [warning.id for warning in main(tmp_path, text, info(engine)).warnings] == ["capture-mismatch"]
+
+
+@pytest.mark.parametrize("source", ["x (Half[1,64:8,28,28])", "x (Half[1,64,28,28])"], ids=["the formats that sparse won", "other formats"])
+def test_a_dense_tactic_that_won_nothing_runs_where_sparse_won(source: str, tmp_path: Path) -> None:
+    dense_won = combination(LAYER, PAIR[0], [(DENSE_2, 0.05)], DENSE_2)
+    sparse_won = combination(LAYER, PAIR[1], [(SPARSE, 0.02), (DENSE, 0.03)], SPARSE)
+    build = main(tmp_path, Log(layer(LAYER, dense_won, sparse_won), [engine_line(LAYER, DENSE, source, source.replace("x", "y"))]))
+    assert told(build.layers[0]) == ("dense", "unexplained", "unknown")
+    assert [warning.id for warning in build.warnings] == (["capture-mismatch"] if ":8" in source else [])
+
+
+def test_another_strategys_graph_explains_no_contradiction(tmp_path: Path) -> None:
+    race = layer(LAYER, combination(LAYER, PAIR[1], [(SPARSE, 0.02), (DENSE, 0.03)], SPARSE))
+    chose = f"(Sparsity) Chose 1 layer(s) using sparse tactics: {LAYER}"
+    dropped = "Skip backend strategy 3since its estimated inference time (2) is not faster than the previous engine with estimated inference time (1)."
+    log = strategies((4, [*race, FOUND, CHOSE, USED.format(4)]), (3, [*race, FOUND, chose, dropped]))
+    log.engine = [engine_line(LAYER, DENSE, "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])")]
+    build = main(tmp_path, log)
+    assert told(build.layers[0]) == ("dense", "unexplained", "unknown")
+    assert "capture-mismatch" in [warning.id for warning in build.warnings]

@@ -31,8 +31,10 @@ from tests.diagnose import (
     test_findings,
     test_gates,
     test_ineligible_causes,
+    test_join_conditions,
     test_load,
     test_matching,
+    test_myelin_profiles,
     test_plain_races,
     test_reason_conditions,
     test_reformat_conditions,
@@ -53,8 +55,8 @@ from trtlens.diagnose import load
 
 HAND_MADE = (
     test_adversarial, test_conditions, test_dictionary, test_diff, test_eligibility, test_environment, test_findings, test_gates, test_ineligible_causes,
-    test_load, test_matching, test_plain_races, test_reason_conditions, test_reformat_conditions, test_shared_facts, test_sparsity, test_tensorrt8_races, test_traces,
-    test_two_four, test_weights, test_weights_join, test_what_logs_hide, test_what_stands_elsewhere,
+    test_join_conditions, test_load, test_matching, test_myelin_profiles, test_plain_races, test_reason_conditions, test_reformat_conditions, test_shared_facts, test_sparsity,
+    test_tensorrt8_races, test_traces, test_two_four, test_weights, test_weights_join, test_what_logs_hide, test_what_stands_elsewhere,
 )  # fmt: skip
 MUTANTS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "mutants.json").read_text(encoding="utf-8"))
 

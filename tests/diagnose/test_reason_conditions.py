@@ -325,3 +325,24 @@ def test_a_race_with_sparse_tactics_in_which_the_log_ends_is_not_decided(tmp_pat
     cut = text[: text.index("profiling completed", text.index(f"0x{SPARSE:016x}"))].rsplit("\n", 1)[0]
     found = verdict(tmp_path, cut, said)
     assert told(found) == ("dense", "log-truncated", "unknown") and found.best_sparse_ms == 0.06
+
+
+@pytest.mark.parametrize(
+    "lost", [f"Tactic: 0x{DENSE_2:016x} skipped. Scratch requested: 9, available: 1", f"Fast skip Tactic:0x{DENSE_2:016x} which exceed time limit during pre-run", tactic(DENSE_2, 0.06, None)], ids=["memory", "time limit", "no name"]
+)  # fmt: skip
+def test_a_layer_of_fp32_formats_alone_has_no_sparse_kernels_though_its_race_is_not_complete(lost: str, tmp_path: Path) -> None:
+    other = layer("conv2", combination("conv2", PAIR[0], [(DENSE, 0.05)], DENSE))
+    engine = [engine_line(LAYER, DENSE, "x (Float[1,64,28,28])", "t (Float[1,64,28,28])"), engine_line("conv2", DENSE, "t (Half[1,64,28,28])")]
+    race = layer(LAYER, combination(LAYER, f"{FLOAT} -> {FLOAT}", [(DENSE, 0.05), lost], DENSE))
+    item = verdict(tmp_path, Log([*race, *other], engine))
+    assert told(item) == ("dense", "no-kernel-precision", "suggested")
+    assert "is not complete" in item.summary
+    race = layer(LAYER, combination(LAYER, f"{FLOAT} -> {FLOAT}", [(DENSE, 0.05)], DENSE))
+    assert told(verdict(tmp_path, Log([*race, *other], engine))) == ("dense", "no-kernel-precision", "proven")
+
+
+def test_where_nothing_was_timed_nothing_is_counted(tmp_path: Path) -> None:
+    formats = f"{FLOAT} -> {FLOAT}"
+    cached = [f"=============== Computing costs for {LAYER}", f"{LAYER} [{formats}] got cached result: CaskConvolution, tactic 0x{DENSE:016x}, 0.05 ms"]
+    item = verdict(tmp_path, Log(cached, [engine_line(LAYER, DENSE, "x (Float[1,64,28,28])", "y (Float[1,64,28,28])")], version="10.3.0"))
+    assert item.reason == "no-kernel-precision" and item.summary.endswith("no sparse kernels")

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtlens.parse.layer_names import _simple_parts, _taken_apart, onnx_nodes_from_metadata, onnx_nodes_from_name, split_profile_suffix
+from trtlens.parse.layer_names import (
+    _simple_parts,
+    _taken_apart,
+    myelin_operation,
+    onnx_nodes_from_metadata,
+    onnx_nodes_from_name,
+    split_profile_suffix,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +40,7 @@ from trtlens.parse.layer_names import _simple_parts, _taken_apart, onnx_nodes_fr
         ("reshape_before_/head/Gemm", ("reshape_before_/head/Gemm",)),
         ("(Unnamed Layer* 3) [Convolution]", ("(Unnamed Layer* 3) [Convolution]",)),
         ("Conv_1 + Relu_2 [profile 1]", ("Conv_1", "Relu_2")),
+        ("/fc1/Gemm [profile 1]_myl15_2", ("/fc1/Gemm",)),
         (
             "[CONVOLUTION]-[aten_ops.convolution.default]-[/f/0/c] + [RELU]-[aten_ops.relu.default]-[/f/1/r]",
             ("[CONVOLUTION]-[aten_ops.convolution.default]-[/f/0/c]", "[RELU]-[aten_ops.relu.default]-[/f/1/r]"),
@@ -110,3 +118,19 @@ def test_one_pass_takes_a_name_apart_as_the_whole_way_does(name: str) -> None:
 def test_the_usual_fused_names_need_one_pass() -> None:
     for name in ("Conv_1", "Conv_663 + Add_664 + Relu_665", "/c + PWN(PWN(/a/Sigmoid), /a/Mul)", "PWN(PWN(a, b), PWN(c + d))"):
         assert _simple_parts(name) == _taken_apart(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "profile", "operation"),
+    [
+        ("node_linear [profile 1]_myl15_1", "node_linear_myl15_1", 1, "node_linear"),
+        ("node_linear_myl7_1", "node_linear_myl7_1", None, "node_linear"),
+        ("__myl_MulSum_myl7_3", "__myl_MulSum_myl7_3", None, None),
+        ("_myl7_3", "_myl7_3", None, None),
+        ("conv1 [profile 2]", "conv1", 2, None),
+        ("conv1 [profile 2] + relu", "conv1 [profile 2] + relu", None, None),
+    ],
+)
+def test_a_myelin_instruction_says_its_operation_and_its_optimization_profile(name: str, base: str, profile: int | None, operation: str | None) -> None:
+    assert split_profile_suffix(name) == (base, profile)
+    assert myelin_operation(base) == operation

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING
 
+from ..parse.layer_names import myelin_operation
 from .citing import Citer
 from .layers import EngineLayer, in_region, is_gemm_plugin
 from .model import Eligibility, Evidence, LineEvidence, PointerEvidence, Proof, Suspect, TensorEvidence, weaker
@@ -105,6 +106,9 @@ class Judge:
                 )
             return Judgement(Eligibility(True, proof, evidence), disagrees=disagrees)
         off_proven = self.flag_off is not None and not (self.distrusted or self.flag_off_copied)
+        reused = self._listed_elsewhere(layer)
+        if reused is not None and not off_proven:
+            return Judgement(Eligibility(True, "suggested", (self.cite(reused),)))
         # That the weights are sparse says nothing of what the build asked for; where it did not ask, nothing can run sparse.
         if layer.has_sparse_weights and not off_proven:
             return Judgement(Eligibility(True, "suggested", self._pointer(layer)), disagrees=self._unlisted(layer))
@@ -128,6 +132,14 @@ class Judge:
             return Judgement(Eligibility(True, "suggested", self._tensors(weights)))
         return Judgement(Eligibility(None, "unknown"), suspects=self._unknown_suspects(layer, weights))
 
+    def _listed_elsewhere(self, layer: EngineLayer) -> Line | None:
+        """Where a pass that did not make the engine lists an operation of a region that this pass did not compile again."""
+        listing = self.listing
+        if listing is None or not in_region(layer) or not (listing.unlisted_region or listing.reused_region):
+            return None
+        names = (myelin_operation(layer.base_name), layer.base_name, *layer.onnx_nodes)
+        return next((listing.elsewhere[name] for name in names if name in listing.elsewhere), None)
+
     def _list_holds(self) -> bool:
         """Whether the list is of this engine, from the pass that made it, and holds as many names as it says."""
         return self.listing is not None and self.listing.settled and self.listing.counted and not self.distrusted
@@ -145,7 +157,7 @@ class Judge:
 
     def _not_listed(self, layer: EngineLayer, weights: NodeReason | None) -> Judgement:
         assert self.listing is not None
-        hidden = self.listing.lost or (self.listing.reused_region and in_region(layer))
+        hidden = self.listing.lost or (self.listing.reused_region and in_region(layer)) or (self.listing.unlisted_region and in_region(layer))
         listing_proof: Proof = "proven" if self._list_holds() and not hidden else "suggested"
         cited: tuple[Evidence, ...] = tuple(self.cite(line) for line in self.listing.list_lines[:2])
         reason, proof, summary, shown = self._cause(layer, weights)

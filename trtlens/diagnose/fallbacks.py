@@ -95,7 +95,7 @@ class Fallbacks:
         build, log, listing = self.joins.build, self.joins.capture.log, self.joins.listing
         if build is None or log is None or listing is None or len(build.passes) < 2 or self.joins.distrusted or listing.chosen.index is None:
             return None
-        if ruling.reason not in (
+        if ruling.contradiction or ruling.reason not in (
             "no-kernel",
             "no-kernel-precision",
             "slower",

@@ -32,8 +32,11 @@ class Mismatch:
     absent: tuple[str, ...]
 
 
-def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) -> Mismatch | None:
-    """Compare the engine of the layer info with the engine that the log prints (contract: capture-mismatch)."""
+def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer], cut: bool = False) -> Mismatch | None:
+    """Compare the engine of the layer info with the engine that the log prints (contract: capture-mismatch).
+
+    `cut`: the log ends among its engine's layers, so that a name it lacks means nothing.
+    """
     if not info or not logged:
         return None
     by_key = dict(zip(numbered(layer.name for layer in logged), logged, strict=True))
@@ -48,7 +51,8 @@ def find_mismatch(info: Sequence[EngineLayer], logged: Sequence[EngineLayer]) ->
             and (other.type or "").startswith("Cask")
         ):
             pairs.append((layer, other))
-    absent = absent_names(info, logged)
+    known = {layer.base_name for layer in logged}
+    absent = absent_names([layer for layer in info if layer.base_name in known] if cut else info, logged)
     return Mismatch(tuple(pairs), absent) if pairs or absent else None
 
 
@@ -83,11 +87,11 @@ def chosen_otherwise(layer: EngineLayer, listed: str | None, exact: bool, listin
     """The line of the log's list of chosen layers that the kernel's own name contradicts; None where they agree, or the list may be another pass's."""
     if listing is None or listing.picked is None or not listing.chosen.certain or listing.count_mismatch or not layer.tactic_name or layer.sparse is None:
         return None
-    if not exact or listed is None or layer.region is not None:
-        return None
+    if not exact or listed is None or layer.region is not None or listed in listing.foreign:
+        return None  # a region has sub-builds for several formats and optimization profiles, and each says what it chose itself
     named = listing.picked.get(listed) or listing.picked.get(layer.name)
     if not layer.sparse:
-        return named
+        return named if not listing.united else None
     # The list that says nothing of it stands behind the eligible one.
     return listing.list_lines[-1] if named is None and listing.list_lines else None
 

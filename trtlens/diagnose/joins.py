@@ -13,7 +13,7 @@ from functools import cached_property
 
 from ..parse.build_log.records import Build, Line
 from ..parse.build_log.state import KEPT_LINES
-from ..parse.layer_names import node_in_branch, onnx_nodes_from_name, split_profile_suffix
+from ..parse.layer_names import myelin_operation, node_in_branch, onnx_nodes_from_name, split_profile_suffix
 from ..text import tactic_hex
 from .catalogue.conditions import build_facts
 from .citing import Citer
@@ -108,7 +108,7 @@ class Joins:
             self.layers = layers_from_races(log, build)
         # A log of `--loadEngine --dumpLayerInfo` prints its engine as layer info alone.
         printed = logged or (layers_from_info(build.layer_infos[-1][0]) if build is not None and build.layer_infos else [])
-        mismatch = find_mismatch(self.layers, printed) if capture.engine is not None else None
+        mismatch = find_mismatch(self.layers, printed, self._ends_within(build)) if capture.engine is not None else None
         self.flag_contradicted = False
         self.distrusted = mismatch is not None
         if not self.distrusted:
@@ -186,10 +186,10 @@ class Joins:
         nodes = {node for layer in self.layers if concern(layer) == "weights" for node in layer.onnx_nodes}
         names = {layer.name for layer in self.layers}
         for op in self.listing.foreign:
-            if op in nodes or op in names:
+            base, number = split_profile_suffix(op)
+            if base in nodes or op in names:
                 continue
             region = self.races.region_of(op)
-            base, number = split_profile_suffix(op)
             added = EngineLayer(
                 name=op, base_name=base, type="Myelin", onnx_nodes=(base,), optimization_profile=number, region=region or ""
             )
@@ -298,6 +298,11 @@ class Joins:
             return frozenset((*build.network_inputs, *build.network_outputs))
         return None
 
+    def _ends_within(self, build: Build | None) -> bool:
+        """Whether the log ends with a line of its engine's layers: others may have followed."""
+        log = self.capture.log
+        return build is not None and log is not None and bool(build.engine_layers) and build.engine_layers[-1].line >= log.lines
+
     # ---- what is said of one layer
 
     def race_of(self, layer: EngineLayer) -> LayerRace | None:
@@ -305,8 +310,10 @@ class Joins:
         if self.races is None:
             return None
         if in_region(layer):
-            for name in (layer.name, *layer.onnx_nodes):
-                found = self.races.of_operation(name)
+            # A row that stands for the operation in all optimization profiles has no instruction of its own.
+            profile = None if layer.region is not None else layer.optimization_profile or 0
+            for name in (myelin_operation(layer.base_name) or layer.name, *layer.onnx_nodes):
+                found = self.races.of_operation(name, profile)
                 if found is not None:
                     return found
         return self.races.of(layer.name)

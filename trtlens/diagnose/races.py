@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..parse.build_log.records import MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
 from ..parse.kernel_names import classify, is_sparse
+from ..parse.layer_names import split_profile_suffix
 from ..text import said_of
 from .layers import runner_may_be_sparse
 from .plain_races import PlainColumns
@@ -169,14 +170,19 @@ class Races(RaceColumns):
         race.foreign = self._named_elsewhere(numbers)
         return race
 
-    def of_operation(self, op: str) -> LayerRace | None:
-        """The race of an operation inside a Myelin region, from the tables that the log prints (10.14+)."""
-        sections = self.by_op.get(op)
+    def of_operation(self, op: str, profile: int | None = None) -> LayerRace | None:
+        """The race of an operation inside a Myelin region, from the tables that the log prints (10.14+).
+
+        `profile`: the optimization profile whose tables are meant, None for those of all. Where it has none, as its region was compiled for
+        another one already, those are taken, and prove nothing.
+        """
+        sections = [*self.by_op.get(op, ()), *self.by_op.get(f"{op} [profile {profile}]", ())]
+        own = [section for section in sections if profile is None or self._profile_of(section) == profile]
         if not sections:
             return None
-        race = LayerRace(op, [self._table(section) for section in sections])
+        race = LayerRace(op, [self._table(section) for section in own or sections])
         self.gaps.begin(race)
-        for section, item in zip(sections, race.combinations, strict=True):
+        for section, item in zip(own or sections, race.combinations, strict=True):
             damage = self.gaps.damage(item.line, self._last_row(section, item.line))
             race.missing.extend(damage)
             race.doubts.extend(damage)
@@ -187,7 +193,15 @@ class Races(RaceColumns):
             if item.unnamed_count:
                 names = said_of(item.unnamed_count, "has a name that does not say whether it is sparse", "have names that do not say whether they are sparse")
                 race.missing.append(f"{said_of(item.unnamed_count, '# tactic', '# tactics')} of the table at line {item.line} {names}")
+        if not own:
+            borrowed = f"the tables of {op} are those of another optimization profile"
+            race.missing.append(borrowed)
+            race.doubts.append(borrowed)
         return race
+
+    def _profile_of(self, section: int) -> int:
+        """The optimization profile of the region that a table stands in."""
+        return split_profile_suffix(self.log.layers.get(self.log.sections.arrays["layer"][section]) or "")[1] or 0
 
     def _last_row(self, section: int, line: int) -> int:
         """The line of a table's last row; the table's own where none is left."""

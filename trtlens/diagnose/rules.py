@@ -190,7 +190,8 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
             ruling.cites = [*cites[:3], *_entry_cites(best)]
         else:
             said = f"all {race.size} format combinations are" if race.size > 1 else "its one format combination is"
-            said += f" FP32, for which TensorRT has no sparse kernels ({_timed(timed, '' if unnamed else 'dense ')})"
+            said += " FP32, for which TensorRT has no sparse kernels"
+            said += f" ({_timed(timed, '' if unnamed else 'dense ')})" if timed else ""
         ruling.summary = said
         if not race.complete:
             # The formats of the pass prove the reason; which dense tactic was the fastest they do not say.
@@ -202,6 +203,11 @@ def _nothing_sparse(layer: EngineLayer, race: LayerRace, around: Circumstances) 
     if around.truncated:
         ruling.reason, ruling.proof = "log-truncated", "unknown"
         ruling.summary = f"{said_of(timed, 'the one tactic', 'none of the # tactics')} timed before the log ends {said_of(timed, 'is not', 'is')} known to be sparse"
+        return ruling
+    if _all_fp32(race) and not table:
+        # What is missing of it was not another format: the formats of each combination stand before its race.
+        ruling.reason, ruling.best_dense, ruling.dense_ms = "no-kernel-precision", None, None
+        ruling.summary = f"every format combination in the log is FP32, for which TensorRT has no sparse kernels, but the race is not complete: {race.missing[0]}"
         return ruling
     if race.complete:
         ruling.proof = _proof(trusted)
@@ -328,7 +334,9 @@ def _sparse_lost(
     """Rules 2 to 5: sparse tactics were timed."""
     if around.truncated and any(c.winner is None and c.raced for c in race.telling):
         return _unsettled("log-truncated", "sparse tactics were timed, and the log ends within this layer's race", race.best_sparse())
-    fitting = [c for c in _running(layer, race) if around.fits(layer, c) is not False]
+    running = _running(layer, race)
+    # The formats of a table are those at its region's border, not those of the operation.
+    fitting = [c for c in running if c.table or around.fits(layer, c) is not False]
     winners_known = all(c.winner is None or c.winner.sparse is not None for c in race.telling)
     undecided = _unraced(race)
     whole = around.trusted and not undecided and winners_known and not race.doubts and not any(c.winner is None and c.raced for c in race.telling)
@@ -339,8 +347,11 @@ def _sparse_lost(
     # Rule 3 speaks of the combinations that sparse won: where it lost, dense is the better choice anyway.
     gone = {id(c) for c in lost}
     best = min((c.sparse for c in sparse if id(c) not in gone and c.sparse is not None), key=lambda entry: entry.time_ms)
-    won_here = [c for c in fitting if c.winner is not None and c.winner.sparse]
-    if won_here and len(won_here) == len(fitting):
+    # A dense tactic that won nothing runs: the formats of the engine say which combination is its own.
+    lost_all = not running and whole and layer.tactic_id is not None
+    here = [c for c in race.combinations if c.winner is not None and around.fits(layer, c)] if lost_all else fitting
+    won_here = [c for c in here if c.winner is not None and c.winner.sparse]
+    if won_here and len(won_here) == len(here):
         return Ruling(
             "unexplained", "unknown", "a sparse tactic won the very combination that runs, yet the engine runs another: log and engine do not fit together",
             cites=_entry_cites(won_here[0].sparse, won_here[0].dense), contradiction=True,
@@ -396,7 +407,8 @@ def _lost_its_format(settled: _Settled, best: Entry, arithmetic: Callable[[Layer
     if around.truncated:
         return _unsettled("log-truncated", "sparse won in some format, and the log ends before the plan is known", best)
     gain_ms = current.time_ms - best.time_ms
-    found = arithmetic(race, fitting[0] if len(fitting) == 1 else None) if arithmetic is not None else None
+    # Another table is another format of the whole region: what its other operations then take, no reformat says.
+    found = arithmetic(race, fitting[0] if len(fitting) == 1 else None) if arithmetic is not None and not race.tables else None
     if found is not None:
         found.best_dense, found.best_sparse = current, best
         found.dense_ms, found.sparse_ms, found.margin, found.gain_ms = current.time_ms, best.time_ms, margin, gain_ms
@@ -406,7 +418,8 @@ def _lost_its_format(settled: _Settled, best: Entry, arithmetic: Callable[[Layer
             found.proof = "suggested"
         return found
     ruling = _compare("unexplained", current, best, margin, around.noise, race, "unknown")
-    ruling.summary = f"sparse was timed faster in another format ({_ms(best.time_ms)} against {_ms(current.time_ms)} ms), and not all reformats of a switch are in the inputs"
+    lacking = "what the other operations of its region take there is not compared" if race.tables else "not all reformats of a switch are in the inputs"
+    ruling.summary = f"sparse was timed faster in another format ({_ms(best.time_ms)} against {_ms(current.time_ms)} ms), and {lacking}"
     ruling.gain_ms = gain_ms
     return ruling
 
@@ -417,9 +430,9 @@ def _unsettled(reason: str, summary: str, sparse: Entry | None) -> Ruling:
 
 
 def _running(layer: EngineLayer, race: LayerRace) -> list[Combination]:
-    """The combinations whose winner is the engine's tactic, by its runner if both are named."""
+    """The combinations whose winner is the engine's tactic, by its runner if both are named. Layer info knows a Myelin kernel by its name alone."""
     if layer.tactic_id is None:
-        return []
+        return [c for c in race.tables if layer.tactic_name and c.winner is not None and c.winner.kernel == layer.tactic_name]
     found = [c for c in race.won_by(layer.tactic_id) if c.winner is not None and (layer.type is None or c.winner.runner in (None, layer.type))]
     if len(found) > 1 and layer.tactic_name:
         # A small id is another kernel in each combination: the name tells them apart where both sides have one.

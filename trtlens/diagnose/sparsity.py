@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ..parse.build_log.records import Build, BuildLog, Line, Pass
-from ..parse.layer_names import onnx_nodes_from_name, split_profile_suffix
+from ..parse.layer_names import myelin_operation, onnx_nodes_from_name, split_profile_suffix
 from .layers import EngineLayer, concern, is_region
 
 _SEPARATOR = ", "
@@ -66,6 +66,15 @@ class Listing:
 
     nameless: bool = False
     """A list of what is eligible says how many names it has, and none of them (some builds name them in verbose logs alone): any layer may be one."""
+
+    unlisted_region: bool = False
+    """A Myelin region was timed, and its sub-build printed no list: an earlier one had compiled the same, for another pass or build."""
+
+    elsewhere: dict[str, Line] = field(default_factory=dict)
+    """What Myelin sub-builds of other passes of the build list as eligible."""
+
+    united: bool = False
+    """The engine has several optimization profiles, and the lists do not say which of them a name is of."""
 
     settled: bool = False
     """No later pass can have replaced this one: the build reached its engine, or printed its outer list and knows no backend strategies."""
@@ -126,6 +135,8 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     engine = {name for layer in layers for name in (layer.name, layer.base_name)}
     for item in build.sparsity:
         if not single and item.pass_index != chosen.index:
+            if item.foreign and item.kind == "eligible":
+                listing.elsewhere.update(dict.fromkeys(item.names, item.at))
             continue
         names, one_way = _with_commas(item.names, engine)
         one_way = one_way or item.count == len(names)
@@ -160,6 +171,9 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     pairs = Counter((item.foreign, item.kind) for item in build.sparsity if single or item.pass_index == chosen.index)
     listing.lost = any(pairs[foreign, "picked"] > pairs[foreign, "eligible"] for foreign in (False, True))
     listing.reused_region = _reuses_region(build, log, None if single else chosen.index)
+    listing.unlisted_region = _leaves_out_region(build, log, None if single else chosen.index)
+    own = [name for name in (*(listing.eligible or ()), *(listing.picked or ())) if name not in listing.foreign]
+    listing.united = any(layer.optimization_profile for layer in layers) and all(split_profile_suffix(name)[1] is None for name in own)
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
     kinds = {item.kind for item in build.sparsity if not item.foreign and (single or item.pass_index == chosen.index)}
     outer = "eligible" in kinds and (build.complete or "picked" in kinds)  # in a cut log the second line shows that the first one is whole
@@ -223,6 +237,20 @@ def _reuses_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:
     return any(number not in raced and is_region(log.layers.texts[number]) for number in set(numbers.tolist()))
 
 
+def _leaves_out_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:
+    """Whether the sub-builds of some Myelin region of the pass, those of all its optimization profiles together, printed no list at all."""
+    c = log.combinations
+    own = (c["build"] == build.index) & (c["is_reformat"] == 0) & (c["layer"] >= 0) & (c["cached"] == 0) & (c["winner_line"] > 0)
+    if pass_index is not None:
+        own &= c["pass_index"] == pass_index
+    spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for number, first, last in zip(c["layer"][own].tolist(), c["line"][own].tolist(), c["winner_line"][own].tolist(), strict=True):
+        if is_region(log.layers.texts[number]):
+            spans[split_profile_suffix(log.layers.texts[number])[0]].append((first, last))
+    printed = [item.at.line for item in build.sparsity if item.foreign]
+    return any(not any(first <= line <= last for first, last in span for line in printed) for span in spans.values())
+
+
 def _cut(names: Sequence[str], text: str, layers: Sequence[EngineLayer]) -> bool:
     """Whether a list without a count breaks off, as loggers with a buffer of fixed size leave it: after a comma, or within the name of a layer."""
     if text.rstrip().endswith(","):
@@ -248,13 +276,17 @@ class Matches:
 
 
 def match_names(layers: Sequence[EngineLayer], names: Sequence[str]) -> Matches:
-    """Join listed names to layers: by name, then without ` [profile N]`, then by ONNX nodes (fusions may be printed under another name)."""
+    """Join listed names to layers: by name, then without ` [profile N]` and Myelin's number, then by ONNX nodes (fusions may be printed under another name)."""
     of: list[str | None] = [None] * len(layers)
     exact = [False] * len(layers)
     left = dict.fromkeys(names)
     by_base = {split_profile_suffix(name)[0]: name for name in names}
+    engine = {layer.base_name for layer in layers}
     for number, layer in enumerate(layers):
         name = layer.name if layer.name in left else by_base.get(layer.base_name)
+        if name is None and concern(layer) == "weights" and (op := myelin_operation(layer.base_name)) is not None and op not in engine:
+            own = f"{op} [profile {layer.optimization_profile}]" if layer.optimization_profile else op
+            name = own if own in left else by_base.get(op)
         if name is not None and not layer.is_reformat:
             of[number], exact[number] = name, True
     matched = {name for name in of if name is not None}
@@ -277,6 +309,12 @@ def match_names(layers: Sequence[EngineLayer], names: Sequence[str]) -> Matches:
                 if of[number] is None:
                     of[number] = name
                     matched.add(name)
+            elif len({layers[number].optimization_profile for number in candidates}) == len(candidates):
+                # The same layer, once for each optimization profile; a list is that of all of them.
+                for each in candidates:
+                    if split_profile_suffix(name)[1] in (None, layers[each].optimization_profile):
+                        of[each] = name
+                        matched.add(name)
     return Matches(of, exact, [name for name in left if name not in matched])
 
 

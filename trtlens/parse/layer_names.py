@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_PROFILE_SUFFIX = re.compile(r"^(?P<base>.*?) \[profile (?P<index>\d{1,6})\]$", re.DOTALL)
+_PROFILE_SUFFIX = re.compile(r"^(?P<base>.*?) \[profile (?P<index>\d{1,6})\](?P<myelin>_myl\d+_\d+)?$", re.DOTALL)
 _MYELIN_SUFFIX = re.compile(r"_myl\d+_\d+$")
 _MLP_PREFIX = re.compile(r"^\d+-layer MLP: ")
 _ONNX_LAYER = "[ONNX Layer: "
@@ -19,9 +19,21 @@ _MAX_DEPTH = 64  # PWN(PWN(…)) deeper than this stays one name: bounds the wor
 
 
 def split_profile_suffix(name: str) -> tuple[str, int | None]:
-    """(name without ` [profile N]`, N): engines with several optimization profiles hold each layer once a profile."""
-    match = _PROFILE_SUFFIX.match(name) if name.endswith("]") else None
-    return (match["base"], int(match["index"])) if match else (name, None)
+    """(name without ` [profile N]`, N): engines with several optimization profiles hold each layer once a profile.
+
+    Myelin's own number stands behind it, `node_linear [profile 1]_myl15_1` (TensorRT 10.16), and stays: `node_linear_myl15_1`.
+    """
+    match = _PROFILE_SUFFIX.match(name) if " [profile " in name else None
+    return (match["base"] + (match["myelin"] or ""), int(match["index"])) if match else (name, None)
+
+
+def myelin_operation(base: str) -> str | None:
+    """The operation that a Myelin instruction is named after, `node_linear` for `node_linear_myl15_1`; None for any other name.
+
+    `base`: the name without ` [profile N]`. Tables and `(Sparsity)` lists of the region's sub-build know the operation by that name.
+    """
+    found = _MYELIN_SUFFIX.search(base)
+    return base[: found.start()] if found is not None and found.start() and not base.startswith(_MYELIN_OWN) else None
 
 
 _SIGNS = (" + ", " || ", "PWN(", "{ForeignNode[", "MLP")
