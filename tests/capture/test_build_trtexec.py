@@ -267,7 +267,7 @@ def test_a_dry_run_shows_the_command_and_builds_nothing(tmp_path: Path, model: P
     assert set(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), (b"", "is empty")])
+@pytest.mark.parametrize(("content", "said"), [(None, "no such file"), (b"", "is empty")])
 def test_a_model_that_is_not_there_is_said_before_anything_else(tmp_path: Path, content: bytes | None, said: str) -> None:
     if content is not None:
         (tmp_path / "none.onnx").write_bytes(content)

@@ -16,7 +16,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     CACHED,
     CHOSE,
     DENSE,

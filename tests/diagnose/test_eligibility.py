@@ -15,7 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.diagnose.test_adversarial import DENSE, DENSE_2, INFO_HWC8, LAYER, dense_log, info, info_layer, main, region_log, told, verdict
+from tests.diagnose.hand_made import DENSE, DENSE_2, INFO_HWC8, LAYER, dense_log, info, info_layer, main, region_log, told, verdict
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis, LayerVerdict, LineEvidence, PointerEvidence
 

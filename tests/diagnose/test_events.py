@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.diagnose.test_adversarial import LAYER, dense_log
+from tests.diagnose.hand_made import LAYER, dense_log
 from tests.parse.corpus import CORPUS, needs_corpus
 from trtlens.api import load
 from trtlens.diagnose.events import event_rows

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     DENSE,
     INFO_HWC8,
     KERNELS,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnose.test_adversarial import DENSE_2, INFO_HWC8, LAYER, Log, dense_log, engine_line, info, info_layer, main, told, verdict
+from tests.diagnose.hand_made import DENSE_2, INFO_HWC8, LAYER, Log, dense_log, engine_line, info, info_layer, main, told, verdict
 from tests.small_log import DENSE_NAME, SPARSE_NAME
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis, LineEvidence, PointerEvidence

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     DENSE,
     GEMM,
     INFO_HWC8,

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.diagnose.test_adversarial import KERNELS, Log, slower_log
-from tests.diagnose.test_adversarial import LAYER as CONV
-from tests.diagnose.test_adversarial import SPARSE as SPARSE_ID
+from tests.diagnose.hand_made import KERNELS, Log, slower_log
+from tests.diagnose.hand_made import LAYER as CONV
+from tests.diagnose.hand_made import SPARSE as SPARSE_ID
 from tests.small_log import DENSE_HWC, LAYER, SPARSE, SPARSE_NAME, log_text
 from trtlens.diagnose.model import LayerVerdict
 from trtlens.diagnose.session import Session

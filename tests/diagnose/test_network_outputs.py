@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     DENSE_2,
     DENSE_HWC,
     INFO_HWC8,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     DENSE,
     DENSE_2,
     INFO_LINEAR,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     CHOSE,
     DENSE,
     DENSE_2,

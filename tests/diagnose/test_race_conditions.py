@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     CACHED,
     DENSE,
     DENSE_2,

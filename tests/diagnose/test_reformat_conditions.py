@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     CACHED,
     DENSE,
     DENSE_2,

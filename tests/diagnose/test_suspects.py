@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     DENSE,
     DENSE_2,
     FLOAT,

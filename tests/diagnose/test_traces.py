@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from tests.diagnose.test_adversarial import (
+from tests.diagnose.hand_made import (
     DENSE,
     DENSE_2,
     INFO_HWC8,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parse.build_log.hand_made import chose, costs, formats, runner
 from tests.parse.build_log.reading import brief, combinations, parse, verbose
-from tests.parse.build_log.test_reader import chose, costs, formats, runner
 from trtlens.parse.build_log import parse_build_log
 from trtlens.parse.textio import TextSource
 

@@ -10,8 +10,8 @@ from operator import itemgetter
 
 import pytest
 
+from tests.parse.build_log.hand_made import chose, costs, formats, reformat, runner
 from tests.parse.build_log.reading import brief, combinations, parse, tactics, verbose
-from tests.parse.build_log.test_reader import chose, costs, formats, reformat, runner
 from trtlens.parse.build_log import BuildLog
 from trtlens.parse.build_log import lines as k
 from trtlens.parse.build_log.reader import LogReader

@@ -6,34 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.parse.build_log.hand_made import RULER, chose, costs, formats, reformat, runner
 from tests.parse.build_log.reading import brief, combination, combinations, parse, tactics, verbose
 from trtlens.parse.build_log import BuildLog, bulk
 from trtlens.parse.build_log import lines as k
 from trtlens.parse.build_log.reader import LogReader
 from trtlens.parse.build_log.records import NO_TACTIC
-
-RULER = "*" * 15
-
-
-def formats(text: str) -> str:
-    return f"{RULER} Autotuning format combination: {text} {RULER}"
-
-
-def reformat(text: str, blank: str = " ") -> str:
-    return f"{RULER} Autotuning Reformat:{blank}{text} {RULER}"
-
-
-def runner(layer: str, name: str) -> str:
-    return f"--------------- Timing Runner: {layer} ({name})"
-
-
-def costs(name: str) -> str:
-    return f"=============== Computing costs for {name}"
-
-
-def chose(name: str, tactic: str) -> str:
-    return f">>>>>>>>>>>>>>> Chose Runner Type: {name} Tactic: {tactic}"
-
 
 # ---------------------------------------------------------------- tactics, names and times, by version
 

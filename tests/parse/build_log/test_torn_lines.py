@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.parse.build_log.hand_made import chose, costs, formats, reformat, runner
 from tests.parse.build_log.reading import combinations, parse, tactics, verbose
 from tests.parse.build_log.test_order_of_reading import in_blocks
-from tests.parse.build_log.test_reader import chose, costs, formats, reformat, runner
 from trtlens.parse.build_log import BuildLog
 
 HALF, SINGLE = "Half(64,1:8) -> Half(64,1:8)", "Float(64,1) -> Float(64,1)"
