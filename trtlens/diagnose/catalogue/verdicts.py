@@ -49,6 +49,7 @@ _LEVEL_5 = RemedyText(
     "bound",
     BELOW_LEVEL_5,
 )
+_CAPTURE_LEVEL_5 = CaptureText("A verbose build with a cold timing cache, standard error in the same file, and builder optimization level 5.", BELOW_LEVEL_5)
 _LARGER_WORK = RemedyText(
     "Give the layer more work for each launch: a larger batch or resolution at kOPT, or several small matrix products merged into one.",
     "The margin in the log of the new build shrinks or changes its sign.",
@@ -289,7 +290,7 @@ VERDICTS: tuple[Reason, ...] = (
         domain_ids=("TACTIC_SOURCE",),
         next_capture="A verbose build with a cold timing cache and standard error in the same file.",
         next_captures=(
-            CaptureText("A verbose build with a cold timing cache, standard error in the same file, and builder optimization level 5.", BELOW_LEVEL_5),
+            _CAPTURE_LEVEL_5,
             CaptureText("", PROVEN),
         ),
     ),
@@ -427,17 +428,12 @@ VERDICTS: tuple[Reason, ...] = (
         "are sorted by heuristics and only the top ones are timed. `max_num_tactics` (10.4 and later) limits them too.",
         evidence="The `… available tactics, … pruned, … remaining after tactic pruning.` line, or the line with the optimization level.",
         remedies=(
-            RemedyText(
-                "Build at builder optimization level 5 (trtexec `--builderOptimizationLevel=5`).",
-                "More tactic lines for the layer in the new log.",
-                "bound",
-                BELOW_LEVEL_5,
-            ),
+            _LEVEL_5,
             RemedyText("Build with a large `max_num_tactics`.", "More tactic lines for the layer in the new log.", "bound", since(10, 4)),
         ),
         sources=("IBuilderConfig.builder_optimization_level documentation, TensorRT 11.4", "Text in the TensorRT-RTX 1.7 library"),
         domain_ids=("SMALL_SHAPE_PRUNED", "OPT_LEVEL0/1"),
         next_capture="A verbose build with a cold timing cache and standard error in the same file.",
-        next_captures=(CaptureText("A verbose build at builder optimization level 5.", BELOW_LEVEL_5),),
+        next_captures=(_CAPTURE_LEVEL_5,),
     ),
 )
