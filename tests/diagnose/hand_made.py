@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from trtlens.diagnose.explain import explain
 from trtlens.diagnose.model import BuildDiagnosis, CaptureDiagnosis, LayerVerdict
@@ -134,16 +135,16 @@ def told(found: LayerVerdict) -> tuple[str, str | None, str]:
 PAIR = f"{LINEAR} -> {LINEAR}", f"{HWC8} -> {HWC8}"
 
 
-def slower_log(**changes: object) -> Log:
+def slower_log(**changes: Any) -> Log:
     """Dense won in the one format that has a sparse tactic: `slower`, proven."""
     first = combination(LAYER, PAIR[0], [(DENSE, 0.05)], DENSE)
     second = combination(LAYER, PAIR[1], [(SPARSE, 0.03), (DENSE_HWC, 0.02)], DENSE_HWC)
-    return Log(layer(LAYER, first, second), [engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])")], **changes)  # type: ignore[arg-type]
+    return Log(layer(LAYER, first, second), [engine_line(LAYER, DENSE_HWC, "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])")], **changes)
 
 
-def dense_log(extra: Sequence[str | tuple[int, float | str]] = (), **changes: object) -> Log:
+def dense_log(extra: Sequence[str | tuple[int, float | str]] = (), **changes: Any) -> Log:
     """One combination, two dense tactics: `no-kernel`, proven, unless `extra` undoes it."""
-    return Log(layer(LAYER, combination(LAYER, PAIR[1], [(DENSE, 0.05), *extra, (DENSE_2, 0.04)], DENSE_2)), [engine_line(LAYER, DENSE_2)], **changes)  # type: ignore[arg-type]
+    return Log(layer(LAYER, combination(LAYER, PAIR[1], [(DENSE, 0.05), *extra, (DENSE_2, 0.04)], DENSE_2)), [engine_line(LAYER, DENSE_2)], **changes)
 
 
 X, Y = "x (Half[1,64:8,28,28])", "y (Half[1,64:8,28,28])"
@@ -222,10 +223,10 @@ FOUND, CHOSE = "(Sparsity) Found 1 layer(s) eligible to use sparse tactics: conv
 USED = "Use backend strategy {} with estimated inference time (1.5) as the initial choice."
 
 
-def strategies(*passes: tuple[int, list[str]], **changes: object) -> Log:
+def strategies(*passes: tuple[int, list[str]], **changes: Any) -> Log:
     """Passes as (number, lines); the engine runs DENSE."""
     tuned = [line for number, lines in passes for line in (f"Building graph using backend strategy {number}", CACHE, *lines)]
-    return Log(tuned, [engine_line(LAYER, DENSE)], version="10.16.0", lists=[], **changes)  # type: ignore[arg-type]
+    return Log(tuned, [engine_line(LAYER, DENSE)], version="10.16.0", lists=[], **changes)
 
 
 def one_race(winner: int, *times: tuple[int, float]) -> list[str]:

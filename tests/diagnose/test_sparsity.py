@@ -244,21 +244,22 @@ def test_a_name_at_the_end_of_the_chosen_ones_is_no_gap_in_the_eligible_ones(tmp
 REGION = "{ForeignNode[Gemm_7.weight...Softmax_8]}"
 CACHED = "{} [Half(64,1) -> Half(64,1)] got cached result: Myelin, tactic 0x0000000000000000, 0.05 ms"
 SILENT = [f"=============== Computing costs for {REGION}", "*************** Autotuning format combination: Half(64,1) -> Half(64,1) ***************"]
-RACED = [*SILENT, f"--------------- Timing Runner: {REGION} (Myelin[0x80000023])", "Tactic: 0x0000000000000000 Time: 0.05", ">>>>>>>>>>>>>>> Chose Runner Type: Myelin Tactic: 0x0000000000000000"]
+RACE = [f"--------------- Timing Runner: {REGION} (Myelin[0x80000023])", "Tactic: 0x0000000000000000 Time: 0.05", ">>>>>>>>>>>>>>> Chose Runner Type: Myelin Tactic: 0x0000000000000000"]
+RACED = [*SILENT, "(foreignNode) (Sparsity) Found 0 layer(s) eligible to use sparse tactics:", "(foreignNode) (Sparsity) Chose 0 layer(s) using sparse tactics:", *RACE]
 
 
 @pytest.mark.parametrize(
-    ("lines", "reused"),
-    [([], False), (RACED, False), (SILENT, True), ([SILENT[0], CACHED.format(REGION)], True), ([*RACED, CACHED.format(REGION)], False), ([CACHED.format("conv9")], False)],
-    ids=["no region", "raced", "silent", "cached", "raced and cached", "cached, and no region"],
+    ("lines", "silent"),
+    [([], False), (RACED, False), ([*SILENT, *RACE], True), (SILENT, True), ([SILENT[0], CACHED.format(REGION)], True), ([*RACED, CACHED.format(REGION)], False), ([CACHED.format("conv9")], False)],
+    ids=["no region", "raced", "raced, and no list", "silent", "cached", "raced and cached", "cached, and no region"],
 )
-def test_a_region_without_a_race_of_its_own_was_compiled_elsewhere(lines: list[str], reused: bool, tmp_path: Path) -> None:
+def test_a_region_without_a_race_or_a_list_of_its_own_was_compiled_elsewhere(lines: list[str], silent: bool, tmp_path: Path) -> None:
     for before in (True, False):  # whether it is the first layer of all
         log = dense_log()
         log.tuned = [*lines, *log.tuned] if before else [*log.tuned, *lines]
-        assert read(tmp_path, log).reused_region is reused
+        assert read(tmp_path, log).silent_region is silent
         kept, dropped = (4, [*OWN, *lines, FOUND, CHOSE, USED.format(4)]), (3, [*OTHER, SILENT[0], CACHED.format(REGION), FOUND, CHOSE, DROPPED.format(3)])
-        assert read(tmp_path, strategies(*((dropped, kept) if before else (kept, dropped)))).reused_region is reused
+        assert read(tmp_path, strategies(*((dropped, kept) if before else (kept, dropped)))).silent_region is silent
 
 
 def test_a_cut_log_settles_nothing_while_strategies_may_follow(tmp_path: Path) -> None:

@@ -354,7 +354,7 @@ def _totals(build: BuildDiagnosis) -> Totals:
     return Totals(
         len(build.layers), summary.eligible, summary.picked, summary.fallback, summary.total_time_ms, summary.fallback_time_ms, len(copies),
         math.fsum(timed) if timed else None, counts, tuple(summary.by_reason.items()),
-        sum(layer.status == "dense" and layer.time_ms is None for layer in build.layers), len(copies) - len(timed),
+        build.fallback_untimed, len(copies) - len(timed),
     )  # fmt: skip
 
 

@@ -135,7 +135,7 @@ class Judge:
     def _listed_elsewhere(self, layer: EngineLayer) -> Line | None:
         """Where a pass that did not make the engine lists an operation of a region that this pass did not compile again."""
         listing = self.listing
-        if listing is None or not in_region(layer) or not (listing.unlisted_region or listing.reused_region):
+        if listing is None or not in_region(layer) or not listing.silent_region:
             return None
         names = (myelin_operation(layer.base_name), layer.base_name, *layer.onnx_nodes)
         return next((listing.elsewhere[name] for name in names if name in listing.elsewhere), None)
@@ -157,7 +157,7 @@ class Judge:
 
     def _not_listed(self, layer: EngineLayer, weights: NodeReason | None) -> Judgement:
         assert self.listing is not None
-        hidden = self.listing.lost or (self.listing.reused_region and in_region(layer)) or (self.listing.unlisted_region and in_region(layer))
+        hidden = self.listing.lost or (self.listing.silent_region and in_region(layer))
         listing_proof: Proof = "proven" if self._list_holds() and not hidden else "suggested"
         cited: tuple[Evidence, ...] = tuple(self.cite(line) for line in self.listing.list_lines[:2])
         reason, proof, summary, shown = self._cause(layer, weights)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..parse.build_log.records import CACHED, MYELIN, NO_TACTIC, TIMED, Build
-from ..parse.layer_names import myelin_operation, split_profile_suffix
 from ..text import tactic_hex
 from .environment import surroundings
 from .frames import reformat_tensors
@@ -212,12 +211,9 @@ def race_of(races: Races, verdict: LayerVerdict) -> LayerRace | None:
     own = races.of(verdict.name)
     if own is not None and any(c.raced or c.winner is not None for c in own.combinations):
         return own
-    base, profile = split_profile_suffix(verdict.name)
-    operation = myelin_operation(base)
-    for name in (operation or verdict.name, *verdict.onnx_nodes):
-        table = races.of_operation(name, None if operation is None else profile or 0)
-        if table is not None:
-            return table
+    operation = races.of_instruction(verdict.name, verdict.type, verdict.optimization_profile, verdict.onnx_nodes)
+    if operation is not None:
+        return operation
     inherited = races.of(verdict.inherited_from) if verdict.inherited_from else None
     return inherited if inherited is not None else own
 

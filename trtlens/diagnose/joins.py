@@ -13,7 +13,7 @@ from functools import cached_property
 
 from ..parse.build_log.records import Build, Line
 from ..parse.build_log.state import KEPT_LINES
-from ..parse.layer_names import myelin_operation, node_in_branch, onnx_nodes_from_name, split_profile_suffix
+from ..parse.layer_names import node_in_branch, onnx_nodes_from_name, split_profile_suffix
 from ..text import tactic_hex
 from .catalogue.conditions import build_facts
 from .citing import Citer
@@ -309,14 +309,8 @@ class Joins:
         """The race of a layer, or that of a Myelin operation; None where the log holds none under its name."""
         if self.races is None:
             return None
-        if in_region(layer):
-            # A row that stands for the operation in all optimization profiles has no instruction of its own.
-            profile = None if layer.region is not None else layer.optimization_profile or 0
-            for name in (myelin_operation(layer.base_name) or layer.name, *layer.onnx_nodes):
-                found = self.races.of_operation(name, profile)
-                if found is not None:
-                    return found
-        return self.races.of(layer.name)
+        operation = self.races.of_instruction(layer.name, layer.type, layer.optimization_profile, layer.onnx_nodes) if in_region(layer) else None
+        return operation if operation is not None else self.races.of(layer.name)
 
     def tactic_evidence(self, layer: EngineLayer) -> tuple[Evidence, ...]:
         """Where the inputs say which tactic runs."""

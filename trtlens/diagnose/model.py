@@ -185,6 +185,11 @@ class BuildDiagnosis:
     whole: bool = True
     """False where a list of layers in an input was cut or shortened: there may be layers that nothing here names."""
 
+    @property
+    def fallback_untimed(self) -> int:
+        """How many fallbacks have no time, so that `summary.fallback_time_ms` is a lower limit."""
+        return sum(layer.status == "dense" and layer.time_ms is None for layer in self.layers)
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureDiagnosis:

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from ..parse.build_log.records import MYELIN, NO_TACTIC, SKIPPED, TIMED, Build, BuildLog
 from ..parse.formats import FormatCombination, innermost_first, parse_combination
 from ..parse.kernel_names import classify, is_sparse
-from ..parse.layer_names import split_profile_suffix
+from ..parse.layer_names import myelin_operation, split_profile_suffix
 from ..text import said_of
-from .layers import runner_may_be_sparse
+from .layers import MYELIN_INSTRUCTIONS, runner_may_be_sparse
 from .plain_races import PlainColumns
 from .race_columns import RaceColumns, by_value, distinct
 from .race_gaps import SILENT, RaceGaps, distrust_partial
@@ -169,6 +169,13 @@ class Races(RaceColumns):
         race.repeat_spread = self._spread(numbers)
         race.foreign = self._named_elsewhere(numbers)
         return race
+
+    def of_instruction(self, name: str, kind: str | None, profile: int | None, nodes: Sequence[str]) -> LayerRace | None:
+        """The race of a Myelin operation, for an instruction of the engine or a row that stands for one; `kind`: its layer type, `nodes`: its ONNX nodes."""
+        # A row that stands for the operation in all optimization profiles has no instruction of its own.
+        meant = profile or 0 if (kind or "").lower() in MYELIN_INSTRUCTIONS else None
+        races = (self.of_operation(op, meant) for op in (myelin_operation(split_profile_suffix(name)[0]) or name, *nodes))
+        return next((race for race in races if race is not None), None)
 
     def of_operation(self, op: str, profile: int | None = None) -> LayerRace | None:
         """The race of an operation inside a Myelin region, from the tables that the log prints (10.14+).

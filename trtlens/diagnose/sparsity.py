@@ -8,6 +8,7 @@ not be the engine's (contract, "Builds and passes").
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from ..parse.build_log.records import Build, BuildLog, Line, Pass
 from ..parse.layer_names import myelin_operation, onnx_nodes_from_name, split_profile_suffix
 from .layers import EngineLayer, concern, is_region
+from .race_columns import distinct
 
 _SEPARATOR = ", "
 _BRACKET = re.compile(r"[][(){}]")
@@ -61,14 +63,11 @@ class Listing:
     lost: bool = False
     """A list of what was chosen stands without its list of what is eligible: a name may have been on that."""
 
-    reused_region: bool = False
-    """The result of a Myelin region was taken from an equal one: nothing was compiled for it, so that no list names its operations."""
+    silent_region: bool = False
+    """No list names the operations of some Myelin region: it was not compiled for this pass, as an equal one, or one of another pass or build, was before."""
 
     nameless: bool = False
     """A list of what is eligible says how many names it has, and none of them (some builds name them in verbose logs alone): any layer may be one."""
-
-    unlisted_region: bool = False
-    """A Myelin region was timed, and its sub-build printed no list: an earlier one had compiled the same, for another pass or build."""
 
     elsewhere: dict[str, Line] = field(default_factory=dict)
     """What Myelin sub-builds of other passes of the build list as eligible."""
@@ -170,8 +169,7 @@ def read_listing(build: Build, log: BuildLog, layers: Sequence[EngineLayer]) -> 
     listing.foreign_whole = 2 * sum(item.kind == "picked" for item in mine) == len(mine)
     pairs = Counter((item.foreign, item.kind) for item in build.sparsity if single or item.pass_index == chosen.index)
     listing.lost = any(pairs[foreign, "picked"] > pairs[foreign, "eligible"] for foreign in (False, True))
-    listing.reused_region = _reuses_region(build, log, None if single else chosen.index)
-    listing.unlisted_region = _leaves_out_region(build, log, None if single else chosen.index)
+    listing.silent_region = _holds_silent_region(build, log, None if single else chosen.index)
     own = [name for name in (*(listing.eligible or ()), *(listing.picked or ())) if name not in listing.foreign]
     listing.united = any(layer.optimization_profile for layer in layers) and all(split_profile_suffix(name)[1] is None for name in own)
     # An outer pair must be there: a Myelin sub-build prints one of its own whatever the rest holds.
@@ -226,29 +224,26 @@ def _is_closed(name: str) -> bool:
     return depth == 0
 
 
-def _reuses_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:
-    """Whether some Myelin region of the pass has no race of its own."""
+def _holds_silent_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:
+    """Whether some Myelin region of the pass has no race of its own, or its sub-builds, those of all optimization profiles together, printed no list."""
     c = log.combinations
     mine = (c["build"] == build.index) & (c["is_reformat"] == 0) & (c["layer"] >= 0)
     if pass_index is not None:
         mine &= c["pass_index"] == pass_index
-    numbers, own = c["layer"][mine], (c["cached"][mine] == 0) & (c["winner_line"][mine] > 0)
-    raced = set(numbers[own].tolist())
-    return any(number not in raced and is_region(log.layers.texts[number]) for number in set(numbers.tolist()))
-
-
-def _leaves_out_region(build: Build, log: BuildLog, pass_index: int | None) -> bool:
-    """Whether the sub-builds of some Myelin region of the pass, those of all its optimization profiles together, printed no list at all."""
-    c = log.combinations
-    own = (c["build"] == build.index) & (c["is_reformat"] == 0) & (c["layer"] >= 0) & (c["cached"] == 0) & (c["winner_line"] > 0)
-    if pass_index is not None:
-        own &= c["pass_index"] == pass_index
-    spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for number, first, last in zip(c["layer"][own].tolist(), c["line"][own].tolist(), c["winner_line"][own].tolist(), strict=True):
-        if is_region(log.layers.texts[number]):
-            spans[split_profile_suffix(log.layers.texts[number])[0]].append((first, last))
-    printed = [item.at.line for item in build.sparsity if item.foreign]
-    return any(not any(first <= line <= last for first, last in span for line in printed) for span in spans.values())
+    printed = sorted(item.at.line for item in build.sparsity if item.foreign)
+    listed: dict[str, bool] = {}
+    for number in distinct(c["layer"][mine])[0].tolist():
+        name = log.layers.texts[number]
+        if not is_region(name):
+            continue
+        raced = mine & (c["layer"] == number) & (c["cached"] == 0) & (c["winner_line"] > 0)
+        if not raced.any():
+            return True
+        spans = zip(c["line"][raced].tolist(), c["winner_line"][raced].tolist(), strict=True)
+        own = any(bisect_left(printed, first) < bisect_right(printed, last) for first, last in spans)
+        base = split_profile_suffix(name)[0]
+        listed[base] = listed.get(base, False) or own
+    return not all(listed.values())
 
 
 def _cut(names: Sequence[str], text: str, layers: Sequence[EngineLayer]) -> bool:

@@ -334,7 +334,7 @@ def _outcome(session: Session, task: _Task) -> CaptureOutcome:
     return CaptureOutcome(
         task.label, task.shown(task.path), None, headline, environment.tensorrt, environment.gpu, summary.layers, summary.eligible, summary.picked, summary.fallback,
         summary.total_time_ms, summary.fallback_time_ms, tuple(dict.fromkeys(warning.id for warning in build.warnings)), gates,
-        sum(layer.status == "dense" and layer.time_ms is None for layer in build.layers),
+        build.fallback_untimed,
     )  # fmt: skip
 
 

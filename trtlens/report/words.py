@@ -248,9 +248,8 @@ def _headline_fallbacks(build: BuildDiagnosis) -> str:
     else:
         text = f"{summary.fallback:,} of {count(summary.eligible or 0, 'eligible layer')} {verb} dense"
     if summary.fallback_time_ms is not None:
-        some = any(layer.status == "dense" and layer.time_ms is None for layer in build.layers)
         whole = f" of {ms(summary.total_time_ms)}" if summary.total_time_ms is not None else ""
-        text += f": {'at least ' if some else ''}{ms(summary.fallback_time_ms)}{whole} ms is spent there"
+        text += f": {at_least(summary.fallback_time_ms, build.fallback_untimed)}{whole} ms is spent there"
     return text + _raced_clause(build) + "."
 
 
