@@ -245,7 +245,7 @@ REGION = "{ForeignNode[Gemm_7.weight...Softmax_8]}"
 CACHED = "{} [Half(64,1) -> Half(64,1)] got cached result: Myelin, tactic 0x0000000000000000, 0.05 ms"
 SILENT = [f"=============== Computing costs for {REGION}", "*************** Autotuning format combination: Half(64,1) -> Half(64,1) ***************"]
 RACE = [f"--------------- Timing Runner: {REGION} (Myelin[0x80000023])", "Tactic: 0x0000000000000000 Time: 0.05", ">>>>>>>>>>>>>>> Chose Runner Type: Myelin Tactic: 0x0000000000000000"]
-RACED = [*SILENT, "(foreignNode) (Sparsity) Found 0 layer(s) eligible to use sparse tactics:", "(foreignNode) (Sparsity) Chose 0 layer(s) using sparse tactics:", *RACE]
+RACED = [*SILENT, FOREIGN_FOUND, FOREIGN_CHOSE, *RACE]
 
 
 @pytest.mark.parametrize(
